@@ -1,0 +1,179 @@
+import * as v from 'valibot'
+import { parseInstanceName } from './names.ts'
+
+/**
+ * The control API of a host: one `POST` of a request to {@link CONTROL_PATH}, one reply, both JSON, over HTTP on the
+ * Unix socket `.mux/run/control.sock` (mode 0600: whoever may open it may give orders).
+ */
+export const CONTROL_PATH = '/_mux/control'
+/** The longest request body that is read, in bytes. */
+export const CONTROL_MAX_BODY = 64 * 1024
+
+const instance = v.pipe(
+  v.string(),
+  v.transform(parseInstanceName),
+  v.check((name) => name !== undefined, 'not the name of an instance'),
+  v.transform((name) => name!),
+)
+
+const request = v.variant('op', [
+  v.strictObject({ v: v.literal(1), op: v.literal('status') }),
+  /** Reads mux.yaml and the registry's instance records again; defines what is new, ends what is gone. */
+  v.strictObject({ v: v.literal(1), op: v.literal('reload') }),
+  v.strictObject({ v: v.literal(1), op: v.literal('start'), instance }),
+  v.strictObject({ v: v.literal(1), op: v.literal('stop'), instance }),
+  v.strictObject({ v: v.literal(1), op: v.literal('restart'), instance }),
+  /** Ends every instance and then the supervisor; the reply comes before the end. */
+  v.strictObject({ v: v.literal(1), op: v.literal('shutdown') }),
+])
+
+export type ControlRequest = v.InferOutput<typeof request>
+export type ControlOp = ControlRequest['op']
+
+export const INSTANCE_STATES = ['stopped', 'starting', 'ready', 'draining', 'failed', 'disabled'] as const
+export type InstanceState = (typeof INSTANCE_STATES)[number]
+
+const exit = v.object({
+  /** Exit code, or null when a signal ended it. */
+  code: v.nullable(v.number()),
+  signal: v.nullable(v.string()),
+  by: v.picklist(['us', 'crash']),
+  at: v.string(),
+})
+
+const instanceStatus = v.object({
+  name: instance,
+  state: v.picklist(INSTANCE_STATES),
+  /** The generation that serves, or that is starting; null while there is none. */
+  generation: v.nullable(
+    v.object({ number: v.number(), pid: v.number(), since: v.string(), address: v.string() }),
+  ),
+  /** Requests and open sockets that it is serving now. */
+  inFlight: v.number(),
+  /** Requests held until it is ready. */
+  waiting: v.number(),
+  /** Times that it was started again after a crash, since the supervisor began. */
+  crashes: v.number(),
+  lastExit: v.nullable(exit),
+  /** When the next start is tried after a crash; null when none is planned. */
+  nextTry: v.nullable(v.string()),
+  /** Why it is failed, disabled or degraded, in one sentence; null otherwise. */
+  reason: v.nullable(v.string()),
+  /** When its last request began or ended; null before the first. */
+  lastActivity: v.nullable(v.string()),
+})
+
+const hostStatus = v.object({
+  host: v.string(),
+  pid: v.number(),
+  since: v.string(),
+  version: v.string(),
+  /** What it listens on, for people. */
+  url: v.nullable(v.string()),
+  pool: v.object({ max: v.number(), running: v.number() }),
+  instances: v.array(instanceStatus),
+})
+
+const restarted = v.object({
+  instance,
+  /** Null when nothing ran before. */
+  oldPid: v.nullable(v.number()),
+  newPid: v.number(),
+  /** Requests that were finished by the old generation after the swap. */
+  drained: v.number(),
+  /** From order to the end of the old generation, in milliseconds. */
+  took: v.number(),
+})
+
+const results = {
+  status: hostStatus,
+  reload: v.object({ added: v.array(instance), removed: v.array(instance), changed: v.array(instance) }),
+  start: instanceStatus,
+  stop: instanceStatus,
+  restart: restarted,
+  shutdown: v.object({ pid: v.number() }),
+}
+
+export type InstanceStatus = v.InferOutput<typeof instanceStatus>
+export type HostStatus = v.InferOutput<typeof hostStatus>
+export type RestartReport = v.InferOutput<typeof restarted>
+export type ReloadReport = v.InferOutput<(typeof results)['reload']>
+export type ControlResult<Op extends ControlOp> = v.InferOutput<(typeof results)[Op]>
+
+/** Everything that a host answers an order with when it does not carry it out. */
+export const CONTROL_ERRORS = [
+  'control_request_invalid',
+  'instance_not_found',
+  'instance_failed',
+  'instance_disabled',
+  'pool_full',
+  'config_invalid',
+  'shutting_down',
+  'internal',
+] as const
+export type ControlErrorCode = (typeof CONTROL_ERRORS)[number]
+
+const failure = v.object({
+  code: v.picklist(CONTROL_ERRORS),
+  message: v.string(),
+  hint: v.nullable(v.string()),
+  /** The last lines of the instance's log, oldest first, where they tell why. */
+  log: v.array(v.string()),
+})
+export type ControlFailure = v.InferOutput<typeof failure>
+
+export type ControlReply<Op extends ControlOp = ControlOp> =
+  | { v: 1; ok: true; result: ControlResult<Op> }
+  | { v: 1; ok: false; error: ControlFailure }
+
+/** Thrown by whatever carries out an order, and by the client that was refused. */
+export class ControlError extends Error {
+  override readonly name = 'ControlError'
+  readonly code: ControlErrorCode
+  readonly hint: string | null
+  readonly log: readonly string[]
+  constructor(
+    code: ControlErrorCode,
+    message: string,
+    options: { hint?: string | null; log?: readonly string[]; cause?: unknown } = {},
+  ) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined)
+    this.code = code
+    this.hint = options.hint ?? null
+    this.log = options.log ?? []
+  }
+
+  toFailure(): ControlFailure {
+    return { code: this.code, message: this.message, hint: this.hint, log: [...this.log] }
+  }
+}
+
+/** @throws {ControlError} `control_request_invalid` on anything but a request of this version. */
+export function decodeControlRequest(text: string): ControlRequest {
+  const result = v.safeParse(request, parseJson(text))
+  if (result.success) return result.output
+  throw new ControlError('control_request_invalid', 'The order was not understood.', {
+    hint: 'Use the mux command of the same version as the running supervisor: mux --version',
+  })
+}
+
+/** @throws {ControlError} the one that the host replied, or `internal` when the reply is none. */
+export function decodeControlReply<Op extends ControlOp>(op: Op, text: string): ControlResult<Op> {
+  const reply = parseJson(text)
+  const refused = v.safeParse(v.object({ v: v.literal(1), ok: v.literal(false), error: failure }), reply)
+  if (refused.success) {
+    const { code, message, hint, log } = refused.output.error
+    throw new ControlError(code, message, { hint, log })
+  }
+  const done = v.safeParse(v.object({ v: v.literal(1), ok: v.literal(true), result: results[op] }), reply)
+  if (done.success) return done.output.result as ControlResult<Op>
+  throw new ControlError('internal', 'The supervisor gave an answer of another version.')
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,18 @@
+import { expect, it } from 'vitest'
+import { foldedName, isHopByHop, nominatedNames } from './header-names.ts'
+
+it('every spelling that a backend could take for a trusted name folds onto it', () => {
+  for (const name of ['Mux-User', 'mux_user', 'MUX-user', 'Mux.User', 'mux~user']) {
+    expect(foldedName(name)).toBe('mux-user')
+  }
+  expect(foldedName('Muxuser')).not.toBe('mux-user')
+})
+
+it('names nominated by Connection are found whatever their case and spacing', () => {
+  expect(nominatedNames(['close, X-Foo', ' ,x-bar,'])).toEqual(new Set(['close', 'x-foo', 'x-bar']))
+})
+
+it('hop-by-hop headers are known in every case', () => {
+  expect(isHopByHop('Transfer-Encoding')).toBe(true)
+  expect(isHopByHop('Content-Length')).toBe(false)
+})

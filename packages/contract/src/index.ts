@@ -1,0 +1,7 @@
+export * from './assertion.ts'
+export * from './control.ts'
+export * from './header-names.ts'
+export * from './names.ts'
+export * from './navigation.ts'
+export * from './problems.ts'
+export * from './records.ts'

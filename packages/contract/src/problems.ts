@@ -1,0 +1,90 @@
+/**
+ * Every error that mux itself answers a request with: its status and the one public sentence. The sentence never
+ * names a path, a secret or a user; the code is what clients and tests may rely on.
+ */
+export const PROBLEMS = {
+  bad_request: { status: 400, title: 'This request cannot be forwarded safely.' },
+  unauthenticated: { status: 401, title: 'Sign in to go on.' },
+  no_instance: {
+    status: 403,
+    title: 'You are signed in, but no instance is assigned to you. Ask the operator for one.',
+  },
+  assertion_invalid: { status: 403, title: 'This host is reached through its edge only.' },
+  cross_site: { status: 403, title: 'This form was not sent from this site. Open the page again.' },
+  not_found: { status: 404, title: 'There is nothing here.' },
+  method_not_allowed: { status: 405, title: 'This address does not take that method.' },
+  body_too_large: { status: 413, title: 'The body of this request is too large.' },
+  misdirected: { status: 421, title: 'This request reached a host that does not serve it. Try again.' },
+  rate_limited: { status: 429, title: 'Too many failed attempts. Wait a little before the next one.' },
+  internal: { status: 500, title: 'Something went wrong here. It is in the log under this request id.' },
+  instance_unreachable: { status: 502, title: 'Your instance ended the exchange before it answered.' },
+  instance_starting: { status: 503, title: 'Your instance is starting.' },
+  instance_undefined: { status: 503, title: 'Your instance does not exist on any host yet.' },
+  instance_stopped: { status: 503, title: 'Your instance is stopped by the operator.' },
+  instance_failed: { status: 503, title: 'Your instance does not start. The operator can see why.' },
+  instance_busy: { status: 503, title: 'Your instance is at its limit. Try again shortly.' },
+  registry_unavailable: { status: 503, title: 'The list of users cannot be read at the moment. Try again.' },
+  instance_start_timeout: { status: 504, title: 'Your instance did not become ready in time.' },
+} as const satisfies Record<string, { status: number; title: string }>
+
+export type ProblemCode = keyof typeof PROBLEMS
+
+export interface ProblemOptions {
+  /** Seconds after which trying again makes sense; becomes `Retry-After`. */
+  retryAfter?: number
+  /** A public sentence to add, such as the operator's message; never an internal one. */
+  detail?: string
+  /** For the log only. */
+  cause?: unknown
+}
+
+/** Thrown anywhere on a request's path; translated to an answer once, where the answer is written. */
+export class Problem extends Error {
+  override readonly name = 'Problem'
+  readonly code: ProblemCode
+  readonly retryAfter: number | undefined
+  readonly detail: string | undefined
+
+  constructor(code: ProblemCode, options: ProblemOptions = {}) {
+    super(PROBLEMS[code].title, 'cause' in options ? { cause: options.cause } : undefined)
+    this.code = code
+    this.retryAfter = options.retryAfter
+    this.detail = options.detail
+  }
+
+  get status(): number {
+    return PROBLEMS[this.code].status
+  }
+}
+
+/** The body of an `application/problem+json` answer (RFC 9457), with our `code` and `request_id` as extensions. */
+export interface ProblemDocument {
+  type: string
+  title: string
+  status: number
+  code: ProblemCode
+  request_id: string
+  detail?: string
+}
+
+export function problemDocument(problem: Problem, requestId: string): ProblemDocument {
+  return {
+    type: `urn:mux:problem:${problem.code}`,
+    title: PROBLEMS[problem.code].title,
+    status: problem.status,
+    code: problem.code,
+    request_id: requestId,
+    ...(problem.detail === undefined ? {} : { detail: problem.detail }),
+  }
+}
+
+/** The headers of any answer that mux itself gives to a problem, whatever the form of its body. */
+export function problemHeaders(problem: Problem): Record<string, string> {
+  return {
+    'Cache-Control': 'no-store',
+    ...(problem.retryAfter === undefined ? {} : { 'Retry-After': String(Math.ceil(problem.retryAfter)) }),
+    ...(problem.code === 'unauthenticated'
+      ? { 'WWW-Authenticate': 'Basic realm="mux", charset="UTF-8"' }
+      : {}),
+  }
+}

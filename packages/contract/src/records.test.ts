@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest'
+import { parseHostName, parseInstanceName } from './names.ts'
+import { decodeRecord, encodeRecord, nextVersion, RecordError, type UserRecord } from './records.ts'
+
+const brian: UserRecord = {
+  v: 1,
+  instance: parseInstanceName('django2')!,
+  target: { host: parseHostName('local')!, origin: 'local:' },
+  password: '$scrypt$ln=14,r=8,p=5$c2FsdA$aGFzaA',
+  disabled: false,
+  version: 7,
+  changed: '2026-11-22T10:00:00.000Z',
+}
+
+describe('a record', () => {
+  it('comes back as it was written', () => {
+    expect(decodeRecord('user', 'brian', encodeRecord('user', 'brian', brian))).toEqual(brian)
+  })
+
+  it.each([
+    ['empty', ''],
+    ['cut off', '{"v":1'],
+    ['with a byte order mark', `\ufeff${JSON.stringify(brian)}`],
+    ['without a version', JSON.stringify({ ...brian, v: undefined })],
+    ['of a newer version', JSON.stringify({ ...brian, v: 2 })],
+    ['with a field of a wrong type', JSON.stringify({ ...brian, disabled: 'no' })],
+    ['with an unknown field', JSON.stringify({ ...brian, role: 'admin' })],
+    [
+      'with a planted prototype',
+      JSON.stringify(brian).replace('"v":1', '"v":1,"__proto__":{"disabled":false}'),
+    ],
+    ['naming no instance that can exist', JSON.stringify({ ...brian, instance: '../graham' })],
+    [
+      'with a target inside a URL path',
+      JSON.stringify({ ...brian, target: { host: 'a', origin: 'http://h/p' } }),
+    ],
+    [
+      'with credentials in its origin',
+      JSON.stringify({ ...brian, target: { host: 'a', origin: 'http://u@h' } }),
+    ],
+    ['of 25 MiB', JSON.stringify({ ...brian, password: 'x'.repeat(25 << 20) })],
+  ])('%s is refused, and the error does not repeat it', (_, text) => {
+    const attempt = () => decodeRecord('user', 'brian', text)
+    expect(attempt).toThrow(RecordError)
+    expect(attempt).toThrow(/^The record user:brian cannot be used: .{5,80}\.$/)
+  })
+
+  it('that could not be read again is not written', () => {
+    expect(() => encodeRecord('user', 'brian', { ...brian, version: 0 })).toThrow(RecordError)
+  })
+})
+
+describe("a user's version", () => {
+  it('grows with every change, also when the clock is set back', () => {
+    expect(nextVersion(5_000, 1_000)).toBe(5_001)
+  })
+  it('of a user added again is above that of the one removed', () => {
+    const removed = nextVersion(nextVersion(undefined, 1_000), 1_000)
+    expect(nextVersion(undefined, 2_000)).toBeGreaterThan(removed)
+  })
+})
