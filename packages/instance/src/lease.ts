@@ -1,0 +1,28 @@
+import type { Pool } from 'undici'
+
+/** Where a generation listens: always on this machine. */
+export type Address = { socketPath: string } | { port: number }
+
+/**
+ * The right to send one exchange to one generation. It was registered there at the moment of the choice, so the
+ * generation is kept until {@link release}, even when it was swapped out a microsecond later.
+ */
+export interface Lease {
+  /** Connections to this generation and no other. */
+  readonly pool: Pool
+  /** For an upgrade, which takes a connection of its own. */
+  readonly address: Address
+  /** Aborted when the drain limit is over: what is still under way must end now. */
+  readonly ended: AbortSignal
+  /** True from when the generation is told to leave: an answer that begins from now on carries `Connection: close`. */
+  readonly leaving: boolean
+  /** Gives the right back; more than once is harmless. */
+  release(): void
+}
+
+export interface ClaimOptions {
+  /** Aborted when the client has gone; then its place is free again. */
+  signal: AbortSignal
+  /** A person's browser opening a page: told `instance_starting` after 1.5 s instead of being held up to `limits.hold`. */
+  navigation: boolean
+}
