@@ -1,0 +1,49 @@
+import { Command, Flags } from '@oclif/core'
+import { withUsage } from './errors.ts'
+import { findProject, type Project } from './project.ts'
+import * as render from './render.ts'
+
+/** True when the one JSON document is wanted: `--json` among the arguments, before any `--`. */
+export function wantsJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--')
+  return (end < 0 ? argv : argv.slice(0, end)).includes('--json')
+}
+
+/**
+ * What all commands share. A command parses its arguments, calls an operation, prints the result with `log` (nothing
+ * under `--json`) and returns it (printed as the one JSON document under `--json`). Errors are thrown and translated
+ * once, in main.ts.
+ */
+export abstract class BaseCommand extends Command {
+  static override enableJsonFlag = true
+  static override baseFlags = {
+    project: Flags.string({
+      description: 'directory of mux.yaml; else the nearest one upward from here',
+      env: 'MUX_PROJECT',
+      helpGroup: 'GLOBAL',
+      helpValue: 'DIR',
+    }),
+  }
+
+  /** @throws {CliError} `project_not_found` */
+  protected findProject(flags: { project: string | undefined }): Project {
+    return findProject(flags.project, process.cwd())
+  }
+
+  /** Says quietly what to do next: on standard error, so that a script that reads the result does not get it. */
+  protected hint(text: string): void {
+    this.logToStderr(render.hint(text))
+  }
+
+  override jsonEnabled(): boolean {
+    return wantsJson(this.argv)
+  }
+
+  override logJson(value: unknown): void {
+    process.stdout.write(`${render.json(value)}\n`)
+  }
+
+  protected override async catch(error: Error): Promise<void> {
+    throw withUsage(error, this.id?.replaceAll(':', ' ') ?? '')
+  }
+}

@@ -1,0 +1,171 @@
+import { ControlError, RecordError, type ControlErrorCode } from '@mux/contract'
+
+/** What the process ends with; part of the CLI's contract. */
+export const EXIT = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  notFound: 3,
+  conflict: 4,
+  unreachable: 5,
+  refused: 6,
+  interrupted: 130,
+} as const
+
+/** Every failure that a person can meet on the command line, and the exit code that it ends with. */
+export const CLI_ERRORS = {
+  usage: EXIT.usage,
+  command_not_found: EXIT.usage,
+  name_invalid: EXIT.usage,
+  setting_invalid: EXIT.usage,
+  password_invalid: EXIT.usage,
+  confirmation_needed: EXIT.usage,
+
+  project_not_found: EXIT.notFound,
+  application_not_found: EXIT.notFound,
+  user_not_found: EXIT.notFound,
+  instance_not_found: EXIT.notFound,
+  route_not_found: EXIT.notFound,
+
+  project_exists: EXIT.conflict,
+  user_exists: EXIT.conflict,
+  instance_exists: EXIT.conflict,
+  instance_in_use: EXIT.conflict,
+  pool_full: EXIT.conflict,
+  address_in_use: EXIT.conflict,
+  already_running: EXIT.conflict,
+  locked: EXIT.conflict,
+
+  not_running: EXIT.unreachable,
+  supervisor_unresponsive: EXIT.unreachable,
+
+  not_permitted: EXIT.refused,
+  state_refused: EXIT.refused,
+  control_refused: EXIT.refused,
+  key_exposed: EXIT.refused,
+  secret_refused: EXIT.refused,
+
+  config_invalid: EXIT.failed,
+  instance_failed: EXIT.failed,
+  instance_disabled: EXIT.failed,
+  shutting_down: EXIT.failed,
+  key_unusable: EXIT.failed,
+  record_invalid: EXIT.failed,
+  registry_unavailable: EXIT.failed,
+  registry_newer: EXIT.failed,
+  disk_full: EXIT.failed,
+  internal: EXIT.failed,
+
+  cancelled: EXIT.failed,
+  interrupted: EXIT.interrupted,
+} as const satisfies Record<string, number>
+
+export type CliErrorCode = keyof typeof CLI_ERRORS
+
+export interface CliErrorOptions {
+  /** What to do next; ends in a command where there is one. */
+  hint?: string | null
+  /** Lines that belong to the message: problems of a file, the end of a log. */
+  details?: readonly string[]
+  cause?: unknown
+}
+
+/** A failure as the operator sees it: a stable code, one sentence, and what to do next. */
+export class CliError extends Error {
+  override readonly name = 'CliError'
+  readonly code: CliErrorCode
+  readonly hint: string | null
+  readonly details: readonly string[]
+
+  /** @param hint what to do next, alone or among other options */
+  constructor(code: CliErrorCode, message: string, hint: string | CliErrorOptions = {}) {
+    const options = typeof hint === 'string' ? { hint } : hint
+    super(message, 'cause' in options ? { cause: options.cause } : undefined)
+    this.code = code
+    this.hint = options.hint ?? null
+    this.details = options.details ?? []
+  }
+
+  get exitCode(): number {
+    return CLI_ERRORS[this.code]
+  }
+
+  toJSON() {
+    return { error: { code: this.code, message: this.message, hint: this.hint, details: this.details } }
+  }
+}
+
+const CONTROL_CODES: Record<ControlErrorCode, CliErrorCode> = {
+  control_request_invalid: 'internal',
+  instance_not_found: 'instance_not_found',
+  instance_failed: 'instance_failed',
+  instance_disabled: 'instance_disabled',
+  pool_full: 'pool_full',
+  config_invalid: 'config_invalid',
+  shutting_down: 'shutting_down',
+  internal: 'internal',
+}
+
+const REGISTRY_HINTS = {
+  registry_unavailable:
+    'Look at .mux/registry.sqlite: mux must be able to read and write it and its directory.',
+  registry_newer: 'Use the mux that wrote it, or a newer one: mux --version',
+} as const
+
+const SYSTEM_CODES: Record<string, CliErrorCode> = {
+  EACCES: 'not_permitted',
+  EPERM: 'not_permitted',
+  EROFS: 'not_permitted',
+  ENOSPC: 'disk_full',
+  EDQUOT: 'disk_full',
+}
+
+/** Translates whatever was thrown into what the operator is told; called once, where the process ends. */
+export function toCliError(error: unknown): CliError {
+  if (error instanceof CliError) return error
+  if (error instanceof ControlError)
+    return new CliError(CONTROL_CODES[error.code], error.message, {
+      hint: error.hint,
+      details: error.log,
+      cause: error,
+    })
+  if (error instanceof RecordError)
+    return new CliError('record_invalid', error.message, {
+      hint: 'Write it anew: mux user, mux instance or mux route.',
+      cause: error,
+    })
+  if (isRegistryError(error))
+    return new CliError(error.code, error.message, { hint: REGISTRY_HINTS[error.code], cause: error })
+  if (error instanceof Error && error.name === 'ExitPromptError')
+    return new CliError('interrupted', 'Interrupted: nothing was changed.', { cause: error })
+  const system = error instanceof Error && 'code' in error ? SYSTEM_CODES[String(error.code)] : undefined
+  if (system !== undefined) return new CliError(system, sentence((error as Error).message), { cause: error })
+  const message = error instanceof Error ? error.message : String(error)
+  return new CliError('internal', sentence(`Something went wrong inside mux: ${message}`), {
+    hint: 'Please report this; DEBUG=mux shows where it happened.',
+    cause: error,
+  })
+}
+
+// By its shape: importing the class would load the whole edge for every command.
+function isRegistryError(error: unknown): error is Error & { code: keyof typeof REGISTRY_HINTS } {
+  return (
+    error instanceof Error &&
+    error.name === 'RegistryError' &&
+    'code' in error &&
+    String(error.code) in REGISTRY_HINTS
+  )
+}
+
+/** What oclif throws when the command line itself is at fault, in our words; anything else as it is. */
+export function withUsage(error: unknown, command: string): unknown {
+  if (!(error instanceof Error && 'oclif' in error && 'parse' in error)) return error
+  const text = error.message.replace(/\n?See more help with --help$/, '')
+  return new CliError('usage', sentence(text), { hint: `See: mux ${command} --help`, cause: error })
+}
+
+/** One line that ends like a sentence, whatever the text was. */
+function sentence(text: string): string {
+  const line = text.replace(/\s+/g, ' ').trim()
+  return /[.!?]$/.test(line) ? line : `${line}.`
+}

@@ -1,0 +1,36 @@
+import { fileURLToPath } from 'node:url'
+import { run as runOclif, settings } from '@oclif/core'
+import { wantsJson } from './base-command.ts'
+import { toCliError } from './errors.ts'
+import * as render from './render.ts'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+
+/** Runs one command line; the process ends by itself, with the exit code that is set here. */
+export async function run(argv: string[]): Promise<void> {
+  settings.enableAutoTranspile = false
+  hideSqliteWarning()
+  // A reader of standard error that has gone is no reason to fail; oclif does the same for standard output.
+  process.stderr.on('error', () => {})
+  try {
+    await runOclif(argv, ROOT)
+  } catch (error) {
+    const failure = toCliError(error)
+    if (wantsJson(argv)) process.stdout.write(`${render.json(failure)}\n`)
+    else process.stderr.write(`${render.failure(failure)}\n`)
+    if (process.env.DEBUG !== undefined) process.stderr.write(`${stackOf(error)}\n`)
+    process.exitCode = failure.exitCode
+  }
+}
+
+/** node:sqlite warns on every start that it is experimental, which tells an operator nothing. */
+function hideSqliteWarning(): void {
+  const emit = process.emitWarning
+  process.emitWarning = ((warning: string | Error, ...rest: never[]) => {
+    if (!String(warning).startsWith('SQLite is an experimental feature')) emit.call(process, warning, ...rest)
+  }) as typeof process.emitWarning
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}

@@ -1,0 +1,74 @@
+import { styleText } from 'node:util'
+import type { CliError } from './errors.ts'
+import { printable } from './printable.ts'
+
+/** One column of a table; what does not fit a narrow terminal is stacked instead of cut. */
+export interface Column<Row> {
+  header: string
+  value: (row: Row) => string
+  align?: 'left' | 'right'
+}
+
+const GAP = '  '
+
+/**
+ * Rows under headers. On a terminal that is too narrow for them, one block a row, label and value under each other;
+ * into a pipe the table is as wide as it needs to be.
+ */
+export function table<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  width = terminalWidth(),
+): string {
+  const cells = rows.map((row) => columns.map((column) => printable(column.value(row))))
+  const widths = columns.map((column, i) =>
+    Math.max(column.header.length, ...cells.map((row) => row[i]!.length)),
+  )
+  const total = widths.reduce((sum, one) => sum + one, GAP.length * (columns.length - 1))
+  if (total > width)
+    return cells
+      .map((row) => fields(columns.map((column, i) => [column.header.toLowerCase(), row[i]!])))
+      .join('\n\n')
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, i) => (columns[i]!.align === 'right' ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
+      .join(GAP)
+      .trimEnd()
+  return [strong(line(columns.map((column) => column.header.toUpperCase()))), ...cells.map(line)].join('\n')
+}
+
+/** Labels and their values, one pair a line, the values under each other. */
+export function fields(pairs: readonly (readonly [label: string, value: string])[]): string {
+  const width = Math.max(0, ...pairs.map(([label]) => label.length))
+  return pairs.map(([label, value]) => `${label.padEnd(width)}${GAP}${printable(value)}`.trimEnd()).join('\n')
+}
+
+export function json(value: unknown): string {
+  return JSON.stringify(value, null, 2)
+}
+
+/** A failure for people: the sentence and its code, what belongs to it, and what to do next. */
+export function failure(error: CliError): string {
+  const head = `${paint('red', 'error:')} ${printable(error.message)} ${paint('dim', `[${error.code}]`)}`
+  const details = error.details.map((line) => `  ${printable(line)}`)
+  const hint = error.hint === null ? [] : [`  ${printable(error.hint)}`]
+  return [head, ...details, ...hint].join('\n')
+}
+
+/** A quiet line on what to do next. */
+export function hint(text: string): string {
+  return paint('dim', text)
+}
+
+function strong(text: string): string {
+  return styleText('bold', text, { stream: process.stdout })
+}
+
+/** Colour for standard error, and only where it is a terminal that wants it. */
+function paint(format: 'red' | 'dim', text: string): string {
+  return styleText(format, text, { stream: process.stderr })
+}
+
+function terminalWidth(): number {
+  return process.stdout.isTTY ? process.stdout.columns : Infinity
+}
