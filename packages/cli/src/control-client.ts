@@ -1,0 +1,88 @@
+import { request } from 'node:http'
+import {
+  CONTROL_PATH,
+  type ControlOp,
+  type ControlRequest,
+  type ControlResult,
+  decodeControlReply,
+} from '@mux/contract'
+import { CliError } from './errors.ts'
+
+/** The longest reply that is read, in bytes: room for ten thousand instances. */
+const MAX_REPLY = 16 * 1024 * 1024
+
+type OrderFor<Op extends ControlOp> = Omit<Extract<ControlRequest, { op: Op }>, 'v'>
+
+/**
+ * Gives one order to the supervisor behind a control socket and waits for its reply.
+ * @param timeout milliseconds for the whole exchange
+ * @throws {ControlError} what the supervisor refused it with
+ * @throws {CliError} `not_running`, `supervisor_unresponsive`, `control_refused`
+ */
+export async function sendOrder<Op extends ControlOp>(
+  socketPath: string,
+  order: OrderFor<Op> & { op: Op },
+  timeout: number,
+): Promise<ControlResult<Op>> {
+  const body = JSON.stringify({ v: 1, ...order })
+  const text = await exchange(socketPath, body, AbortSignal.timeout(timeout)).catch((error: unknown) => {
+    throw translate(error, timeout)
+  })
+  return decodeControlReply(order.op as Op, text)
+}
+
+function exchange(socketPath: string, body: string, signal: AbortSignal): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const call = request({
+      socketPath,
+      path: CONTROL_PATH,
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
+      agent: false,
+      signal,
+    })
+    call.once('error', reject)
+    call.once('response', (reply) => {
+      const chunks: Buffer[] = []
+      let size = 0
+      reply.on('data', (chunk: Buffer) => {
+        size += chunk.length
+        if (size > MAX_REPLY) reply.destroy(new Error('the reply is too long'))
+        else chunks.push(chunk)
+      })
+      reply.once('error', reject)
+      reply.once('end', () => resolve(Buffer.concat(chunks).toString('utf8')))
+    })
+    call.end(body)
+  })
+}
+
+function translate(error: unknown, timeout: number): CliError {
+  const { name, code } = error as NodeJS.ErrnoException
+  if (code === 'ENOENT' || code === 'ECONNREFUSED') return notRunning(error)
+  if (code === 'EACCES' || code === 'EPERM') {
+    return new CliError('control_refused', 'This supervisor belongs to another user of this machine.', {
+      hint: 'Run the command as the user that ran: mux up',
+      cause: error,
+    })
+  }
+  if (name === 'TimeoutError' || name === 'AbortError') {
+    return new CliError(
+      'supervisor_unresponsive',
+      `The supervisor is there, but did not answer within ${timeout / 1000} s.`,
+      { hint: 'See what it is doing: mux status, and .mux/logs/mux.log', cause: error },
+    )
+  }
+  return new CliError('supervisor_unresponsive', 'The supervisor ended the exchange before it answered.', {
+    hint: 'See whether it is still running: mux status',
+    cause: error,
+  })
+}
+
+/** What every command says that needs the supervisor when there is none. */
+export function notRunning(cause?: unknown): CliError {
+  return new CliError('not_running', 'mux is not running here.', {
+    hint: 'Start it: mux up --detach (or mux up, to watch it)',
+    cause,
+  })
+}

@@ -1,0 +1,90 @@
+import { randomBytes } from 'node:crypto'
+import { link, mkdir, open, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { CliError } from './errors.ts'
+
+/** Bytes of a key that is made here, and the fewest that one may have. */
+const KEY_BYTES = 32
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
+
+/**
+ * The key in a file (base64 text, mode 0600, in a directory of mode 0700), made of random bytes if there is none yet.
+ * Two processes that ask at once get the same key, and a file that is there is never written again.
+ * @throws {CliError} `key_exposed`, `key_unusable`
+ */
+export async function ensureKey(file: string): Promise<Uint8Array> {
+  const present = await readKey(file)
+  if (present) return present
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+  const draft = `${file}.${process.pid}.${randomBytes(6).toString('hex')}`
+  try {
+    await writeDurably(draft, `${randomBytes(KEY_BYTES).toString('base64')}\n`)
+    // Unlike a rename, a link never replaces what another process has put there meanwhile.
+    await link(draft, file).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error
+    })
+  } finally {
+    await rm(draft, { force: true })
+  }
+  await syncDirectory(dirname(file))
+  const key = await readKey(file)
+  if (!key) throw new CliError('key_unusable', `The key ${file} was removed while it was made.`, 'Try again.')
+  return key
+}
+
+/**
+ * The key in a file; undefined when there is no such file.
+ * @throws {CliError} `key_exposed` when others may read it, `key_unusable` when it is no key
+ */
+export async function readKey(file: string): Promise<Uint8Array | undefined> {
+  const handle = await open(file, 'r').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw new CliError(
+      'key_unusable',
+      `The key ${file} cannot be read (${error.code ?? 'unknown reason'}).`,
+      {
+        hint: `See who owns it: ls -l ${file}`,
+        cause: error,
+      },
+    )
+  })
+  if (!handle) return undefined
+  try {
+    const facts = await handle.stat()
+    if (!facts.isFile()) throw new CliError('key_unusable', `The key ${file} is not a file.`)
+    if ((facts.mode & 0o077) !== 0) {
+      throw new CliError('key_exposed', `The key ${file} can be read by other users of this machine.`, {
+        hint: `Consider it known, make a new one (rm ${file}) or, if nobody else was here: chmod 600 ${file}`,
+      })
+    }
+    const text = (await handle.readFile('latin1')).trim()
+    const key = BASE64.test(text) ? Buffer.from(text, 'base64') : undefined
+    if (!key || key.length < KEY_BYTES) {
+      throw new CliError('key_unusable', `The key ${file} is not ${KEY_BYTES} bytes of base64.`, {
+        hint: `Put the right one there, or let mux make a new one: rm ${file}`,
+      })
+    }
+    return new Uint8Array(key)
+  } finally {
+    await handle.close()
+  }
+}
+
+async function writeDurably(file: string, text: string): Promise<void> {
+  const handle = await open(file, 'wx', 0o600)
+  try {
+    await handle.writeFile(text)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
