@@ -49,6 +49,7 @@ describe('the last lines of a log', () => {
 })
 
 describe('a followed log', () => {
+  const BOUND = { timeout: 5_000, interval: 20 }
   let seen = ''
   let ended: Promise<void>
   beforeEach(() => {
@@ -63,33 +64,32 @@ describe('a followed log', () => {
   async function follow(lines: number): Promise<void> {
     for await (const piece of readLog(file, { lines, follow: stop.signal })) seen += piece
   }
-  const sees = (text: string) => expect.poll(() => seen, { timeout: 5_000, interval: 20 }).toBe(text)
 
   it('may come to be later, and shows what is appended, also half a line', async () => {
     await writeFile(file, 'a\n')
-    await sees('a\n')
+    await expect.poll(() => seen, BOUND).toBe('a\n')
     await appendFile(file, 'half')
-    await sees('a\nhalf')
+    await expect.poll(() => seen, BOUND).toBe('a\nhalf')
     await appendFile(file, ' a line\n')
-    await sees('a\nhalf a line\n')
+    await expect.poll(() => seen, BOUND).toBe('a\nhalf a line\n')
   })
 
   it('that is cut to nothing goes on from its new beginning', async () => {
     await writeFile(file, 'first, which is long\n')
-    await sees('first, which is long\n')
+    await expect.poll(() => seen, BOUND).toBe('first, which is long\n')
     await truncate(file)
     await appendFile(file, 'second\n')
-    await sees('first, which is long\nsecond\n')
+    await expect.poll(() => seen, BOUND).toBe('first, which is long\nsecond\n')
   })
 
   it('that is rotated away is read to its end, and then the new one', async () => {
     await writeFile(file, 'a\n')
-    await sees('a\n')
+    await expect.poll(() => seen, BOUND).toBe('a\n')
     await appendFile(file, 'b\n')
     await rename(file, `${file}.1`)
     await appendFile(`${file}.1`, 'c\n')
     await writeFile(file, 'd\n')
-    await sees('a\nb\nc\nd\n')
+    await expect.poll(() => seen, BOUND).toBe('a\nb\nc\nd\n')
   })
 
   it('ends at once when it is no longer wanted', async () => {

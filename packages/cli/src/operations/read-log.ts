@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 /** How often a followed log is looked at, in milliseconds: unnoticed by a person, and nothing to the machine. */
 const LOOK_EVERY = 200
 const CHUNK = 64 * 1024
+const NOTHING = Buffer.alloc(0)
 
 export interface ReadLogOptions {
   /** How many of the last lines there are to begin with. */
@@ -24,8 +25,8 @@ export async function* readLog(file: string, { lines, follow }: ReadLogOptions):
   try {
     for (;;) {
       const replaced = handle !== undefined && (await isReplaced(file, handle))
-      while (handle) {
-        const piece = await readAt(handle, position)
+      for (;;) {
+        const piece = handle ? await readAt(handle, position) : NOTHING
         if (piece.length === 0) break
         position += piece.length
         yield decoder.decode(piece, { stream: true })
