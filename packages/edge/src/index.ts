@@ -1,2 +1,5 @@
 export type { ForwardOrder, InstanceHost } from './instance-host.ts'
+export { hashPassword, MAX_PASSWORD_BYTES, PasswordError } from './passwords.ts'
 export * from './registry/registry.ts'
+export { openSqliteRegistry } from './registry/sqlite.ts'
+export { createToken, type NewToken } from './tokens.ts'

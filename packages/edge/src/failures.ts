@@ -1,0 +1,81 @@
+import { BoundedMap } from './bounded-map.ts'
+import { clientNetwork } from './client-network.ts'
+
+/**
+ * Counts failed sign-ins, to slow down those who guess. `user` is the canonical name, of a user that exists or not;
+ * `address` is the client's.
+ */
+export interface FailureCounter {
+  /** Seconds until another attempt is let in; undefined when it may be made now. */
+  check(user: string, address: string): Promise<number | undefined>
+  failed(user: string, address: string): Promise<void>
+  succeeded(user: string, address: string): Promise<void>
+}
+
+/** Failures are counted over this time from the first, in milliseconds. */
+const WINDOW = 60_000
+/** Failures for one user from one network, after which it has to wait. */
+const PER_USER_AND_NETWORK = 10
+/** Failures from one network, whoever for: more people may share an address than mistype at once. */
+const PER_NETWORK = 100
+/**
+ * Failures for one user from anywhere, after which every network that has failed for them has to wait. Those that have
+ * not are let in, so that nobody can lock a user out by guessing from many places.
+ */
+const PER_USER = 50
+/** Entries of each kind. More failures than that do not fit into a window, since each costs a hash. */
+const CAPACITY = 20_000
+
+interface Count {
+  failures: number
+  /** Milliseconds since the epoch. */
+  until: number
+}
+
+/** A counter for one process; it begins anew when the process does. */
+export function createFailureCounter({ now }: { now: () => number }): FailureCounter {
+  const pairs = new BoundedMap<string, Count>(CAPACITY)
+  const networks = new BoundedMap<string, Count>(CAPACITY)
+  const users = new BoundedMap<string, Count>(CAPACITY)
+
+  function current(counts: BoundedMap<string, Count>, key: string): Count {
+    const count = counts.get(key)
+    return count !== undefined && now() < count.until ? count : { failures: 0, until: now() + WINDOW }
+  }
+
+  function add(counts: BoundedMap<string, Count>, key: string): void {
+    const { failures, until } = current(counts, key)
+    counts.set(key, { failures: failures + 1, until })
+  }
+
+  return {
+    async check(user, address) {
+      if (networks.size === 0) return undefined
+      const network = clientNetwork(address)
+      const pair = current(pairs, pairKey(user, network))
+      const all = current(users, user)
+      const waits = [
+        pair.failures >= PER_USER_AND_NETWORK ? pair.until : 0,
+        pair.failures > 0 && all.failures >= PER_USER ? all.until : 0,
+        ...[current(networks, network)].map(({ failures, until }) => (failures >= PER_NETWORK ? until : 0)),
+      ]
+      const wait = Math.max(...waits) - now()
+      return wait > 0 ? Math.ceil(wait / 1000) : undefined
+    },
+
+    async failed(user, address) {
+      const network = clientNetwork(address)
+      add(pairs, pairKey(user, network))
+      add(networks, network)
+      add(users, user)
+    },
+
+    async succeeded(user, address) {
+      pairs.delete(pairKey(user, clientNetwork(address)))
+    },
+  }
+}
+
+function pairKey(user: string, network: string): string {
+  return `${network} ${user}`
+}

@@ -1,0 +1,56 @@
+import { createHmac, randomBytes } from 'node:crypto'
+import type { UserRecord } from '@mux/contract'
+import { BoundedMap } from './bounded-map.ts'
+import { verifyPassword } from './passwords.ts'
+
+/** Credentials remembered at once, per process. */
+const CAPACITY = 10_000
+/**
+ * How long a right password is remembered, in milliseconds. Revocation does not wait for it, since the record's version
+ * is part of what is remembered; it only bounds how long the trace of a password stays in memory.
+ */
+const LIFETIME = 60 * 60 * 1000
+
+export interface PasswordMemory {
+  /**
+   * True when `record` is an enabled user's with this password. One hash per credential and version of the record; every
+   * other answer that is not remembered takes the time of one hash too, so time tells nothing about the user.
+   * @param user the name under which the record was looked up, found or not
+   * @throws {Problem} `rate_limited` when too many passwords wait to be hashed
+   */
+  verify(user: string, password: string, record: UserRecord | undefined): Promise<boolean>
+}
+
+/** @param options.now milliseconds since the epoch */
+export function createPasswordMemory({ now }: { now: () => number }): PasswordMemory {
+  const right = new BoundedMap<string, number>(CAPACITY)
+  const inProgress = new Map<string, Promise<boolean>>()
+  let secret: Buffer | undefined
+
+  function keyOf(user: string, password: string, record: UserRecord | undefined): string {
+    // Not made at once: Workers give out no random bytes before the first request.
+    secret ??= randomBytes(32)
+    const parts = [user, record?.version ?? 0, record?.disabled ?? true, record?.password ?? '', password]
+    return createHmac('sha256', secret).update(parts.join('\0')).digest('base64')
+  }
+
+  async function hashAndRemember(key: string, password: string, phc: string | null): Promise<boolean> {
+    const verified = await verifyPassword(password, phc)
+    if (verified) right.set(key, now() + LIFETIME)
+    return verified
+  }
+
+  return {
+    async verify(user, password, record) {
+      const key = keyOf(user, password, record)
+      const until = right.get(key)
+      if (until !== undefined && now() < until) return true
+      const running = inProgress.get(key)
+      if (running !== undefined) return running
+      const phc = record === undefined || record.disabled ? null : record.password
+      const verification = hashAndRemember(key, password, phc).finally(() => inProgress.delete(key))
+      inProgress.set(key, verification)
+      return verification
+    },
+  }
+}

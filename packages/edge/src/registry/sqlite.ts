@@ -1,0 +1,168 @@
+import { closeSync, fchmodSync, openSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { decodeRecord, encodeRecord, RecordError, type RecordKind, type Records } from '@mux/contract'
+import { RecordCache } from './record-cache.ts'
+import { type RegistryChange, RegistryError, type RegistryStore } from './registry.ts'
+import { isBusy, translateFile, translateSqlite } from './sqlite-errors.ts'
+
+/** The layout of the tables; a file of a higher one is refused. */
+const SCHEMA = 1
+/** How long one call waits for another process's write, in milliseconds. */
+const BUSY_TIMEOUT = 5_000
+const CACHE_CAPACITY = 20_000
+
+/**
+ * Opens the registry of one machine, and creates it (mode 0600) when there is none. Any number of processes may have it
+ * open; what one of them writes, the next `read` of every other returns.
+ * @throws {RegistryError} `registry_newer` when a later mux wrote it, `registry_unavailable` when it cannot be used
+ */
+export function openSqliteRegistry(file: string): RegistryStore {
+  translateFile(file, () => createPrivate(file))
+  const database = translateSqlite(file, () => openDatabase(file))
+  const dataVersion = database.prepare('PRAGMA data_version')
+  const select = database.prepare('SELECT value FROM records WHERE kind = ? AND name = ?')
+  const selectAll = database.prepare('SELECT name, value FROM records WHERE kind = ? ORDER BY name')
+  const upsert = database.prepare(
+    'INSERT INTO records (kind, name, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
+  )
+  const remove = database.prepare('DELETE FROM records WHERE kind = ? AND name = ?')
+  const cache = new RecordCache({ capacity: CACHE_CAPACITY })
+  let cachedVersion: unknown
+
+  function readStored<Kind extends RecordKind>(kind: Kind, name: string): Records[Kind] | undefined {
+    const row = select.get(kind, name)
+    return row === undefined ? undefined : decodeRecord(kind, name, String(row['value']))
+  }
+
+  function readCached<Kind extends RecordKind>(kind: Kind, name: string): Records[Kind] | undefined {
+    const version = dataVersion.get()?.['data_version']
+    if (version !== cachedVersion) {
+      cache.clear()
+      cachedVersion = version
+    }
+    const cached = cache.get(kind, name)
+    if (cached !== undefined) return cached.record
+    const record = readStored(kind, name)
+    cache.set(kind, name, record)
+    return record
+  }
+
+  function write({ kind, name, record }: RegistryChange): void {
+    if (record === null) remove.run(kind, name)
+    else upsert.run(kind, name, encodeRecord(kind, name, record))
+  }
+
+  function transact<Result>(
+    decide: (read: typeof readStored) => { changes: RegistryChange[]; result: Result },
+  ): Result {
+    database.exec('BEGIN IMMEDIATE')
+    try {
+      const { changes, result } = decide(readStored)
+      for (const change of changes) write(change)
+      database.exec('COMMIT')
+      // The version tells of the writes of others only.
+      for (const { kind, name } of changes) cache.delete(kind, name)
+      return result
+    } catch (error) {
+      // After some errors, a full disk among them, SQLite has rolled back already.
+      if (database.isTransaction) database.exec('ROLLBACK')
+      throw error
+    }
+  }
+
+  return {
+    read: async (kind, name) => translateSqlite(file, () => readCached(kind, name)),
+    list: async (kind) =>
+      translateSqlite(file, () => selectAll.all(kind)).map((row) => {
+        const name = String(row['name'])
+        return { name, record: decodeOrError(kind, name, String(row['value'])) }
+      }),
+    change: async (decide) => translateSqlite(file, () => transact(decide)),
+    close: () => {
+      if (database.isOpen) database.close()
+    },
+  }
+}
+
+/**
+ * SQLite gives its -wal and -shm files the mode of the main file, so that one has to be right before it opens it.
+ * A file that exists, or a link to one, is left as the operator made it.
+ */
+function createPrivate(file: string): void {
+  let descriptor: number
+  try {
+    descriptor = openSync(file, 'wx', 0o600)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return
+    throw error
+  }
+  try {
+    fchmodSync(descriptor, 0o600)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+function openDatabase(file: string): DatabaseSync {
+  const database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT })
+  try {
+    useWriteAheadLog(database)
+    database.exec('PRAGMA synchronous = FULL')
+    prepareSchema(database, file)
+    return database
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+/** The change of the journal needs the file to itself, and SQLite's own busy timeout does not apply to it. */
+function useWriteAheadLog(database: DatabaseSync): void {
+  const deadline = Date.now() + BUSY_TIMEOUT
+  for (;;) {
+    try {
+      database.exec('PRAGMA journal_mode = WAL')
+      return
+    } catch (error) {
+      if (!isBusy(error) || Date.now() > deadline) throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5 + Math.random() * 20)
+    }
+  }
+}
+
+/** One transaction: a process that dies in it leaves an empty file, which the next one fills. */
+function prepareSchema(database: DatabaseSync, file: string): void {
+  const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")
+  if (tables.all().length === 0) {
+    database.exec(`
+      BEGIN IMMEDIATE;
+      CREATE TABLE IF NOT EXISTS schema (only INTEGER PRIMARY KEY CHECK (only = 1), version INTEGER NOT NULL) STRICT;
+      CREATE TABLE IF NOT EXISTS records (
+        kind TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, name)
+      ) STRICT, WITHOUT ROWID;
+      INSERT OR IGNORE INTO schema (only, version) VALUES (1, ${SCHEMA});
+      COMMIT`)
+  }
+  if (!tables.all().some((row) => row['name'] === 'schema')) {
+    throw new RegistryError('registry_unavailable', `${file} is a database, but no registry of mux.`)
+  }
+  const version = database.prepare('SELECT version FROM schema').get()?.['version']
+  if (version === SCHEMA) return
+  throw new RegistryError(
+    'registry_newer',
+    `The registry ${file} has version ${String(version)}, and this mux knows ${SCHEMA}. Use the mux that wrote it, or a later one.`,
+  )
+}
+
+function decodeOrError<Kind extends RecordKind>(
+  kind: Kind,
+  name: string,
+  text: string,
+): Records[Kind] | RecordError {
+  try {
+    return decodeRecord(kind, name, text)
+  } catch (error) {
+    if (error instanceof RecordError) return error
+    throw error
+  }
+}
