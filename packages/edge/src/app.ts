@@ -1,0 +1,76 @@
+import { isNavigation, Problem, type Decision } from '@mux/contract'
+import { Hono } from 'hono'
+import { answerError, type EdgeEnv } from './answer.ts'
+import { createAuthenticator } from './authenticate.ts'
+import type { FailureCounter } from './failures.ts'
+import { chooseInstance, locate } from './find-instance.ts'
+import { encodeTarget } from './local-path.ts'
+import type { Log } from './log-event.ts'
+import { ownPages, SIGN_IN_PATH } from './own-pages.ts'
+import { createPasswordMemory } from './password-memory.ts'
+import type { RegistryReader } from './registry/registry.ts'
+import { refuseUnsafe } from './request-check.ts'
+import { requestHeaders } from './request-headers.ts'
+import type { Sessions } from './session.ts'
+
+export interface AppParts {
+  registry: RegistryReader
+  sessions: Sessions
+  failures: FailureCounter
+  /** Name of the header, besides `Mux-User`, by which instances learn the user's name. */
+  identityHeader: string
+  log: Log
+  /** Milliseconds since the epoch. */
+  now: () => number
+}
+
+/** The edge: one chain for every request, plain or upgrade, whatever runtime took it. */
+export function createApp(parts: AppParts): Hono<EdgeEnv> {
+  const { registry, identityHeader } = parts
+  const authenticator = createAuthenticator({ ...parts, passwords: createPasswordMemory(parts) })
+  // Routed by the bytes that came: a path that only some parser would turn into one of ours is not ours.
+  const app = new Hono<EdgeEnv>({ getPath: (_request, options) => pathOf(options!.env!.exchange.target) })
+
+  app.onError((error, c) => answerError(error, c, parts.log))
+
+  app.route('/_mux', ownPages({ ...parts, authenticator }))
+
+  app.all('*', async (c) => {
+    const { exchange } = c.env
+    refuseUnsafe(exchange)
+    const host = exchange.header('host')!
+    const navigation = isNavigation(exchange.method, (name) => exchange.header(name))
+
+    const identity = await authenticator.authenticate(exchange)
+    const choice = await chooseInstance(registry, host, identity)
+    if (choice === undefined) {
+      if (!navigation) throw new Problem('unauthenticated')
+      const location = `${SIGN_IN_PATH}?next=${encodeTarget(exchange.target)}`
+      return c.body(null, 303, {
+        Location: location,
+        'Cache-Control': 'no-store',
+        'X-Request-Id': exchange.requestId,
+      })
+    }
+
+    const target = await locate(registry, choice)
+    const { user, instance, version } = choice
+    const decision: Decision = { user, instance, version, host: target.host, requestId: exchange.requestId }
+    const headers = requestHeaders(exchange.rawHeaders, {
+      decision,
+      identityHeader,
+      keepAuthorization: identity?.by !== 'authorization',
+      peer: exchange.peer,
+      scheme: exchange.scheme,
+      host,
+    })
+    return exchange.forward({ decision, origin: target.origin, headers, navigation })
+  })
+
+  return app
+}
+
+function pathOf(target: string): string {
+  const mark = target.indexOf('?')
+  return mark < 0 ? target : target.slice(0, mark)
+}

@@ -1,0 +1,114 @@
+import { parseUserName, Problem, type UserName, type UserRecord } from '@mux/contract'
+import { parseAuthorization, type BasicCredentials, type BearerCredentials } from './credentials.ts'
+import type { FailureCounter } from './failures.ts'
+import { headerValues, type Exchange } from './forward.ts'
+import type { PasswordMemory } from './password-memory.ts'
+import type { RegistryReader } from './registry/registry.ts'
+import type { Sessions } from './session.ts'
+import { parseToken, tokenMatches } from './tokens.ts'
+
+/** Who sent a request, proven. */
+export interface Identity {
+  readonly user: UserName
+  readonly record: UserRecord
+  /** Where the proof stood. `authorization`: the header is used up, and the instance does not see it. */
+  readonly by: 'authorization' | 'session'
+  /** When the session ends, in seconds since the epoch; null for a credential that comes with every request. */
+  readonly expires: number | null
+}
+
+export interface AuthenticatorParts {
+  registry: RegistryReader
+  passwords: PasswordMemory
+  sessions: Sessions
+  failures: FailureCounter
+  /** Milliseconds since the epoch. */
+  now: () => number
+}
+
+export interface Authenticator {
+  /**
+   * Who sent the request, by `Authorization: Basic`, by a token of ours as `Bearer`, or by the session cookie, in this
+   * order. Undefined when nobody claims to be anybody, or by a session that is over.
+   * @throws {Problem} `unauthenticated` on a credential that is ours and wrong, whatever else the request carries;
+   *   `rate_limited`
+   */
+  authenticate(exchange: Pick<Exchange, 'rawHeaders' | 'peer'>): Promise<Identity | undefined>
+  /**
+   * The user of this name and password.
+   * @throws {Problem} `unauthenticated`, the same for an unknown user, a disabled one and a wrong password; `rate_limited`
+   */
+  checkPassword(
+    typedName: string,
+    password: string,
+    peer: string,
+  ): Promise<{ user: UserName; record: UserRecord }>
+}
+
+export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
+  const { registry, passwords, sessions, failures, now } = parts
+
+  async function checkPassword(typedName: string, password: string, peer: string) {
+    const user = parseUserName(typedName)
+    const countedAs = user ?? ''
+    await refuseWhenLimited(countedAs, peer)
+    const record = user === undefined ? undefined : await registry.read('user', user)
+    const right = await passwords.verify(user ?? typedName, password, record)
+    if (!right || user === undefined || record === undefined) return refuse(countedAs, peer)
+    await failures.succeeded(user, peer)
+    return { user, record }
+  }
+
+  async function byToken({ token }: BearerCredentials, peer: string): Promise<Identity> {
+    await refuseWhenLimited('', peer)
+    const id = parseToken(token)?.id
+    const tokenRecord = id === undefined ? undefined : await registry.read('token', id)
+    if (tokenRecord === undefined || !tokenMatches(token, tokenRecord, now())) return refuse('', peer)
+    const record = await registry.read('user', tokenRecord.user)
+    if (record === undefined || record.disabled) return refuse('', peer)
+    return { user: tokenRecord.user, record, by: 'authorization', expires: null }
+  }
+
+  async function byPassword({ user, password }: BasicCredentials, peer: string): Promise<Identity> {
+    return { ...(await checkPassword(user, password, peer)), by: 'authorization', expires: null }
+  }
+
+  async function bySession(rawHeaders: readonly string[]): Promise<Identity | undefined> {
+    const lines = headerValues(rawHeaders, 'cookie')
+    const session = lines.length === 0 ? undefined : sessions.read(lines.join('; '))
+    if (session === undefined) return undefined
+    const record = await registry.read('user', session.user)
+    if (record === undefined || record.disabled || record.version !== session.version) return undefined
+    return { user: session.user, record, by: 'session', expires: session.expires }
+  }
+
+  async function refuseWhenLimited(user: string, peer: string): Promise<void> {
+    const retryAfter = await failures.check(user, peer)
+    if (retryAfter !== undefined) throw new Problem('rate_limited', { retryAfter })
+  }
+
+  async function refuse(user: string, peer: string): Promise<never> {
+    await failures.failed(user, peer)
+    throw new Problem('unauthenticated')
+  }
+
+  return {
+    async authenticate({ rawHeaders, peer }) {
+      const credentials = parseAuthorization(headerValues(rawHeaders, 'authorization'))
+      switch (credentials.kind) {
+        case 'basic':
+          return byPassword(credentials, peer)
+        case 'bearer':
+          return byToken(credentials, peer)
+        case 'invalid':
+          throw new Problem('unauthenticated')
+        case 'none':
+        case 'foreign':
+          return bySession(rawHeaders)
+        default:
+          return credentials satisfies never
+      }
+    },
+    checkPassword,
+  }
+}

@@ -1,0 +1,102 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import { Problem, type HostName } from '@mux/contract'
+import type { DecidedRequest, Exchange } from './forward.ts'
+import type { InstanceHost } from './instance-host.ts'
+import type { Log } from './log-event.ts'
+import { originForm } from './request-check.ts'
+import { responseHeaders } from './response-headers.ts'
+
+/** Whom a decided request goes to in the embedded edge. */
+export interface NodeForwarding {
+  host: InstanceHost
+  hostName: HostName
+  log: Log
+}
+
+/** Where the answer goes: to a response, or straight to the socket that is to be upgraded. */
+export type Reply = { outgoing: ServerResponse } | { socket: Duplex; head: Buffer }
+
+/** A request as Node's HTTP server took it. */
+export class NodeExchange implements Exchange {
+  readonly requestId = crypto.randomUUID()
+  readonly target: string
+  #handedOn = false
+  readonly #incoming: IncomingMessage
+  readonly #reply: Reply
+  readonly #forwarding: NodeForwarding
+
+  constructor(incoming: IncomingMessage, reply: Reply, forwarding: NodeForwarding) {
+    this.#incoming = incoming
+    this.#reply = reply
+    this.#forwarding = forwarding
+    this.target = originForm(incoming.url!, incoming.headers.host)
+  }
+
+  get method(): string {
+    return this.#incoming.method!
+  }
+
+  get rawHeaders(): readonly string[] {
+    return this.#incoming.rawHeaders
+  }
+
+  get peer(): string {
+    const address = this.#incoming.socket.remoteAddress ?? 'unknown'
+    return address.startsWith('::ffff:') ? address.slice(7) : address
+  }
+
+  get scheme(): 'http' | 'https' {
+    return 'encrypted' in this.#incoming.socket ? 'https' : 'http'
+  }
+
+  get upgrade(): boolean {
+    return 'socket' in this.#reply
+  }
+
+  /** True when the answer was, or is being, written by the host of the instance. */
+  get handedOn(): boolean {
+    return this.#handedOn
+  }
+
+  header(name: string): string | undefined {
+    const value = this.#incoming.headers[name]
+    return typeof value === 'string' ? value : value?.[0]
+  }
+
+  askForBody(): void {
+    if ('outgoing' in this.#reply && this.#incoming.headers.expect !== undefined) {
+      this.#reply.outgoing.writeContinue()
+    }
+  }
+
+  async forward({ decision, headers, navigation }: DecidedRequest): Promise<Response> {
+    const { host, hostName } = this.#forwarding
+    if (decision.host !== hostName) throw new Problem('misdirected')
+    const { requestId, target } = this
+    const order = {
+      decision,
+      target,
+      headers,
+      navigation,
+      answerHeaders: (raw: readonly string[]) => responseHeaders(raw, requestId),
+    }
+    this.#handedOn = true
+    try {
+      if ('outgoing' in this.#reply) await host.request(this.#incoming, this.#reply.outgoing, order)
+      else await host.upgrade(this.#incoming, this.#reply.socket, this.#reply.head, order)
+    } catch (error) {
+      // Nobody is there any more to be told of it.
+      if (this.#incoming.socket.destroyed) return RESPONSE_ALREADY_SENT
+      if ('outgoing' in this.#reply && this.#reply.outgoing.headersSent) {
+        this.#forwarding.log({ event: 'answer_broken_off', request_id: requestId, error })
+        this.#reply.outgoing.destroy()
+        return RESPONSE_ALREADY_SENT
+      }
+      this.#handedOn = false
+      throw error
+    }
+    return RESPONSE_ALREADY_SENT
+  }
+}

@@ -1,0 +1,142 @@
+import { Problem, type ProblemCode } from '@mux/contract'
+import { Hono, type Context, type Handler } from 'hono'
+import type { EdgeEnv } from './answer.ts'
+import type { Authenticator } from './authenticate.ts'
+import { chooseInstance } from './find-instance.ts'
+import { readForm } from './form.ts'
+import { localPath } from './local-path.ts'
+import { PAGE_HEADERS } from './pages/page.ts'
+import { signedInPage, signInPage } from './pages/sign-in.ts'
+import type { RegistryReader } from './registry/registry.ts'
+import { MethodNotAllowed } from './request-check.ts'
+import { isSameOrigin } from './same-origin.ts'
+import type { Sessions } from './session.ts'
+
+export interface OwnPagesParts {
+  registry: RegistryReader
+  sessions: Sessions
+  authenticator: Authenticator
+}
+
+export const SIGN_IN_PATH = '/_mux/signin'
+
+/** Why a sign-in by the form failed, as the form says it. */
+const SIGN_IN_MESSAGES: Partial<Record<ProblemCode, string>> = {
+  unauthenticated: 'That user name and password do not go together.',
+  rate_limited: 'Too many failed attempts. Wait a little before the next one.',
+}
+
+/** Everything under `/_mux/`: what people and clients ask of mux itself, and what never reaches an instance. */
+export function ownPages({ registry, sessions, authenticator }: OwnPagesParts): Hono<EdgeEnv> {
+  const pages = new Hono<EdgeEnv>()
+
+  pages.use(async (c, next) => {
+    if (c.env.exchange.upgrade) throw new Problem('bad_request')
+    c.header('X-Request-Id', c.env.exchange.requestId)
+    c.header('Cache-Control', 'no-store')
+    await next()
+  })
+
+  pages.get('/signin', async (c) => {
+    const next = localPath(queryOf(c).get('next') ?? undefined)
+    const identity = await identityOrNone(c)
+    return page(
+      c,
+      identity === undefined ? signInPage({ next }) : signedInPage({ next, user: identity.user }),
+    )
+  })
+
+  pages.post('/signin', async (c) => {
+    const { exchange } = c.env
+    if (!isSameOrigin((name) => exchange.header(name))) throw new Problem('cross_site')
+    exchange.askForBody()
+    const form = await readForm(c.req.raw)
+    const typedName = form.get('username') ?? ''
+    const next = localPath(form.get('next') ?? undefined)
+    try {
+      const { user, record } = await authenticator.checkPassword(
+        typedName.trim(),
+        form.get('password') ?? '',
+        exchange.peer,
+      )
+      c.header('Set-Cookie', sessions.issue({ user, version: record.version }).setCookie)
+      return c.redirect(next, 303)
+    } catch (error) {
+      const message = error instanceof Problem ? SIGN_IN_MESSAGES[error.code] : undefined
+      if (!(error instanceof Problem) || message === undefined) throw error
+      if (error.retryAfter !== undefined) c.header('Retry-After', String(error.retryAfter))
+      // A 401 has to name a scheme (RFC 9110 section 15.5.2); any that browsers know would open a window of theirs.
+      else c.header('WWW-Authenticate', 'Form realm="mux"')
+      return page(c, signInPage({ next, user: typedName.slice(0, 256), message }), error.status)
+    }
+  })
+
+  pages.post('/signout', (c) => {
+    if (!isSameOrigin((name) => c.env.exchange.header(name))) throw new Problem('cross_site')
+    c.header('Set-Cookie', sessions.clearCookie())
+    return c.redirect(SIGN_IN_PATH, 303)
+  })
+
+  pages.get('/session', async (c) => {
+    const { exchange } = c.env
+    const identity = await authenticator.authenticate(exchange)
+    if (identity === undefined) throw new Problem('unauthenticated')
+    return c.json({
+      user: identity.user,
+      instance: (await chosenFor(exchange.header('host'), identity))?.instance ?? null,
+      until: identity.expires === null ? null : new Date(identity.expires * 1000).toISOString(),
+    })
+  })
+
+  pages.get('/health', async (c) => {
+    // An edge that cannot read its registry serves nobody, and a balancer should know.
+    await registry.read('route', '*')
+    return c.json({ status: 'ok' })
+  })
+
+  pages.all('/signin', refuseMethod('GET, HEAD, POST'))
+  pages.all('/signout', refuseMethod('POST'))
+  pages.all('/session', refuseMethod('GET, HEAD'))
+  pages.all('/health', refuseMethod('GET, HEAD'))
+  pages.all('/*', () => {
+    throw new Problem('not_found')
+  })
+
+  async function identityOrNone(c: Context<EdgeEnv>) {
+    try {
+      return await authenticator.authenticate(c.env.exchange)
+    } catch (error) {
+      // The page where one signs in is shown to those who failed to, too.
+      if (error instanceof Problem) return undefined
+      throw error
+    }
+  }
+
+  async function chosenFor(...[host, identity]: [string | undefined, Parameters<typeof chooseInstance>[2]]) {
+    try {
+      return await chooseInstance(registry, host, identity)
+    } catch (error) {
+      if (error instanceof Problem) return undefined
+      throw error
+    }
+  }
+
+  return pages
+}
+
+function page(c: Context<EdgeEnv>, markup: ReturnType<typeof signInPage>, status = 200) {
+  return c.html(markup, { status: status as never, headers: PAGE_HEADERS as Record<string, string> })
+}
+
+/** The query as it came: the web Request's own URL is not the one that was asked for. */
+function queryOf(c: Context<EdgeEnv>): URLSearchParams {
+  const { target } = c.env.exchange
+  const mark = target.indexOf('?')
+  return new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1))
+}
+
+function refuseMethod(allow: string): Handler<EdgeEnv> {
+  return () => {
+    throw new MethodNotAllowed(allow)
+  }
+}

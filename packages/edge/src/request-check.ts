@@ -1,0 +1,60 @@
+import { Problem } from '@mux/contract'
+import { headerValues, type Exchange } from './forward.ts'
+
+const HOST = /^(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/
+/** Not VCHAR and not obs-text: what no request target may hold (RFC 9112 section 3.2). */
+// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
+const UNPRINTABLE = /[\x00-\x20\x7f]/
+
+/** What a client may ask an instance to do; `TRACE` would hand credentials back, `CONNECT` is for proxies. */
+const REFUSED_METHODS: ReadonlySet<string> = new Set(['TRACE', 'CONNECT', 'TRACK'])
+
+/** A method that an address does not take, with those that it does. */
+export class MethodNotAllowed extends Problem {
+  readonly allow: string
+  constructor(allow: string) {
+    super('method_not_allowed')
+    this.allow = allow
+  }
+}
+
+type Checked = Pick<Exchange, 'method' | 'target' | 'rawHeaders' | 'upgrade' | 'header'>
+
+/**
+ * Refuses what two programs could read in two ways: a request is forwarded only when there is one way to read it.
+ * @throws {Problem} `bad_request`, `method_not_allowed`
+ */
+export function refuseUnsafe(request: Checked): void {
+  if (REFUSED_METHODS.has(request.method))
+    throw new MethodNotAllowed('GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS')
+  if (!request.target.startsWith('/') || UNPRINTABLE.test(request.target)) throw new Problem('bad_request')
+  if (request.upgrade && !(request.method === 'GET' && isWebSocket(request))) throw new Problem('bad_request')
+  const lines = { host: 0, 'content-length': 0, 'transfer-encoding': 0 }
+  for (let i = 0; i < request.rawHeaders.length; i += 2) {
+    const name = request.rawHeaders[i]!
+    // The three names that matter are 4, 14 and 17 long: most headers are not even lower-cased.
+    if (name.length !== 4 && name.length !== 14 && name.length !== 17) continue
+    const lowerName = name.toLowerCase()
+    if (lowerName in lines) lines[lowerName as keyof typeof lines]++
+  }
+  if (lines.host !== 1 || !HOST.test(request.header('host') ?? '')) throw new Problem('bad_request')
+  if (lines['content-length'] + lines['transfer-encoding'] > 1) throw new Problem('bad_request')
+  if (lines['transfer-encoding'] === 1 && request.header('transfer-encoding')!.toLowerCase() !== 'chunked')
+    throw new Problem('bad_request')
+}
+
+function isWebSocket(request: Checked): boolean {
+  const values = headerValues(request.rawHeaders, 'upgrade')
+  return values.length === 1 && values[0]!.toLowerCase() === 'websocket'
+}
+
+/**
+ * Turns a target in absolute form, which every server has to take (RFC 9112 section 3.2.2), into the usual one. Only
+ * when it names the same host as `Host` does, so that what is routed, signed and forwarded is never two things; any
+ * other target comes back as it is.
+ */
+export function originForm(target: string, host: string | undefined): string {
+  if (target.startsWith('/') || host === undefined) return target
+  const match = /^https?:\/\/([^/?#]+)(\/.*)?$/i.exec(target)
+  return match !== null && match[1]!.toLowerCase() === host.toLowerCase() ? (match[2] ?? '/') : target
+}

@@ -1,0 +1,92 @@
+import { foldedName, isHopByHop, nominatedNames, type Decision } from '@mux/contract'
+import { headerValues } from './forward.ts'
+import { stripSessionCookie } from './session.ts'
+
+/** The header by which an application that knows nothing of mux learns who is there. */
+export const DEFAULT_IDENTITY_HEADER = 'X-Remote-User'
+
+/**
+ * Folded names that an instance, or what it is built with, believes without proof. None is ever passed on from
+ * outside, in any spelling that folds onto it: believing `X_Remote_User` is what oauth2-proxy, Traefik, Caddy and
+ * Django each had to fix.
+ */
+const TRUSTED: ReadonlySet<string> = new Set([
+  'remote-user',
+  'x-remote-user',
+  'x-request-id',
+  'x-real-ip',
+  'forwarded',
+  'signature',
+  'signature-input',
+  // CGI makes HTTP_PROXY of it, which HTTP clients obey (httpoxy).
+  'proxy',
+])
+const TRUSTED_PREFIXES = ['mux-', 'x-forwarded-']
+
+/** The body's framing and the client's wish to be asked for it are settled between the two hops. */
+const FRAMING: ReadonlySet<string> = new Set(['content-length', 'transfer-encoding', 'expect'])
+/** Names that are dropped only in a disguise: a second spelling of them would be believed as the first. */
+const DISGUISED: ReadonlySet<string> = new Set([
+  'authorization',
+  'content-type',
+  'cookie',
+  'host',
+  'sec-websocket-key',
+])
+
+export interface InstanceFacts {
+  decision: Decision
+  /** Lower- or mixed-case name of the configured identity header. */
+  identityHeader: string
+  /** False when the credential in `Authorization` was ours and has been used up. */
+  keepAuthorization: boolean
+  peer: string
+  scheme: 'http' | 'https'
+  host: string
+}
+
+/**
+ * Builds the header list that the instance receives: what comes from outside and could be taken for ours is left out,
+ * then ours is added once. Never "add if absent".
+ */
+export function requestHeaders(raw: readonly string[], facts: InstanceFacts): string[] {
+  const { decision } = facts
+  const identity = foldedName(facts.identityHeader)
+  const connection = headerValues(raw, 'connection')
+  const nominated = connection.length === 0 ? undefined : nominatedNames(connection)
+  const list: string[] = []
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i]!
+    const lowerName = name.toLowerCase()
+    const folded = foldedName(name)
+    if (isOurs(folded) || folded === identity || isHopByHop(folded) || FRAMING.has(folded)) continue
+    if (folded !== lowerName && DISGUISED.has(folded)) continue
+    // Nominating Host or Cookie must not take them away: they belong to the request, not to the connection.
+    if (nominated?.has(lowerName) && !DISGUISED.has(lowerName)) continue
+    if (lowerName === 'authorization' && !facts.keepAuthorization) continue
+    if (lowerName === 'cookie') {
+      const cookies = stripSessionCookie(raw[i + 1]!)
+      if (cookies !== undefined) list.push(name, cookies)
+      continue
+    }
+    list.push(name, raw[i + 1]!)
+  }
+  if (decision.user !== undefined) list.push('Mux-User', decision.user, facts.identityHeader, decision.user)
+  list.push(
+    'Mux-Instance',
+    decision.instance,
+    'X-Request-Id',
+    decision.requestId,
+    'X-Forwarded-For',
+    facts.peer,
+    'X-Forwarded-Proto',
+    facts.scheme,
+    'X-Forwarded-Host',
+    facts.host,
+  )
+  return list
+}
+
+function isOurs(folded: string): boolean {
+  return TRUSTED.has(folded) || TRUSTED_PREFIXES.some((prefix) => folded.startsWith(prefix))
+}

@@ -1,0 +1,34 @@
+import { foldedName, isHopByHop, nominatedNames } from '@mux/contract'
+import { headerValues } from './forward.ts'
+import { SESSION_COOKIE } from './session.ts'
+
+/**
+ * Builds the header list that the client receives of an instance's answer: the answer's own, duplicates and order kept,
+ * less what concerns the connection to the instance only and what no instance may say in our name.
+ */
+export function responseHeaders(raw: readonly string[], requestId: string): string[] {
+  const connection = headerValues(raw, 'connection')
+  const nominated = connection.length === 0 ? undefined : nominatedNames(connection)
+  const list: string[] = []
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i]!
+    const value = raw[i + 1]!
+    const lowerName = name.toLowerCase()
+    if (isHopByHop(lowerName) || nominated?.has(lowerName) || isReserved(name)) continue
+    if (lowerName === 'set-cookie' && setsOurCookie(value)) continue
+    list.push(name, value)
+  }
+  list.push('X-Request-Id', requestId)
+  return list
+}
+
+function isReserved(name: string): boolean {
+  const folded = foldedName(name)
+  return folded === 'x-request-id' || folded.startsWith('mux-')
+}
+
+/** Browsers trim the name of a cookie before they look at it (RFC 6265bis section 5.6). */
+function setsOurCookie(value: string): boolean {
+  const name = value.slice(0, value.search(/[=;]|$/)).trim()
+  return name.toLowerCase() === SESSION_COOKIE.toLowerCase()
+}

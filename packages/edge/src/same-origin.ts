@@ -1,0 +1,19 @@
+/**
+ * True when a form was certainly sent by a page of this very site. Every browser of the last years says so itself, by
+ * `Sec-Fetch-Site` (on trustworthy origins) or by `Origin`; a request that says neither proves nothing.
+ * The scheme of `Origin` is not compared, because a TLS front may stand before us.
+ * @param header the value of a request header by its lower-case name
+ */
+export function isSameOrigin(header: (name: string) => string | undefined): boolean {
+  const site = header('sec-fetch-site')
+  const origin = header('origin')
+  if (site === undefined && origin === undefined) return false
+  if (site !== undefined && site !== 'same-origin') return false
+  return origin === undefined || hostOf(origin) === hostOf(`http://${header('host') ?? ''}`)
+}
+
+/** Host and port as a browser writes them in `Origin`; a marker that equals nothing for what is no origin. */
+function hostOf(origin: string): string | symbol {
+  const url = /^https?:\/\/[^/?#@\\]+$/.test(origin) ? URL.parse(origin) : null
+  return url === null ? Symbol('no origin') : url.host
+}
