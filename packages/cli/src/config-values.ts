@@ -1,0 +1,88 @@
+import { constants } from 'node:os'
+import { parseInstanceName } from '@mux/contract'
+
+const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+/** A timer of Node holds 2^31 ms, a little under 25 days; one that is set for longer fires at once. */
+const MAX_DURATION = 24 * UNITS.d
+export const DURATION_RULE = 'a duration such as 500ms, 30s, 30m or 1h, of at most 24d'
+
+/** Milliseconds of `30s`, `1.5h`. */
+export function parseDuration(text: string): number | undefined {
+  const match = /^(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h|d)$/.exec(text)
+  if (match === null) return undefined
+  const milliseconds = Math.round(Number(match[1]) * UNITS[match[2] as keyof typeof UNITS])
+  return milliseconds <= MAX_DURATION ? milliseconds : undefined
+}
+
+const SIZES = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 } as const
+export const SIZE_RULE = 'a size such as 512MiB or 2GiB'
+
+/** Bytes of `512MiB`. */
+export function parseSize(text: string): number | undefined {
+  const match = /^(\d{1,6}(?:\.\d{1,3})?)(KiB|MiB|GiB|TiB)$/.exec(text)
+  if (match === null) return undefined
+  const bytes = Math.round(Number(match[1]) * SIZES[match[2] as keyof typeof SIZES])
+  return bytes > 0 ? bytes : undefined
+}
+
+export interface ListenAddress {
+  /** A name or an IP address, an IPv6 one without its brackets. */
+  host: string
+  /** 0: a free one. */
+  port: number
+}
+
+export const LISTEN_RULE = 'an address and a port such as 127.0.0.1:8080 or [::1]:8080'
+
+export function parseListen(text: string): ListenAddress | undefined {
+  const match = /^(?:\[([0-9a-fA-F:.]{2,45})\]|([A-Za-z0-9.-]{1,253})):(\d{1,5})$/.exec(text)
+  if (match === null) return undefined
+  const port = Number(match[3])
+  return port <= 65_535 ? { host: (match[1] ?? match[2])!, port } : undefined
+}
+
+export const SIGNALS = Object.keys(constants.signals).filter(
+  // The two that no process can answer; the other end of `limits.stop` uses the first.
+  (name) => name !== 'SIGKILL' && name !== 'SIGSTOP',
+)
+
+export function parseSignal(text: string): NodeJS.Signals | undefined {
+  return SIGNALS.includes(text) ? (text as NodeJS.Signals) : undefined
+}
+
+export const PATH_RULE = 'a path that begins with /'
+
+export function parseHealthPath(text: string): string | undefined {
+  return /^\/[!-"$-~]{0,1000}$/.test(text) ? text : undefined
+}
+
+export const HEADER_RULE =
+  'the name of a header such as X-Remote-User, that HTTP and mux do not use otherwise'
+
+/** The name of a header that tells the application who is there; never one that means something else to somebody. */
+export function parseIdentityHeader(text: string): string | undefined {
+  if (!/^[A-Za-z](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?$/.test(text)) return undefined
+  return TAKEN_HEADER.test(text) ? undefined : text
+}
+
+const TAKEN_HEADER =
+  /^(?:mux-.*|x-forwarded-.*|forwarded|x-request-id|x-real-ip|host|cookie|authorization|proxy.*|sec-.*|accept.*|content-.*|if-.*|origin|referer|range|date|via|expect|connection|keep-alive|te|trailer|transfer-encoding|upgrade|user-agent|cache-control|pragma|signature.*)$/i
+
+export const SETTING_NAME_RULE = 'a name of letters, digits and _, not beginning with a digit'
+
+export function isSettingName(text: string): boolean {
+  return /^[A-Za-z_][A-Za-z0-9_]{0,200}$/.test(text)
+}
+
+export const SECRET_NAME_RULE = '1 to 128 of letters, digits and . _ -, beginning with a letter or digit'
+
+export function isSecretName(text: string): boolean {
+  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(text)
+}
+
+export const POOL_NAME_RULE = 'a name with {n} at its end, such as django{n}'
+
+/** The template by which new instances are named; `{n}` stands at the end, where the number of an instance is read. */
+export function parsePoolName(text: string): string | undefined {
+  return text.endsWith('{n}') && parseInstanceName(text.replace('{n}', '1')) !== undefined ? text : undefined
+}

@@ -1,0 +1,209 @@
+import { statSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import type { InstanceName } from '@mux/contract'
+import {
+  type InstanceDefinition,
+  type InstanceLimits,
+  placeholderProblem,
+  type SecretFile,
+} from '@mux/instance'
+import type { ConfigReader, Place } from './config-reader.ts'
+import {
+  DURATION_RULE,
+  isSecretName,
+  isSettingName,
+  parseDuration,
+  parseHealthPath,
+  parseSignal,
+  parseSize,
+  PATH_RULE,
+  SECRET_NAME_RULE,
+  SETTING_NAME_RULE,
+  SIZE_RULE,
+} from './config-values.ts'
+import { splitWords } from './shell-words.ts'
+
+/** What `app` says of every instance, or one entry of `instances` of itself: the fields that are there. */
+export type InstanceFields = Partial<Omit<InstanceDefinition, 'name' | 'command' | 'limits' | 'settings'>> & {
+  /** Present and undefined: there is one, which cannot be used and has been reported. */
+  command?: InstanceDefinition['command'] | undefined
+  settings: InstanceDefinition['settings']
+  limits: Partial<InstanceLimits>
+}
+
+/** Where relative paths begin. */
+export interface Roots {
+  /** Directory of mux.yaml. */
+  project: string
+  secrets: string
+}
+
+const FIELDS = [
+  'command',
+  'directory',
+  'settings',
+  'health',
+  'boot',
+  'restart',
+  'idle',
+  'limits',
+  'stop_signal',
+] as const
+const LIMITS = ['start', 'drain', 'stop', 'memory', 'queue', 'hold'] as const
+const OFF = 'off'
+
+const DEFAULTS = {
+  health: null,
+  boot: 'lazy',
+  restart: 'overlap',
+  idle: null,
+  stopSignal: 'SIGTERM',
+} as const
+const DEFAULT_LIMITS: InstanceLimits = {
+  start: 30_000,
+  drain: 30_000,
+  stop: 10_000,
+  hold: 30_000,
+  memory: null,
+  queue: 1000,
+}
+
+export function readFields(reader: ConfigReader, place: Place, roots: Roots): InstanceFields {
+  const found = reader.keys(place, FIELDS)
+  return {
+    ...(found.command ? { command: readCommand(reader, found.command) } : {}),
+    ...present('directory', found.directory && readDirectory(reader, found.directory, roots.project)),
+    settings: found.settings ? readSettings(reader, found.settings, roots.secrets) : {},
+    ...present('health', reader.parsed(found.health, `${PATH_RULE}, or off`, orOff(parseHealthPath))),
+    ...present('boot', reader.choice(found.boot, ['lazy', 'eager'])),
+    ...present('restart', reader.choice(found.restart, ['overlap', 'replace'])),
+    ...present('idle', reader.parsed(found.idle, `${DURATION_RULE}; or off`, orOff(positive(parseDuration)))),
+    limits: found.limits ? readLimits(reader, found.limits) : {},
+    ...present(
+      'stopSignal',
+      reader.parsed(found.stop_signal, 'the name of a signal such as SIGTERM', parseSignal),
+    ),
+  }
+}
+
+/** The instance that the fields of `app` and its own make together; undefined without a usable command. */
+export function mergeFields(
+  name: InstanceName,
+  app: InstanceFields,
+  own: InstanceFields,
+  project: string,
+): InstanceDefinition | undefined {
+  const { command, ...fields } = { ...DEFAULTS, directory: project, ...app, ...own }
+  if (command === undefined) return undefined
+  return {
+    ...fields,
+    name,
+    command,
+    settings: { ...app.settings, ...own.settings },
+    limits: { ...DEFAULT_LIMITS, ...app.limits, ...own.limits },
+  }
+}
+
+function readCommand(reader: ConfigReader, place: Place): readonly [string, ...string[]] | undefined {
+  const items = reader.items(place)
+  const expected = 'the program and its arguments, as one text or as a list of texts'
+  let words: string[]
+  if (items === undefined) {
+    const line = reader.scalar(place)
+    if (line === undefined) return reader.wrong(place, expected)
+    const split = splitWords(line)
+    if ('reason' in split)
+      return reader.problem(
+        place,
+        `has ${split.reason}; it is run without a shell: quote it, or write [sh, -c, "..."]`,
+      )
+    words = split
+  } else {
+    const texts = items.map((item) => reader.scalar(item) ?? reader.wrong(item, 'a text'))
+    words = texts.filter((text) => text !== undefined)
+    if (words.length < texts.length) return undefined
+  }
+  const [program, ...rest] = words
+  if (program === undefined || program === '') return reader.wrong(place, expected)
+  for (const word of words) checkTemplate(reader, place, word)
+  return [program, ...rest]
+}
+
+function readDirectory(reader: ConfigReader, place: Place, project: string): string | undefined {
+  const text = reader.text(place, 'the path of a directory')
+  if (text === undefined) return undefined
+  const directory = resolve(project, text)
+  const there = text !== '' && statSync(directory, { throwIfNoEntry: false })?.isDirectory()
+  return there ? directory : reader.wrong(place, `a directory that is there (looked for ${directory})`)
+}
+
+function readSettings(reader: ConfigReader, place: Place, secrets: string): InstanceDefinition['settings'] {
+  const settings = new Map<string, string | SecretFile>()
+  for (const [name, value] of reader.entries(place)) {
+    if (!isSettingName(name)) reader.problem(value, `is no name of a setting; expected ${SETTING_NAME_RULE}`)
+    else if (name.startsWith('MUX_'))
+      reader.problem(value, 'cannot be set: names that begin with MUX_ are set by mux')
+    else {
+      const read = reader.isMap(value) ? readSecret(reader, value, secrets) : readText(reader, value)
+      if (read !== undefined) settings.set(name, read)
+    }
+  }
+  return Object.fromEntries(settings)
+}
+
+function readText(reader: ConfigReader, place: Place): string | undefined {
+  const text = reader.scalar(place)
+  if (text === undefined)
+    return reader.wrong(place, 'a text, a number, true or false, or { secret: NAME }; "" for nothing')
+  if (text.includes('\0')) return reader.problem(place, 'has a NUL in it, which no environment can hold')
+  checkTemplate(reader, place, text)
+  return text
+}
+
+function readSecret(reader: ConfigReader, place: Place, secrets: string): SecretFile | undefined {
+  const { secret } = reader.keys(place, ['secret'])
+  if (secret === undefined)
+    return reader.wrong(place, '{ secret: NAME } with the name of a file in .mux/secrets')
+  const name = reader.parsed(secret, `the name of a secret: ${SECRET_NAME_RULE}`, (text) =>
+    isSecretName(text) ? text : undefined,
+  )
+  return name === undefined ? undefined : { secretFile: join(secrets, name) }
+}
+
+function readLimits(reader: ConfigReader, place: Place): Partial<InstanceLimits> {
+  const found = reader.keys(place, LIMITS)
+  const duration = (limit: Place | undefined) => reader.parsed(limit, DURATION_RULE, parseDuration)
+  return {
+    ...present(
+      'start',
+      reader.parsed(found.start, `${DURATION_RULE}, more than none`, positive(parseDuration)),
+    ),
+    ...present('drain', duration(found.drain)),
+    ...present('stop', duration(found.stop)),
+    ...present('hold', duration(found.hold)),
+    ...present('memory', reader.parsed(found.memory, `${SIZE_RULE}, or off`, orOff(parseSize))),
+    ...present('queue', reader.integer(found.queue, 0, 1_000_000)),
+  }
+}
+
+function checkTemplate(reader: ConfigReader, place: Place, text: string): void {
+  const problem = placeholderProblem(text)
+  if (problem !== undefined) reader.problem(place, `has a problem: ${problem}`)
+}
+
+/** Reads `off` as null besides what `parse` reads. */
+function orOff<Value>(parse: (text: string) => Value | undefined) {
+  return (text: string): Value | null | undefined => (text === OFF ? null : parse(text))
+}
+
+function positive(parse: (text: string) => number | undefined) {
+  return (text: string): number | undefined => parse(text) || undefined
+}
+
+/** A field that is absent is no field at all, so that it does not cover what `app` says. */
+function present<const Key extends string, Value>(
+  key: Key,
+  value: Value | undefined,
+): Partial<Record<Key, Value>> {
+  return value === undefined ? {} : ({ [key]: value } as Record<Key, Value>)
+}

@@ -1,0 +1,302 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { CliError } from './errors.ts'
+import { parseConfig, readConfig } from './mux-yaml.ts'
+import { type Project, projectAt } from './project.ts'
+
+let project: Project
+beforeAll(() => {
+  project = projectAt(mkdtempSync(join(tmpdir(), 'mux-yaml-')))
+  mkdirSync(join(project.directory, 'mysite'))
+})
+afterAll(() => rmSync(project.directory, { recursive: true }))
+
+/** The problems of a text, one a line. */
+function problemsOf(text: string): string[] {
+  try {
+    parseConfig(text, project)
+    return []
+  } catch (error) {
+    if (error instanceof CliError && error.code === 'config_invalid') return [...error.details]
+    throw error
+  }
+}
+
+const DESIGN = `
+app:
+  command: gunicorn mysite.wsgi --bind unix:{socket}
+  directory: ./mysite
+  settings:
+    DJANGO_SETTINGS_MODULE: mysite.settings
+    DATABASE_NAME: "{data}/db.sqlite3"
+  health: /ping
+  boot: lazy
+  restart: overlap
+  idle: 30m
+  limits: { start: 30s, drain: 30s, stop: 10s, memory: 512MiB, queue: 1000, hold: 30s }
+  stop_signal: SIGTERM
+pool:
+  max: 8
+  name: django{n}
+edge:
+  listen: 127.0.0.1:8080
+  identity_header: X-Remote-User
+instances:
+  django1: {}
+  django2:
+    settings: { DATABASE_NAME: brian.sqlite3 }
+`
+
+describe('a mux.yaml', () => {
+  it('gives every instance what app says, and its own over it', () => {
+    const config = parseConfig(DESIGN, project)
+    expect(config.pool).toEqual({ max: 8, name: 'django{n}' })
+    expect(config.edge).toEqual({
+      listen: { host: '127.0.0.1', port: 8080 },
+      identityHeader: 'X-Remote-User',
+    })
+    const shared = {
+      command: ['gunicorn', 'mysite.wsgi', '--bind', 'unix:{socket}'],
+      directory: join(project.directory, 'mysite'),
+      health: '/ping',
+      boot: 'lazy',
+      restart: 'overlap',
+      idle: 1_800_000,
+      limits: { start: 30_000, drain: 30_000, stop: 10_000, hold: 30_000, memory: 536_870_912, queue: 1000 },
+      stopSignal: 'SIGTERM',
+    }
+    const settings = { DJANGO_SETTINGS_MODULE: 'mysite.settings', DATABASE_NAME: '{data}/db.sqlite3' }
+    expect(config.instances).toEqual([
+      { ...shared, name: 'django1', settings },
+      { ...shared, name: 'django2', settings: { ...settings, DATABASE_NAME: 'brian.sqlite3' } },
+    ])
+    expect([...config.ownSettings]).toEqual([
+      ['django1', []],
+      ['django2', ['DATABASE_NAME']],
+    ])
+  })
+
+  it('needs no more than a command', () => {
+    const config = parseConfig('app: { command: node server.js }\ninstances: { a: }', project)
+    expect(config.instances).toEqual([
+      {
+        name: 'a',
+        command: ['node', 'server.js'],
+        directory: project.directory,
+        settings: {},
+        health: null,
+        boot: 'lazy',
+        restart: 'overlap',
+        idle: null,
+        limits: { start: 30_000, drain: 30_000, stop: 10_000, hold: 30_000, memory: null, queue: 1000 },
+        stopSignal: 'SIGTERM',
+      },
+    ])
+  })
+
+  it('cannot be changed after it is read', () => {
+    const config = parseConfig(DESIGN, project)
+    expect(() => Object.assign(config.instances[0]!.limits, { queue: 1 })).toThrow(TypeError)
+  })
+
+  it('lets an instance have a command of its own, switch things off, and add to limits and settings', () => {
+    const [one] = parseConfig(
+      `
+app: { command: a, health: /ping, idle: 5m, limits: { stop: 1s, memory: 1GiB }, settings: { A: 1, B: 2 } }
+instances:
+  one: { command: [b, "c d", 7], health: off, idle: off, limits: { memory: off }, settings: { B: 3 } }`,
+      project,
+    ).instances
+    expect(one).toMatchObject({
+      command: ['b', 'c d', '7'],
+      health: null,
+      idle: null,
+      limits: { stop: 1000, memory: null },
+      settings: { A: '1', B: '3' },
+    })
+  })
+
+  it('keeps numbers and truth values of settings as they are written', () => {
+    const text =
+      'app: { command: a, settings: { A: 0800, B: 1e3, C: true, D: no, E: 1.50, F: "", G: 0x1F, H: 99999999999999999999 } }\ninstances: { i: }'
+    expect(parseConfig(text, project).instances[0]!.settings).toEqual({
+      A: '0800',
+      B: '1e3',
+      C: 'true',
+      D: 'no',
+      E: '1.50',
+      F: '',
+      G: '0x1F',
+      H: '99999999999999999999',
+    })
+  })
+
+  it('names the file of a secret and does not read it', () => {
+    const text = 'app: { command: a }\ninstances: { i: { settings: { KEY: { secret: i.KEY } } } }'
+    expect(parseConfig(text, project).instances[0]!.settings).toEqual({
+      KEY: { secretFile: join(project.state.secrets, 'i.KEY') },
+    })
+  })
+
+  it.each([
+    ['a byte order mark', `\ufeff${DESIGN}`],
+    ['line ends of Windows', DESIGN.replaceAll('\n', '\r\n')],
+    ['an alias', 'app: { command: a, settings: &s { A: b } }\ninstances: { i: { settings: *s } }'],
+    ['a comment before and after', `# one\n---\n${DESIGN}\n...\n# two\n`],
+  ])('may have %s', (_, text) => {
+    expect(problemsOf(text)).toEqual([])
+  })
+})
+
+describe('what is wrong in a mux.yaml', () => {
+  const COMMAND = 'app: { command: a }\n'
+
+  it('is reported all together, in the order of the file, with line, path, what was given and what is expected', () => {
+    expect(
+      problemsOf(`app:
+  comand: gunicorn
+  directory: ./nowhere
+  boot: sometimes
+  restart: true
+  idle: 30 minutes
+  health: ping
+  limits: { start: 0s, memory: 512, queue: -1, gears: 5 }
+  stop_signal: TERM
+  settings:
+    1A: x
+    A: [1]
+    B:
+    MUX_USER: me
+    C: "{sokcet}"
+pool:
+  max: 0
+  name: django
+edge:
+  listen: 8080
+  identity_header: Mux-User
+instances:
+  Django1: {}
+  two: 5
+server: {}`),
+    ).toEqual([
+      'line 2: "comand" is no key under app; did you mean command?',
+      `line 3: app.directory is "./nowhere"; expected a directory that is there (looked for ${join(project.directory, 'nowhere')})`,
+      'line 4: app.boot is "sometimes"; expected lazy or eager',
+      'line 5: app.restart is "true"; expected overlap or replace',
+      'line 6: app.idle is "30 minutes"; expected a duration such as 500ms, 30s, 30m or 1h, of at most 24d; or off',
+      'line 7: app.health is "ping"; expected a path that begins with /, or off',
+      'line 8: "gears" is no key under app.limits; expected one of start, drain, stop, memory, queue, hold',
+      'line 8: app.limits.start is "0s"; expected a duration such as 500ms, 30s, 30m or 1h, of at most 24d, more than none',
+      'line 8: app.limits.memory is "512"; expected a size such as 512MiB or 2GiB, or off',
+      'line 8: app.limits.queue is "-1"; expected a whole number from 0 to 1000000',
+      'line 9: app.stop_signal is "TERM"; expected the name of a signal such as SIGTERM',
+      'line 11: app.settings.1A is no name of a setting; expected a name of letters, digits and _, not beginning with a digit',
+      'line 12: app.settings.A is a list; expected a text, a number, true or false, or { secret: NAME }; "" for nothing',
+      'line 13: app.settings.B is empty; expected a text, a number, true or false, or { secret: NAME }; "" for nothing',
+      'line 14: app.settings.MUX_USER cannot be set: names that begin with MUX_ are set by mux',
+      'line 15: app.settings.C has a problem: {sokcet} is not a placeholder: known are {instance}, {port}, {socket}, {data}, {n}; write {{sokcet}} for the literal text',
+      'line 17: pool.max is "0"; expected a whole number from 1 to 10000',
+      'line 18: pool.name is "django"; expected a name with {n} at its end, such as django{n}',
+      'line 20: edge.listen is "8080"; expected an address and a port such as 127.0.0.1:8080 or [::1]:8080',
+      'line 21: edge.identity_header is "Mux-User"; expected the name of a header such as X-Remote-User, that HTTP and mux do not use otherwise',
+      'line 23: instances.Django1 is no name of an instance; expected 1 to 63 of a-z 0-9 -, starting with a letter and not ending with a dash',
+      'line 24: instances.two is "5"; expected a map',
+      'line 24: instances.two has no command; expected one here or under app',
+      'line 25: "server" is no key at the top; expected one of app, pool, edge, instances',
+    ])
+  })
+
+  it.each([
+    ['nothing', '', 'line 1: the file is empty; expected the keys app, pool, edge and instances'],
+    ['comments only', '# a\n# b\n', /^line 1: the file is empty/],
+    ['no more than a start', '---\n', /^line 1: the file is empty/],
+    ['an app alone', 'app:\npool:\n', 'line 1: app has no command; expected one, which every instance runs'],
+    ['a list', '- a', 'line 1: the file is a list; expected a map'],
+    ['a text', 'hello', 'line 1: the file is "hello"; expected a map'],
+    [
+      'two documents',
+      `${COMMAND}---\n${COMMAND}`,
+      'line 2: a second document begins here; expected one only',
+    ],
+    [
+      'a key twice',
+      `${COMMAND}app: { command: b }`,
+      'line 2: this key was there before; expected each key once',
+    ],
+    ['a tab', 'app:\n\tcommand: a', 'line 2: a tab; expected spaces, which is how YAML is indented'],
+    ['an open quote', 'app:\n  command: "a\n', /^line \d: this is no YAML: Missing closing "quote$/],
+    ['an open brace', 'app: { command: a', /^line 1: this is no YAML/],
+    ['__proto__', `${COMMAND}__proto__: { polluted: yes }`, /^line 2: "__proto__" is no key at the top/],
+    ['a merge key', 'x: &x { command: a }\napp:\n  <<: *x', /line 3: "<<" is no key under app/],
+    ['an unknown alias', 'app: *nothing', 'line 1: *nothing refers to nothing before it'],
+    ['a key that is a map', 'app: { command: a }\n? { a: b }\n: 1', 'line 2: ? is a key that is no text'],
+    ['an alias as a key of itself', 'app: &a { command: a, settings: *a }', /settings is|command/],
+    ['an empty command', 'app: { command: "" }', /^line 1: app.command is ""; expected the program/],
+    ['an empty list', 'app: { command: [] }', /^line 1: app.command is a list; expected the program/],
+    ['an empty program', 'app: { command: ["", a] }', /^line 1: app.command is a list; expected the program/],
+    ['a nested command', 'app: { command: [a, [b]] }', 'line 1: app.command[1] is a list; expected a text'],
+    [
+      'a shell command',
+      'app: { command: "a | b" }',
+      /^line 1: app.command has \| that needs a shell; it is run without a shell/,
+    ],
+    [
+      'a secret without name',
+      `${COMMAND}instances: { i: { settings: { A: { secret: } } } }`,
+      /secret is empty; expected the name of a secret/,
+    ],
+    [
+      'a secret elsewhere',
+      `${COMMAND}instances: { i: { settings: { A: { secret: ../x } } } }`,
+      /secret is "..\/x"; expected the name/,
+    ],
+    [
+      'a setting map',
+      `${COMMAND}instances: { i: { settings: { A: { b: c } } } }`,
+      /"b" is no key under instances.i.settings.A/,
+    ],
+    ['NaN', `${COMMAND}pool: { max: .nan }`, /pool.max is ".nan"/],
+    ['a fraction', `${COMMAND}pool: { max: 1.5 }`, /pool.max is "1.5"/],
+    [
+      'both ways to listen',
+      'app: { command: "a {port} {socket}" }\ninstances: { i: }',
+      /line 2: instances.i cannot be started: \{socket\} and \{port\}/,
+    ],
+    [
+      '{n} without a number',
+      'app: { command: "a {n}" }\ninstances: { i: }',
+      /line 2: instances.i cannot be started: .*\{n\}/,
+    ],
+    [
+      'PORT',
+      'app: { command: a, settings: { PORT: 80 } }\ninstances: { i: }',
+      /line 2: instances.i cannot be started: settings.PORT/,
+    ],
+  ])('%s', (_, text, expected) => {
+    expect(problemsOf(text)).toContainEqual(
+      typeof expected === 'string' ? expected : expect.stringMatching(expected),
+    )
+  })
+
+  it('does not unfold aliases of aliases', () => {
+    const bomb = [
+      'a: &a [x,x,x,x,x,x,x,x,x]',
+      ...'bcdefghij'
+        .split('')
+        .map((name, i) => `${name}: &${name} [${Array(9).fill(`*${'abcdefghi'[i]}`).join(',')}]`),
+    ]
+    const began = performance.now()
+    expect(problemsOf(`${bomb.join('\n')}\napp: *j`).length).toBeGreaterThan(0)
+    expect(performance.now() - began).toBeLessThan(1000)
+  })
+
+  it('does not stop a file in another encoding from being named', async () => {
+    writeFileSync(project.configFile, Buffer.from([0xff, 0xfe, 0x61, 0x00]))
+    await expect(readConfig(project)).rejects.toMatchObject({
+      code: 'config_invalid',
+      message: expect.stringContaining('not UTF-8'),
+    })
+  })
+})

@@ -1,0 +1,175 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { INSTANCE_NAME_RULE, type InstanceName, parseInstanceName } from '@mux/contract'
+import { addressKind, type InstanceDefinition, launchPlan, SettingsError } from '@mux/instance'
+import { MAX_CONFIG_BYTES, readDocument } from './config-document.ts'
+import { ConfigProblems } from './config-problems.ts'
+import { ConfigReader, type Place } from './config-reader.ts'
+import {
+  HEADER_RULE,
+  LISTEN_RULE,
+  type ListenAddress,
+  parseIdentityHeader,
+  parseListen,
+  parsePoolName,
+  POOL_NAME_RULE,
+} from './config-values.ts'
+import { CliError } from './errors.ts'
+import { type InstanceFields, mergeFields, readFields, type Roots } from './instance-fields.ts'
+import { CONFIG_FILE, type Project } from './project.ts'
+
+/** What mux.yaml says, complete and frozen. */
+export interface ProjectConfig {
+  pool: {
+    /** How many instances run at once on this host. */
+    max: number
+    /** Template with `{n}` at its end, by which new instances are named. */
+    name: string
+  }
+  edge: {
+    listen: ListenAddress
+    identityHeader: string
+  }
+  /** In the order of the file. */
+  instances: readonly InstanceDefinition[]
+  /** The settings that an instance has of its own, by name; all others come from `app`. */
+  ownSettings: ReadonlyMap<InstanceName, readonly string[]>
+}
+
+const DEFAULT_POOL = { max: 8, name: 'instance{n}' }
+const DEFAULT_EDGE = { listen: { host: '127.0.0.1', port: 8080 }, identityHeader: 'X-Remote-User' }
+
+/** @throws {CliError} `config_invalid` with every problem of the file, each with its line */
+export async function readConfig(project: Project): Promise<ProjectConfig> {
+  return parseConfig(await readConfigText(project), project)
+}
+
+/** The text of mux.yaml as it is, a byte order mark included. */
+export async function readConfigText({ configFile }: Project): Promise<string> {
+  const bytes = await readFile(configFile).catch((error: NodeJS.ErrnoException) => {
+    throw new CliError('config_invalid', `${configFile} cannot be read (${error.code ?? error.message}).`, {
+      hint: `See what it is: ls -l ${configFile}`,
+      cause: error,
+    })
+  })
+  if (bytes.length > MAX_CONFIG_BYTES)
+    throw new CliError('config_invalid', `${configFile} is larger than 1 MiB, so it is no ${CONFIG_FILE}.`)
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch (error) {
+    throw new CliError('config_invalid', `${configFile} is not UTF-8.`, {
+      hint: 'Save it as UTF-8 in an editor.',
+      cause: error,
+    })
+  }
+}
+
+/** @throws {CliError} `config_invalid` */
+export function parseConfig(text: string, project: Project): ProjectConfig {
+  const problems = new ConfigProblems(project.configFile)
+  const document = readDocument(text, problems)
+  if (document === undefined) throw problems.toError()
+  const reader = new ConfigReader(document, problems)
+  const whole: Place = { node: document.document.contents, path: '' }
+  if (!reader.isMap(whole)) {
+    reader.wrong({ ...whole, path: 'the file' }, 'a map')
+    throw problems.toError()
+  }
+  const config = readTop(reader, whole, project, problems)
+  if (problems.count > 0) throw problems.toError()
+  return deepFreeze(config)
+}
+
+function readTop(
+  reader: ConfigReader,
+  whole: Place,
+  project: Project,
+  problems: ConfigProblems,
+): ProjectConfig {
+  const top = reader.keys(whole, ['app', 'pool', 'edge', 'instances'])
+  const pool = top.pool && reader.keys(top.pool, ['max', 'name'])
+  const edge = top.edge && reader.keys(top.edge, ['listen', 'identity_header'])
+  return {
+    pool: {
+      max: reader.integer(pool?.max, 1, 10_000) ?? DEFAULT_POOL.max,
+      name: reader.parsed(pool?.name, POOL_NAME_RULE, parsePoolName) ?? DEFAULT_POOL.name,
+    },
+    edge: {
+      listen: reader.parsed(edge?.listen, LISTEN_RULE, parseListen) ?? DEFAULT_EDGE.listen,
+      identityHeader:
+        reader.parsed(edge?.identity_header, HEADER_RULE, parseIdentityHeader) ?? DEFAULT_EDGE.identityHeader,
+    },
+    ...readInstances(reader, top, project, problems),
+  }
+}
+
+function readInstances(
+  reader: ConfigReader,
+  top: { app?: Place; instances?: Place },
+  project: Project,
+  problems: ConfigProblems,
+): Pick<ProjectConfig, 'instances' | 'ownSettings'> {
+  const roots: Roots = { project: project.directory, secrets: project.state.secrets }
+  const beforeApp = problems.count
+  const app = top.app ? readFields(reader, top.app, roots) : NO_FIELDS
+  const appIsSound = problems.count === beforeApp
+  const instances: InstanceDefinition[] = []
+  const ownSettings = new Map<InstanceName, readonly string[]>()
+  const entries = top.instances ? reader.entries(top.instances) : []
+  if (entries.length === 0 && !('command' in app))
+    reader.problem(
+      top.app ?? { node: undefined, path: 'app' },
+      'has no command; expected one, which every instance runs',
+    )
+  for (const [key, place] of entries) {
+    const before = problems.count
+    const own = readFields(reader, place, roots)
+    const name = parseInstanceName(key)
+    if (name === undefined) {
+      reader.problem(place, `is no name of an instance; expected ${INSTANCE_NAME_RULE}`)
+      continue
+    }
+    const definition = mergeFields(name, app, own, project.directory)
+    if (definition === undefined) {
+      if (!('command' in { ...app, ...own }))
+        reader.problem(place, 'has no command; expected one here or under app')
+      continue
+    }
+    const obstacle = appIsSound && problems.count === before ? launchProblem(definition) : undefined
+    if (obstacle !== undefined) reader.problem(place, `cannot be started: ${obstacle}`)
+    instances.push(definition)
+    ownSettings.set(name, Object.keys(own.settings))
+  }
+  return { instances, ownSettings }
+}
+
+const NO_FIELDS: InstanceFields = { settings: {}, limits: {} }
+
+/** What would keep a definition from being launched whatever the generation; asked of the part that launches it. */
+function launchProblem(definition: InstanceDefinition): string | undefined {
+  try {
+    const address = addressKind(definition) === 'socket' ? { socketPath: '/socket' } : { port: 1 }
+    launchPlan(definition, { address, data: '/data', marker: 'marker', secrets: {} }, {})
+    return undefined
+  } catch (error) {
+    if (error instanceof SettingsError) return error.message
+    throw error
+  }
+}
+
+function deepFreeze<Value>(value: Value): Value {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value)
+    for (const part of Object.values(value)) deepFreeze(part)
+  }
+  return value
+}
+
+/** Where the secret of one instance's setting is kept; no two settings share a name, since no instance has a dot. */
+export function secretName(instance: InstanceName, setting: string): string {
+  return `${instance}.${setting}`
+}
+
+export function secretFile(project: Project, name: string): string {
+  return join(project.state.secrets, name)
+}

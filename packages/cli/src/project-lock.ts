@@ -1,0 +1,54 @@
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { CliError } from './errors.ts'
+import { ensureStateDirectory, type Project } from './project.ts'
+
+/** How long a command waits for the one before it, in milliseconds. Each holds the lock for a few. */
+const PATIENCE = 15_000
+
+/**
+ * Runs `task` while no other process changes this project: mux.yaml, its secrets, and which instance is whose. The lock
+ * is SQLite's on a file of its own, so that the kernel frees it however the process ends.
+ * @throws {CliError} `locked` when another one does not come to an end
+ */
+export async function withProjectLock<Result>(
+  project: Project,
+  task: () => Promise<Result>,
+): Promise<Result> {
+  await ensureStateDirectory(project)
+  const database = new DatabaseSync(join(project.state.run, 'change.lock'))
+  try {
+    await acquire(database)
+    return await task()
+  } finally {
+    database.close()
+  }
+}
+
+async function acquire(database: DatabaseSync): Promise<void> {
+  const deadline = performance.now() + PATIENCE
+  for (;;) {
+    try {
+      database.exec('BEGIN EXCLUSIVE')
+      return
+    } catch (error) {
+      if (!isBusy(error)) throw error
+      if (performance.now() > deadline)
+        throw new CliError(
+          'locked',
+          'Another mux command is changing this project and does not come to an end.',
+          {
+            hint: 'Look for it with: ps -ef | grep mux',
+            cause: error,
+          },
+        )
+    }
+    await sleep(5 + Math.random() * 20)
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  const SQLITE_BUSY = 5
+  return error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === SQLITE_BUSY
+}
