@@ -2,7 +2,10 @@ import { RegistryError } from './registry.ts'
 
 /** Primary result codes of SQLite (https://sqlite.org/rescode.html). */
 const BUSY = 5
+/** No code of SQLite: what `node:sqlite` throws itself on a database that was closed. */
+const CLOSED = -1
 const REASONS: Readonly<Record<number, string>> = {
+  [CLOSED]: 'is closed.',
   3: 'may not be used by this user.',
   [BUSY]: 'has been locked by another process for too long.',
   6: 'has been locked by another process for too long.',
@@ -15,8 +18,8 @@ const REASONS: Readonly<Record<number, string>> = {
 }
 
 const FILE_REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'cannot be created: its directory does not exist.',
-  ENOTDIR: 'cannot be created: its directory does not exist.',
+  ENOENT: 'cannot be created: its directory does not exist, or it is a link to a file that does not.',
+  ENOTDIR: 'cannot be created: its directory is no directory.',
   EACCES: 'may not be created by this user.',
   EPERM: 'may not be created by this user.',
   EROFS: 'cannot be created: the file system is read-only.',
@@ -56,6 +59,5 @@ function unavailable(file: string, reason: string, cause: unknown): RegistryErro
 function resultCode(error: unknown): number | undefined {
   const { code, errcode } = error as { code?: unknown; errcode?: unknown }
   if (code === 'ERR_SQLITE_ERROR' && typeof errcode === 'number') return errcode & 0xff
-  // A call on a database that was closed.
-  return code === 'ERR_INVALID_STATE' ? -1 : undefined
+  return code === 'ERR_INVALID_STATE' ? CLOSED : undefined
 }

@@ -1,4 +1,4 @@
-import { closeSync, fchmodSync, openSync } from 'node:fs'
+import { closeSync, fchmodSync, openSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { decodeRecord, encodeRecord, RecordError, type RecordKind, type Records } from '@mux/contract'
 import { RecordCache } from './record-cache.ts'
@@ -17,15 +17,10 @@ const CACHE_CAPACITY = 20_000
  * @throws {RegistryError} `registry_newer` when a later mux wrote it, `registry_unavailable` when it cannot be used
  */
 export function openSqliteRegistry(file: string): RegistryStore {
-  translateFile(file, () => createPrivate(file))
-  const database = translateSqlite(file, () => openDatabase(file))
-  const dataVersion = database.prepare('PRAGMA data_version')
-  const select = database.prepare('SELECT value FROM records WHERE kind = ? AND name = ?')
-  const selectAll = database.prepare('SELECT name, value FROM records WHERE kind = ? ORDER BY name')
-  const upsert = database.prepare(
-    'INSERT INTO records (kind, name, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
+  createPrivate(file)
+  const { database, dataVersion, select, selectAll, upsert, remove } = translateSqlite(file, () =>
+    openDatabase(file),
   )
-  const remove = database.prepare('DELETE FROM records WHERE kind = ? AND name = ?')
   const cache = new RecordCache({ capacity: CACHE_CAPACITY })
   let cachedVersion: unknown
 
@@ -85,31 +80,45 @@ export function openSqliteRegistry(file: string): RegistryStore {
 }
 
 /**
- * SQLite gives its -wal and -shm files the mode of the main file, so that one has to be right before it opens it.
- * A file that exists, or a link to one, is left as the operator made it.
+ * SQLite gives its -wal and -shm files the mode of the main file, so that one has to be right before SQLite opens it. One
+ * that exists is not touched at all: its mode is the operator's, and to open and close it would free the locks that
+ * another connection of this process holds on it (https://sqlite.org/howtocorrupt.html, section 2.2).
  */
 function createPrivate(file: string): void {
-  let descriptor: number
-  try {
-    descriptor = openSync(file, 'wx', 0o600)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return
-    throw error
-  }
-  try {
-    fchmodSync(descriptor, 0o600)
-  } finally {
-    closeSync(descriptor)
-  }
+  translateFile(file, () => {
+    let descriptor: number
+    try {
+      descriptor = openSync(file, 'wx', 0o600)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+      // Through a link to nothing, SQLite would create a file that everybody can read.
+      statSync(file)
+      return
+    }
+    try {
+      fchmodSync(descriptor, 0o600)
+    } finally {
+      closeSync(descriptor)
+    }
+  })
 }
 
-function openDatabase(file: string): DatabaseSync {
+function openDatabase(file: string) {
   const database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT })
   try {
     useWriteAheadLog(database)
     database.exec('PRAGMA synchronous = FULL')
     prepareSchema(database, file)
-    return database
+    return {
+      database,
+      dataVersion: database.prepare('PRAGMA data_version'),
+      select: database.prepare('SELECT value FROM records WHERE kind = ? AND name = ?'),
+      selectAll: database.prepare('SELECT name, value FROM records WHERE kind = ? ORDER BY name'),
+      upsert: database.prepare(
+        'INSERT INTO records (kind, name, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
+      ),
+      remove: database.prepare('DELETE FROM records WHERE kind = ? AND name = ?'),
+    }
   } catch (error) {
     database.close()
     throw error

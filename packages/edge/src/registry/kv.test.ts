@@ -1,0 +1,131 @@
+import { Miniflare } from 'miniflare'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { describeRegistry, USER } from './fixtures/registry-suite.ts'
+import { type KvNamespace, kvRegistry } from './kv.ts'
+import { RegistryError } from './registry.ts'
+
+/** What the tests use of the real namespace besides, whose own types come with a package for Workers only. */
+interface WritableNamespace extends KvNamespace {
+  put(key: string, value: string): Promise<void>
+  delete(key: string): Promise<void>
+  list(): Promise<{ keys: { name: string }[] }>
+}
+
+const HELD = 5_000
+let miniflare: Miniflare
+let namespace: WritableNamespace
+
+beforeAll(async () => {
+  miniflare = new Miniflare({
+    cf: false,
+    enableDevRegistry: false,
+    workers: [
+      {
+        config: {
+          name: 'kv',
+          compatibilityDate: '2026-11-01',
+          manifest: {
+            mainModule: 'index.js',
+            modules: { 'index.js': { type: 'esm', contents: 'export default {}' } },
+          },
+          env: { REGISTRY: { type: 'kv', id: 'registry' } },
+        },
+      },
+    ],
+  })
+  namespace = (await miniflare.getKVNamespace('REGISTRY')) as unknown as WritableNamespace
+})
+afterAll(() => miniflare.dispose())
+
+/** The real namespace, counting what is asked of it. */
+let asked: { key: string; options: unknown }[]
+const counting: KvNamespace = {
+  get: (key, options) => {
+    asked.push({ key, options })
+    return namespace.get(key, options)
+  },
+}
+
+let clock: number
+beforeEach(async () => {
+  asked = []
+  clock = 1_795_000_000_000
+  for (const { name } of (await namespace.list()).keys) await namespace.delete(name)
+})
+
+describeRegistry('Workers KV', async () => ({
+  registry: kvRegistry(counting, { now: () => clock }),
+  put: async (kind, name, text) => {
+    if (text === null) await namespace.delete(`${kind}:${name}`)
+    else await namespace.put(`${kind}:${name}`, text)
+    clock += HELD
+  },
+  close: async () => {},
+}))
+
+describe('the registry in Workers KV, sparing KV', () => {
+  it('asks with the shortest cache time that the platform takes, by the key of the record', async () => {
+    await kvRegistry(counting, { now: () => clock }).read('user', 'brian')
+    expect(asked).toEqual([{ key: 'user:brian', options: { type: 'text', cacheTtl: 30 } }])
+  })
+
+  it.each([
+    ['a record that is there', 'brian'],
+    ['one that is not', 'nobody'],
+  ])('asks once within five seconds for %s', async (_what, name) => {
+    await namespace.put('user:brian', JSON.stringify(USER))
+    const registry = kvRegistry(counting, { now: () => clock })
+    const first = await registry.read('user', name)
+    clock += HELD - 1
+    expect(await registry.read('user', name)).toEqual(first)
+    expect(asked).toHaveLength(1)
+    clock += 1
+    await registry.read('user', name)
+    expect(asked).toHaveLength(2)
+  })
+})
+
+describe('the registry in Workers KV, when KV fails', () => {
+  const broken = (get: KvNamespace['get']) => kvRegistry({ get }, { now: () => clock })
+
+  it('is unavailable, and does not say that there is no such user', async () => {
+    const registry = broken(() => Promise.reject(new Error('KV GET failed: 503 Service Unavailable')))
+    const reading = registry.read('user', 'brian')
+    await expect(reading).rejects.toBeInstanceOf(RegistryError)
+    await expect(reading).rejects.toMatchObject({ code: 'registry_unavailable' })
+  })
+
+  it('is unavailable when the binding throws at once', async () => {
+    const registry = broken(() => {
+      throw new TypeError('binding is gone')
+    })
+    await expect(registry.read('user', 'brian')).rejects.toMatchObject({ code: 'registry_unavailable' })
+  })
+
+  it('is back as soon as KV is', async () => {
+    let fails = true
+    const registry = broken(async () => {
+      if (fails) throw new Error('down')
+      return JSON.stringify(USER)
+    })
+    await expect(registry.read('user', 'brian')).rejects.toThrow(RegistryError)
+    fails = false
+    expect(await registry.read('user', 'brian')).toEqual(USER)
+  })
+
+  it('waits five seconds for an answer and no longer', { timeout: 10_000 }, async () => {
+    const registry = broken(() => new Promise(() => {}))
+    const began = performance.now()
+    await expect(registry.read('user', 'brian')).rejects.toMatchObject({ code: 'registry_unavailable' })
+    expect(performance.now() - began).toBeGreaterThan(4_900)
+    expect(performance.now() - began).toBeLessThan(7_000)
+  })
+
+  it('returns a slow answer that comes in time', async () => {
+    const slow = () =>
+      new Promise<string>((resolve) => {
+        setTimeout(resolve, 300, JSON.stringify(USER))
+      })
+    expect(await broken(slow).read('user', 'brian')).toEqual(USER)
+  })
+})
