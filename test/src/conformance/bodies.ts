@@ -1,0 +1,113 @@
+import { createHash } from 'node:crypto'
+import { request } from 'node:http'
+import { Readable } from 'node:stream'
+import { setTimeout as wait } from 'node:timers/promises'
+import { expect, it } from 'vitest'
+import { ask, open } from '../harness/client.ts'
+import type { Layout } from '../harness/layout.ts'
+import { basic } from '../harness/project.ts'
+import { exchangeRaw } from '../harness/raw.ts'
+
+const MIB = 1024 * 1024
+
+/** Bodies, methods and statuses pass as they are. */
+export function bodies(layout: () => Layout): void {
+  it('passes redirects and every status and body of the instance through', async () => {
+    const redirect = await ask(layout().url, '/redirect', { user: 'brian' })
+    expect([redirect.status, redirect.headers.location]).toEqual([302, 'https://elsewhere.example/x?y=z'])
+    for (const status of [201, 400, 401, 404, 418, 500, 503]) {
+      const answer = await ask(layout().url, `/status/${status}`, { user: 'brian' })
+      expect([answer.status, answer.body, answer.headers['x-from']]).toEqual([status, 'as the instance says\n', 'instance'])
+    }
+  })
+
+  it.each(['OPTIONS', 'DELETE', 'PUT', 'PATCH', 'POST'])('passes %s with a body', async (method) => {
+    const answer = await ask(layout().url, '/things/1', { user: 'brian', method, body: 'a body' })
+    expect(answer.json()).toMatchObject({ method, body: 'a body' })
+  })
+
+  it('answers HEAD without a body and with the length that GET would have', async () => {
+    const answer = await ask(layout().url, '/zeros/1000', { user: 'brian', method: 'HEAD' })
+    expect([answer.status, answer.headers['content-length'], answer.body]).toEqual([200, '1000', ''])
+  })
+
+  it('streams 200 MB up, of known and of unknown length, and nothing is lost', async () => {
+    const block = Buffer.alloc(MIB, 'mux')
+    const blocks = 200
+    const hash = createHash('sha256')
+    for (let n = 0; n < blocks; n++) hash.update(block)
+    const expected = { length: blocks * MIB, sha256: hash.digest('hex') }
+    const body = () =>
+      Readable.from(
+        (function* () {
+          for (let n = 0; n < blocks; n++) yield block
+        })(),
+      )
+    const chunked = await ask(layout().url, '/hash', { user: 'brian', method: 'POST', body: body() })
+    expect(chunked.json()).toEqual(expected)
+    const known = await ask(layout().url, '/hash', {
+      user: 'brian',
+      method: 'POST',
+      body: body(),
+      headers: { 'content-length': String(blocks * MIB) },
+    })
+    expect(known.json()).toEqual(expected)
+  })
+
+  it('streams 200 MB down', async () => {
+    const response = await open(layout().url, `/zeros/${200 * MIB}`, { user: 'brian' })
+    let length = 0
+    for await (const chunk of response) length += (chunk as Buffer).length
+    expect(length).toBe(200 * MIB)
+  })
+
+  it('delivers server-sent events one by one as they are sent', async () => {
+    const response = await open(layout().url, '/sse/5', { user: 'brian' })
+    const delays: number[] = []
+    for await (const chunk of response) {
+      const arrived = Date.now()
+      for (const match of String(chunk).matchAll(/data: (\d+)/g)) delays.push(arrived - Number(match[1]))
+    }
+    expect(delays).toHaveLength(5)
+    expect(Math.max(...delays)).toBeLessThan(200)
+  })
+
+  it("ends the instance's work when the client leaves in the middle of an answer", async () => {
+    const response = await open(layout().url, '/sse/1000', { user: 'brian' })
+    await new Promise((resolve) => response.once('data', resolve))
+    response.destroy()
+    await wait(0)
+    expect((await ask(layout().url, '/', { user: 'brian' })).status).toBe(200)
+  })
+
+  it('cuts the transfer visibly when the instance dies in the middle of an answer', async () => {
+    const response = await open(layout().url, '/die-mid-body', { user: 'graham' })
+    await expect(
+      (async () => {
+        for await (const _ of response);
+      })(),
+    ).rejects.toThrow()
+    expect((await ask(layout().url, '/', { user: 'graham' })).status).toBe(200)
+  })
+
+  it('asks for the body of an Expect: 100-continue only from a client that is signed in', async () => {
+    const { url } = layout()
+    const outgoing = request(new URL('/hash', url), {
+      method: 'POST',
+      headers: { authorization: basic('brian'), expect: '100-continue', 'content-length': '4' },
+    })
+    outgoing.once('continue', () => outgoing.end('body'))
+    outgoing.flushHeaders()
+    const status = await new Promise((resolve, reject) => {
+      outgoing.once('response', (response) => resolve(response.resume().statusCode))
+      outgoing.once('error', reject)
+    })
+    expect(status).toBe(200)
+    const refused = await exchangeRaw(
+      url,
+      'POST /hash HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4\r\nConnection: close\r\n\r\n',
+      2_000,
+    )
+    expect(refused).toMatch(/^HTTP\/1.1 401 /)
+  })
+}

@@ -1,0 +1,117 @@
+import { expect, it } from 'vitest'
+import { type Answer, ask, valuesOf } from '../harness/client.ts'
+import type { Layout } from '../harness/layout.ts'
+import { basic } from '../harness/project.ts'
+
+/** Who the instance is told that the user is, and what nobody outside can make it believe. */
+export function headers(layout: () => Layout): void {
+  const seen = (answer: Answer): string[] => answer.json().headers
+
+  it('tells the instance the user, the instance, the request id and where the request came from, once each', async () => {
+    const received = seen(
+      await ask(layout().url, '/', {
+        user: 'brian',
+        headers: { host: 'notes.example:8443', ...layout().platformHeaders },
+      }),
+    )
+    expect(valuesOf(received, 'mux-user')).toEqual(['brian'])
+    expect(valuesOf(received, 'mux-instance')).toEqual(['django2'])
+    expect(valuesOf(received, 'x-remote-user')).toEqual(['brian'])
+    expect(valuesOf(received, 'x-forwarded-proto')).toEqual(['http'])
+    expect(valuesOf(received, 'x-forwarded-host')).toEqual(['notes.example:8443'])
+    expect(valuesOf(received, 'x-forwarded-for')).toEqual(['127.0.0.1'])
+    expect(valuesOf(received, 'x-request-id')).toHaveLength(1)
+    expect(valuesOf(received, 'host')).toEqual(['notes.example:8443'])
+  })
+
+  it('drops every spelling of a trusted name that a client sends', async () => {
+    const forged: Record<string, string> = {}
+    for (const name of ['mux-user', 'mux-instance', 'mux-version', 'mux-anything', 'x-remote-user', 'remote-user']) {
+      for (const spelling of spellings(name)) forged[spelling] = 'admin'
+    }
+    for (const name of ['signature', 'signature-input', 'forwarded', 'x-real-ip', 'proxy', 'x-forwarded-prefix']) {
+      forged[name] = 'admin'
+    }
+    const received = seen(await ask(layout().url, '/', { user: 'brian', headers: forged }))
+    expect(received).not.toContain('admin')
+    expect(valuesOf(received, 'mux-user')).toEqual(['brian'])
+    expect(valuesOf(received, 'x-remote-user')).toEqual(['brian'])
+  })
+
+  it('drops a trusted name sent many times, with a comma, and nominated by Connection', async () => {
+    const received = seen(
+      await ask(layout().url, '/', {
+        user: 'brian',
+        headers: {
+          'mux-user': ['alice', 'admin'],
+          'x-remote-user': 'alice,admin',
+          connection: 'keep-alive, mux-user, x-remote-user, x-private',
+          'x-private': '1',
+          te: 'gzip',
+          'keep-alive': 'timeout=5',
+          'proxy-connection': 'keep-alive',
+          'proxy-authorization': 'Basic eDp5',
+        },
+      }),
+    )
+    expect(valuesOf(received, 'mux-user')).toEqual(['brian'])
+    expect(valuesOf(received, 'x-remote-user')).toEqual(['brian'])
+    for (const name of ['x-private', 'te', 'keep-alive', 'proxy-connection', 'proxy-authorization']) {
+      expect(valuesOf(received, name)).toEqual([])
+    }
+  })
+
+  it("keeps the credential and mux's cookie to itself, and passes the application's cookies in their order", async () => {
+    const received = seen(
+      await ask(layout().url, '/', { user: 'brian', headers: { cookie: 'a=1; __Host-mux=x; sessionid=2; csrftoken=3' } }),
+    )
+    expect(valuesOf(received, 'authorization')).toEqual([])
+    expect(valuesOf(received, 'cookie').join('; ')).toBe('a=1; sessionid=2; csrftoken=3')
+    const without = seen(await ask(layout().url, '/', { user: 'brian', headers: { cookie: '__Host-mux=x' } }))
+    expect(valuesOf(without, 'cookie')).toEqual([])
+  })
+
+  it("takes what is reserved for mux out of an instance's answer, and leaves the rest", async () => {
+    const answer = await ask(layout().url, '/cookies', { user: 'brian' })
+    expect(answer.headers['set-cookie']).toEqual(['a=1; Path=/', 'b=2; Path=/'])
+    expect(valuesOf(answer.rawHeaders, 'mux-user')).toEqual([])
+  })
+
+  it.each(['/a%2Fb/%20/c%25', '/a;b=c', '/x?q=%zz&&=', '/caf%C3%A9', '/%00', '/x?', '/a+b?c+d'])(
+    'passes the target %s byte for byte',
+    async (target) => {
+      const received = (await ask(layout().url, target, { user: 'brian' })).json().target
+      // A request without a query and one with an empty query are the same URL to a Worker.
+      expect(received).toBe(target === '/x?' && layout().name !== 'mux up' ? '/x' : target)
+    },
+  )
+
+  it('keeps what is under /_mux/ from every instance', async () => {
+    for (const target of ['/_mux/', '/_mux/none', '/_mux']) {
+      const answer = await ask(layout().url, target, { user: 'brian' })
+      expect([answer.status, answer.json().code]).toEqual([404, 'not_found'])
+    }
+    expect((await ask(layout().url, '/_mux/health')).status).toBe(200)
+  })
+
+  it('refuses two credentials in one request', async () => {
+    const answer = await ask(layout().url, '/', { headers: { authorization: `${basic('brian')}, ${basic('graham')}` } })
+    expect([400, 401]).toContain(answer.status)
+  })
+
+  it('gives every answer of its own a request id, and no internals', async () => {
+    const answer = await ask(layout().url, '/', { user: 'unlucky' })
+    expect(answer.status).toBeGreaterThanOrEqual(400)
+    expect(answer.json().request_id).toBe(answer.headers['x-request-id'])
+    expect(answer.body).not.toMatch(/\/tmp|node:|at \w+ \(|\.ts|\.js|127\.0\.0\.1|pid/)
+  })
+}
+
+/** Every mix of dash and underscore in a name, in its given case and in capitals. */
+function spellings(name: string): string[] {
+  const parts = name.split('-')
+  const mixes = parts
+    .slice(1)
+    .reduce<string[]>((found, part) => found.flatMap((head) => [`${head}-${part}`, `${head}_${part}`]), [parts[0]!])
+  return [...new Set(mixes.flatMap((mix) => [mix, mix.toUpperCase()]))]
+}

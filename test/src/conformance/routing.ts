@@ -1,0 +1,164 @@
+import { expect, it } from 'vitest'
+import { ask } from '../harness/client.ts'
+import { type Layout, ledgerLines } from '../harness/layout.ts'
+import { until } from '../harness/until.ts'
+
+/** Who is served by what, and what those get who are served by nothing. */
+export function routing(layout: () => Layout): void {
+  it('gives each user their own instance at the one URL', async () => {
+    const [graham, brian] = await Promise.all([
+      ask(layout().url, '/', { user: 'graham' }),
+      ask(layout().url, '/', { user: 'brian' }),
+    ])
+    expect(graham.json()).toMatchObject({ instance: 'django1' })
+    expect(brian.json()).toMatchObject({ instance: 'django2', colour: 'blue' })
+    expect(graham.json().pid).not.toBe(brian.json().pid)
+  })
+
+  it('serves a user from the new instance once they are moved, and never from both at a time', async () => {
+    const { url } = layout()
+    await layout().addUser('mover', 'django1')
+    expect((await ask(url, '/', { user: 'mover' })).json().instance).toBe('django1')
+    await layout().must(['user', 'move', 'mover', '--instance', 'django3'])
+    for (let n = 0; n < 5; n++) {
+      expect((await ask(url, '/', { user: 'mover' })).json()).toMatchObject({ instance: 'django3' })
+    }
+  })
+
+  it('starts one process for a hundred first requests at once, and answers them all', async () => {
+    const { url, project } = layout()
+    await layout().addUser('crowd', 'slow')
+    const answers = await Promise.all(Array.from({ length: 100 }, (_, n) => ask(url, `/${n}`, { user: 'crowd' })))
+    expect(answers.map((answer) => answer.status)).toEqual(Array(100).fill(200))
+    expect(new Set(answers.map((answer) => answer.json().pid)).size).toBe(1)
+    expect(answers.map((answer) => answer.json().target)).toEqual(Array.from({ length: 100 }, (_, n) => `/${n}`))
+    expect((await ledgerLines(project)).filter((line) => line.startsWith('boot slow'))).toHaveLength(1)
+  })
+
+  it('answers 401 to no credentials, wrong ones, an unknown user and a disabled one alike', async () => {
+    const { url, project } = layout()
+    await layout().addUser('gone', 'django1')
+    await layout().must(['user', 'disable', 'gone'])
+    const before = (await ledgerLines(project)).length
+    const wrong = (name: string) => ({ authorization: `Basic ${btoa(`${name}:wrong-password`)}` })
+    const answers = [
+      await ask(url, '/x'),
+      await ask(url, '/x', { headers: wrong('brian') }),
+      await ask(url, '/x', { headers: wrong('nobody') }),
+      await ask(url, '/x', { user: 'gone' }),
+      await ask(url, '/x', { headers: { authorization: 'Bearer mux_none_none' } }),
+      await ask(url, '/x', { headers: { cookie: '__Host-mux=forged' } }),
+    ]
+    for (const answer of answers) {
+      expect(answer.status).toBe(401)
+      expect(answer.headers['www-authenticate']).toBe('Basic realm="mux", charset="UTF-8"')
+      expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/)
+      expect(answer.headers['cache-control']).toBe('no-store')
+      const { request_id, ...document } = answer.json()
+      expect(request_id).toMatch(/\S{8}/)
+      expect(document).toEqual({
+        type: 'urn:mux:problem:unauthenticated',
+        title: 'Sign in to go on.',
+        status: 401,
+        code: 'unauthenticated',
+      })
+    }
+    expect((await ledgerLines(project)).length).toBe(before)
+  })
+
+  it('sends a browser without credentials to the sign-in page, and remembers where it was going', async () => {
+    const answer = await ask(layout().url, '/notes?id=7&x=%2F', { headers: { accept: 'text/html' } })
+    expect(answer.status).toBe(303)
+    expect(new URL(answer.headers.location!, layout().url).pathname).toBe('/_mux/signin')
+    expect(new URL(answer.headers.location!, layout().url).searchParams.get('next')).toBe('/notes?id=7&x=%2F')
+  })
+
+  it('answers 403 no_instance to a user without an entry, as a document or as a page', async () => {
+    await layout().addUser('unmapped', 'django1')
+    await unmap(layout(), 'unmapped')
+    const answer = await ask(layout().url, '/', { user: 'unmapped' })
+    expect(answer.status).toBe(403)
+    expect(answer.json().code).toBe('no_instance')
+    const page = await ask(layout().url, '/', { user: 'unmapped', headers: { accept: 'text/html' } })
+    expect(page.status).toBe(403)
+    expect(page.headers['content-type']).toMatch(/^text\/html/)
+    expect(page.headers['content-security-policy']).toContain("default-src 'none'")
+  })
+
+  it('answers 421 misdirected when the record points to a host without that instance', async () => {
+    await layout().addUser('astray', 'django1')
+    await layout().misdirect('astray')
+    const answer = await ask(layout().url, '/', { user: 'astray' })
+    expect([answer.status, answer.json().code]).toEqual([421, 'misdirected'])
+  })
+
+  it('answers 503 instance_failed, with the time to come back, for an instance that dies at its start', async () => {
+    await layout().addUser('unlucky', 'broken')
+    const answer = await until('instance_failed', async () => {
+      const found = await ask(layout().url, '/', { user: 'unlucky' })
+      return found.json().code === 'instance_failed' ? found : undefined
+    })
+    expect(answer.status).toBe(503)
+    expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0)
+    expect(answer.body).not.toContain('no database')
+  })
+
+  it('answers 504 instance_start_timeout when an instance is not ready in time', async () => {
+    await layout().addUser('waiter', 'late')
+    const answer = await ask(layout().url, '/', { user: 'waiter' })
+    expect([answer.status, answer.json().code]).toEqual([504, 'instance_start_timeout'])
+  })
+
+  it("answers 503 instance_stopped with the operator's message while the operator has stopped it, and serves again after", async () => {
+    const { url } = layout()
+    await layout().addUser('patient', 'django3')
+    await layout().must(['instance', 'stop', 'django3', '--message', 'Back at noon.'])
+    const answer = await ask(url, '/', { user: 'patient' })
+    expect([answer.status, answer.json().code, answer.json().detail]).toEqual([503, 'instance_stopped', 'Back at noon.'])
+    await layout().must(['instance', 'start', 'django3'])
+    expect((await ask(url, '/', { user: 'patient' })).status).toBe(200)
+  })
+
+  it('answers 502 instance_unreachable when the instance dies before it answers, and serves the next request', async () => {
+    const { url } = layout()
+    const answer = await ask(url, '/die', { user: 'brian', method: 'POST' })
+    expect([answer.status, answer.json().code]).toEqual([502, 'instance_unreachable'])
+    expect((await ask(url, '/', { user: 'brian' })).status).toBe(200)
+  })
+
+  it('serves a public route without credentials and without an identity', async () => {
+    await layout().must(['route', 'set', 'public.example', '--instance', 'django1', '--public'])
+    const answer = await ask(layout().url, '/', { headers: { host: 'public.example' } })
+    expect(answer.status).toBe(200)
+    const names = (answer.json().headers as string[]).filter((_, n) => n % 2 === 0).map((name) => name.toLowerCase())
+    expect(names).not.toContain('mux-user')
+    expect(names).not.toContain('x-remote-user')
+    await layout().must(['route', 'remove', 'public.example'])
+    expect((await ask(layout().url, '/', { headers: { host: 'public.example' } })).status).toBe(401)
+  })
+
+  it('serves whoever has no entry from the default route, and others still from their own', async () => {
+    await layout().addUser('stray', 'django1')
+    await unmap(layout(), 'stray')
+    await layout().must(['route', 'set', '*', '--instance', 'django3'])
+    expect((await ask(layout().url, '/', { user: 'stray' })).json().instance).toBe('django3')
+    expect((await ask(layout().url, '/', { user: 'brian' })).json().instance).toBe('django2')
+    expect((await ask(layout().url, '/')).status).toBe(401)
+    await layout().must(['route', 'remove', '*'])
+    expect((await ask(layout().url, '/', { user: 'stray' })).status).toBe(403)
+  })
+
+  it('answers 503 for the one user whose record is damaged, and serves the others', async () => {
+    await layout().addUser('damaged', 'django1')
+    await layout().plant('user:damaged', '{"v":1,')
+    const answer = await ask(layout().url, '/', { user: 'damaged' })
+    expect([answer.status, answer.json().code]).toEqual([503, 'registry_unavailable'])
+    expect((await ask(layout().url, '/', { user: 'brian' })).status).toBe(200)
+    await layout().must(['user', 'remove', 'damaged', '--yes'])
+  })
+}
+
+/** No command leaves a user without an entry; a registry from elsewhere may. */
+async function unmap(layout: Layout, user: string): Promise<void> {
+  await layout.plantUser(user, { instance: null, target: null })
+}

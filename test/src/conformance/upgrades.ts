@@ -1,0 +1,48 @@
+import { once } from 'node:events'
+import { expect, it } from 'vitest'
+import WebSocket from 'ws'
+import { valuesOf } from '../harness/client.ts'
+import type { Layout } from '../harness/layout.ts'
+import { basic } from '../harness/project.ts'
+
+/** WebSockets pass, with the same care for who asks. */
+export function upgrades(layout: () => Layout): void {
+  const socket = (path: string, headers: Record<string, string>): WebSocket =>
+    new WebSocket(new URL(path, layout().url.replace(/^http/, 'ws')), { headers, handshakeTimeout: 10_000 })
+
+  it("connects a user's WebSocket to their instance, and echoes text and binary", async () => {
+    const client = socket('/ws?a=b', { authorization: basic('brian'), 'mux-user': 'admin', mux_user: 'admin' })
+    const [hello] = await once(client, 'message')
+    const seen = JSON.parse(String(hello))
+    expect(seen).toMatchObject({ instance: 'django2', target: '/ws?a=b' })
+    expect(valuesOf(seen.headers, 'mux-user')).toEqual(['brian'])
+    expect(seen.headers).not.toContain('admin')
+    expect(valuesOf(seen.headers, 'authorization')).toEqual([])
+    client.send('text')
+    expect(String((await once(client, 'message'))[0])).toBe('text')
+    const large = Buffer.alloc(1_000_000, 7)
+    client.send(large)
+    expect((await once(client, 'message'))[0]).toEqual(large)
+    client.close(1000)
+    expect((await once(client, 'close'))[0]).toBe(1000)
+  })
+
+  it('never upgrades without credentials', async () => {
+    const client = socket('/ws', {})
+    const [, response] = await once(client, 'unexpected-response')
+    expect(response.statusCode).toBe(401)
+    client.on('error', () => {})
+    client.terminate()
+  })
+
+  it("lets the client see the instance's own refusal", async () => {
+    const client = socket('/ws-refused', { authorization: basic('brian') })
+    const [, response] = await once(client, 'unexpected-response')
+    expect(response.statusCode).toBe(403)
+    let body = ''
+    for await (const chunk of response) body += chunk
+    expect(body).toBe('refused')
+    client.on('error', () => {})
+    client.terminate()
+  })
+}

@@ -1,0 +1,73 @@
+import { Agent, type IncomingMessage, request } from 'node:http'
+import type { Readable } from 'node:stream'
+import { basic } from './project.ts'
+
+export interface Ask {
+  method?: string
+  /** Signs in with Basic as this user, whose password is the usual one of these tests. */
+  user?: string
+  headers?: Record<string, string | string[]>
+  body?: string | Buffer | Readable
+  agent?: Agent
+  /** Milliseconds until the test gives up. */
+  limit?: number
+}
+
+export interface Answer {
+  status: number
+  headers: IncomingMessage['headers']
+  rawHeaders: string[]
+  body: string
+  json: () => any // oxlint-disable-line typescript/no-explicit-any -- a test reads whatever an instance answers
+}
+
+/** One request whose target is sent byte for byte, on a connection of its own unless an agent is given. */
+export async function ask(url: string, target: string, options: Ask = {}): Promise<Answer> {
+  const response = await open(url, target, options)
+  const chunks: Buffer[] = []
+  for await (const chunk of response) chunks.push(chunk)
+  const body = Buffer.concat(chunks).toString()
+  return {
+    status: response.statusCode!,
+    headers: response.headers,
+    rawHeaders: response.rawHeaders,
+    body,
+    json: () => JSON.parse(body),
+  }
+}
+
+/** As {@link ask}, but hands over the answer as soon as its head is there. */
+export function open(url: string, target: string, options: Ask = {}): Promise<IncomingMessage> {
+  const { hostname, port } = new URL(url)
+  return new Promise((resolve, reject) => {
+    const outgoing = request({
+      hostname,
+      port,
+      path: target,
+      method: options.method ?? 'GET',
+      agent: options.agent ?? new Agent({ keepAlive: false }),
+      headers: {
+        ...(options.user === undefined ? {} : { authorization: basic(options.user) }),
+        ...options.headers,
+      },
+      signal: AbortSignal.timeout(options.limit ?? 30_000),
+    })
+    outgoing.once('response', resolve)
+    outgoing.once('error', reject)
+    if (options.body === undefined || typeof options.body === 'string' || Buffer.isBuffer(options.body)) {
+      outgoing.end(options.body)
+    } else {
+      options.body.once('error', (error) => outgoing.destroy(error))
+      options.body.pipe(outgoing)
+    }
+  })
+}
+
+/** Every value of a header in a raw list, by its exact or folded name. */
+export function valuesOf(rawHeaders: readonly string[], name: string): string[] {
+  const values: string[] = []
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    if (rawHeaders[i]!.toLowerCase() === name.toLowerCase()) values.push(rawHeaders[i + 1]!)
+  }
+  return values
+}

@@ -1,0 +1,61 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Outcome, Project } from './project.ts'
+import { FIXTURES } from './project.ts'
+
+/** A way to run the system, seen as its users see it: a URL and a command line. */
+export interface Layout {
+  name: string
+  url: string
+  /** What the platform before this layout adds to every request. */
+  platformHeaders: Record<string, string>
+  project: Project
+  /** Runs `mux ARGS…`; when it returns, what it changed is true at the URL. */
+  run(args: readonly string[], options?: { input?: string }): Promise<Outcome>
+  /** As `run`, for what must succeed. */
+  must(args: readonly string[], options?: { input?: string }): Promise<Outcome>
+  addUser(name: string, instance: string): Promise<void>
+  /** Writes a record as no command would, for what a damaged or hostile registry holds. */
+  plant(key: `${'user' | 'route' | 'instance'}:${string}`, value: string): Promise<void>
+  /** Writes a user's record with these fields changed. */
+  plantUser(user: string, fields: Record<string, unknown>): Promise<void>
+  /** Makes a user's record point where the instance is not: another host, or a host that has not got it. */
+  misdirect(user: string): Promise<void>
+  close(): Promise<void>
+}
+
+/** The mux.yaml of the conformance suite; `LEDGER` is where the instances write what reached them. */
+export function conformanceYaml(ledger: string): string {
+  return `
+app:
+  command: ["${process.execPath}", "${join(FIXTURES, 'echo.mjs')}"]
+  settings:
+    SOCKET: "{socket}"
+    LEDGER: ${JSON.stringify(ledger)}
+  health: /ping
+  limits: { start: 5s, drain: 5s, stop: 3s, hold: 10s }
+pool:
+  max: 8
+  name: django{n}
+edge:
+  listen: 127.0.0.1:0
+instances:
+  django1: {}
+  django2: { settings: { COLOUR: blue } }
+  django3: { settings: { COLOUR: green } }
+  broken: { settings: { FAIL_BOOT: no database } }
+  late: { settings: { BOOT_DELAY: 60000 }, limits: { start: 1s } }
+  slow: { settings: { BOOT_DELAY: 3000 } }
+`
+}
+
+export const LEDGER = 'ledger.log'
+
+/** What has reached the instances so far, a line each: `boot NAME PID` and `request NAME METHOD TARGET`. */
+export async function ledgerLines(project: Project): Promise<string[]> {
+  const text = await readFile(project.path(LEDGER), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return ''
+    throw error
+  })
+  return text.split('\n').filter(Boolean)
+}

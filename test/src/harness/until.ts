@@ -1,0 +1,12 @@
+import { setTimeout as wait } from 'node:timers/promises'
+
+/** Asks again until `probe` returns something other than undefined; fails, naming what was awaited, after `limit` ms. */
+export async function until<T>(what: string, probe: () => Promise<T | undefined> | T | undefined, limit = 10_000): Promise<T> {
+  const deadline = performance.now() + limit
+  for (;;) {
+    const found = await probe()
+    if (found !== undefined) return found
+    if (performance.now() > deadline) throw new Error(`${what}: not within ${limit} ms`)
+    await wait(20)
+  }
+}

@@ -1,0 +1,150 @@
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { createServer } from 'node:net'
+import { once } from 'node:events'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { promisify } from 'node:util'
+import { deriveHostKey } from '@mux/instance'
+import { Miniflare } from 'miniflare'
+import { readRecord } from './embedded.ts'
+import { conformanceYaml, type Layout, LEDGER } from './layout.ts'
+import { passwordOf, Project } from './project.ts'
+import { Running } from './running.ts'
+import { until } from './until.ts'
+
+const HOST = 'h1'
+const EDGE = join(import.meta.dirname, '../../../packages/edge')
+
+/** The other way: the real Worker bundle in workerd with a KV namespace, before the gateway of a host. */
+export async function workerLayout(): Promise<Layout> {
+  const project = await Project.create('')
+  await project.write('mux.yaml', conformanceYaml(project.path(LEDGER)))
+  const edgeKey = randomBytes(32)
+  await mkdir(project.path('.mux/keys'), { recursive: true, mode: 0o700 })
+  await writeFile(
+    project.path(`.mux/keys/host-${HOST}.key`),
+    `${Buffer.from(deriveHostKey(edgeKey, HOST)).toString('base64')}\n`,
+    { mode: 0o600 },
+  )
+  const gateway = `127.0.0.1:${await freePort()}`
+  const running = await Running.up(project, ['--host', HOST, '--listen', gateway, '--origin', `http://${gateway}`])
+  const port = await freePort()
+  const miniflare = new Miniflare({
+    cf: false,
+    enableDevRegistry: false,
+    workers: [
+      {
+        config: {
+          ...(await workerConfiguration()),
+          env: {
+            REGISTRY: { type: 'kv', id: 'registry' },
+            EDGE_KEY: { type: 'secret', value: edgeKey.toString('base64') },
+            SESSION_KEY: { type: 'secret', value: randomBytes(32).toString('base64') },
+          },
+        },
+        // The entry of miniflare rewrites encodings and trusts headers; this is workerd itself.
+        dev: { unsafeDirectSockets: [{ host: '127.0.0.1', port }] },
+      },
+    ],
+  })
+  await miniflare.ready
+  const url = `http://127.0.0.1:${port}`
+  const registry = await miniflare.getKVNamespace('REGISTRY')
+
+  /** What `mux` wrote to its own registry is copied to KV, as it stands. */
+  const push = async () => {
+    const database = new DatabaseSync(project.path('.mux/registry.sqlite'), { readOnly: true, timeout: 5_000 })
+    const rows = database.prepare('SELECT kind, name, value FROM records').all()
+    database.close()
+    const wanted = new Map(rows.map((row) => [`${row['kind']}:${row['name']}`, String(row['value'])]))
+    const { keys } = await registry.list()
+    for (const { name } of keys) if (!wanted.has(name)) await registry.delete(name)
+    for (const [name, value] of wanted) if ((await registry.get(name)) !== value) await registry.put(name, value)
+    if (keys.length + wanted.size > 0) await forgotten()
+  }
+  /** The Worker holds what it has read for a few seconds: the bound that a change takes to be seen. */
+  const forgotten = () => new Promise((resolve) => setTimeout(resolve, CACHE_SECONDS * 1000 + 100))
+
+  const layout: Layout = {
+    name: 'Worker',
+    url,
+    platformHeaders: { 'cf-connecting-ip': '127.0.0.1' },
+    project,
+    async run(args, options) {
+      const outcome = await project.run(args, options)
+      await push()
+      return outcome
+    },
+    async must(args, options) {
+      const outcome = await project.must(args, options)
+      await push()
+      return outcome
+    },
+    async addUser(name, instance) {
+      await layout.must(['user', 'add', name, '--instance', instance, '--password-stdin'], {
+        input: `${passwordOf(name)}\n`,
+      })
+    },
+    async plant(key, value) {
+      await registry.put(key, value)
+      await forgotten()
+    },
+    plantUser: (user, fields) =>
+      layout.plant(`user:${user}`, JSON.stringify({ ...readRecord(project, 'user', user), ...fields })),
+    misdirect: (user) => layout.plantUser(user, { instance: 'ghost' }),
+    async close() {
+      await miniflare.dispose()
+      const code = await running.stop()
+      await project.remove()
+      if (code !== 0) throw new Error(`mux up ended with ${code}:\n${running.output()}`)
+    },
+  }
+  await until('the Worker', async () => {
+    const answer = await fetch(new URL('/_mux/health', url)).catch(() => undefined)
+    return answer?.ok || undefined
+  })
+  return layout
+}
+
+/** The longest that the Worker keeps a record before it asks KV again, in seconds. */
+const CACHE_SECONDS = 5
+
+/** Bundles the Worker as `wrangler deploy` would, and says how workerd is to run it. */
+async function workerConfiguration() {
+  const directory = await mkdtemp(join(tmpdir(), 'mux-worker-'))
+  try {
+    const wrangler = join(dirname(createRequire(join(EDGE, 'package.json')).resolve('wrangler/package.json')), 'bin/wrangler.js')
+    await promisify(execFile)(
+      process.execPath,
+      [wrangler, 'deploy', '--dry-run', '--outdir', directory],
+      { cwd: EDGE, env: { ...process.env, WRANGLER_SEND_METRICS: 'false', CI: '1' }, timeout: 60_000 },
+    )
+    const source = await readFile(join(directory, 'worker.js'), 'utf8')
+    const settings = JSON.parse((await readFile(join(EDGE, 'wrangler.jsonc'), 'utf8')).replace(/^\s*\/\/.*$/gm, ''))
+    return {
+      name: 'mux-edge',
+      compatibilityDate: settings.compatibility_date as string,
+      compatibilityFlags: (settings.compatibility_flags ?? []) as string[],
+      manifest: {
+        mainModule: 'worker.js',
+        modules: { 'worker.js': { type: 'esm' as const, contents: source } },
+      },
+    }
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
