@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto'
+import { createHmac, createSecretKey, randomBytes, type KeyObject } from 'node:crypto'
 import type { UserRecord } from '@mux/contract'
 import { BoundedMap } from './bounded-map.ts'
 import { verifyPassword } from './passwords.ts'
@@ -25,11 +25,11 @@ export interface PasswordMemory {
 export function createPasswordMemory({ now }: { now: () => number }): PasswordMemory {
   const right = new BoundedMap<string, number>(CAPACITY)
   const inProgress = new Map<string, Promise<boolean>>()
-  let secret: Buffer | undefined
+  let secret: KeyObject | undefined
 
   function keyOf(user: string, password: string, record: UserRecord | undefined): string {
     // Not made at once: Workers give out no random bytes before the first request.
-    secret ??= randomBytes(32)
+    secret ??= createSecretKey(randomBytes(32))
     const parts = [user, record?.version ?? 0, record?.disabled ?? true, record?.password ?? '', password]
     return createHmac('sha256', secret).update(parts.join('\0')).digest('base64')
   }
