@@ -230,8 +230,8 @@ server: {}`),
     ['an open brace', 'app: { command: a', /^line 1: this is no YAML/],
     ['__proto__', `${COMMAND}__proto__: { polluted: yes }`, /^line 2: "__proto__" is no key at the top/],
     ['a merge key', 'x: &x { command: a }\napp:\n  <<: *x', /line 3: "<<" is no key under app/],
-    ['an unknown alias', 'app: *nothing', 'line 1: *nothing refers to nothing before it'],
-    ['a key that is a map', 'app: { command: a }\n? { a: b }\n: 1', 'line 2: ? is a key that is no text'],
+    ['an unknown alias', 'app: *nothing', /^line 1: \*nothing refers to nothing before it$/],
+    ['a key that is a map', 'app: { command: a }\n? { a: b }\n: 1', /^line 2: \? is a key that is no text$/],
     ['an alias as a key of itself', 'app: &a { command: a, settings: *a }', /settings is|command/],
     ['an empty command', 'app: { command: "" }', /^line 1: app.command is ""; expected the program/],
     ['an empty list', 'app: { command: [] }', /^line 1: app.command is a list; expected the program/],
@@ -275,9 +275,7 @@ server: {}`),
       /line 2: instances.i cannot be started: settings.PORT/,
     ],
   ])('%s', (_, text, expected) => {
-    expect(problemsOf(text)).toContainEqual(
-      typeof expected === 'string' ? expected : expect.stringMatching(expected),
-    )
+    expect(problemsOf(text)).toContainEqual(expect.stringMatching(expected))
   })
 
   it('does not unfold aliases of aliases', () => {
