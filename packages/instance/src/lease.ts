@@ -1,3 +1,4 @@
+import type { InstanceName } from '@mux/contract'
 import type { Pool } from 'undici'
 
 /** Where a generation listens: always on this machine. */
@@ -25,4 +26,9 @@ export interface ClaimOptions {
   signal: AbortSignal
   /** A person's browser opening a page: told `instance_starting` after 1.5 s instead of being held up to `limits.hold`. */
   navigation: boolean
+}
+
+/** Who gives leases out: the part of a supervisor that forwarding needs. See `Supervisor.claim`. */
+export interface LeaseSource {
+  claim(name: InstanceName, options: ClaimOptions): Lease | Promise<Lease>
 }

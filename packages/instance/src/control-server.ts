@@ -1,0 +1,153 @@
+import { lstatSync, unlinkSync } from 'node:fs'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { connect } from 'node:net'
+import {
+  CONTROL_MAX_BODY,
+  CONTROL_PATH,
+  ControlError,
+  type ControlErrorCode,
+  type ControlOp,
+  type ControlReply,
+  type ControlRequest,
+  type ControlResult,
+  decodeControlRequest,
+} from '@mux/contract'
+import type { LogEvent } from './log-event.ts'
+import { ServerConnections } from './server-connections.ts'
+
+export interface ControlServerOptions {
+  /** Absolute path of the socket; at most 107 bytes, which is all that a socket's address can hold. */
+  socketPath: string
+  /** Carries out an order, however long that takes. Throws `ControlError`; anything else is answered with `internal`. */
+  handle: (request: ControlRequest) => Promise<ControlResult<ControlOp>>
+  log: (event: LogEvent) => void
+}
+
+export interface ControlServer {
+  /** Lets orders under way end for up to `limit` milliseconds. */
+  close(limit: number): Promise<void>
+}
+
+/** More clients at once than this are turned away at the door. */
+const MAX_CLIENTS = 256
+/** How long a client may take to say what it wants, in milliseconds. */
+const REQUEST_LIMIT = 10_000
+
+const STATUS: Record<ControlErrorCode, number> = {
+  control_request_invalid: 400,
+  instance_not_found: 404,
+  instance_failed: 502,
+  instance_disabled: 409,
+  pool_full: 409,
+  config_invalid: 422,
+  shutting_down: 503,
+  internal: 500,
+}
+
+/**
+ * Takes the operator's orders on a Unix socket that nobody else may open. The status of a reply is for the curious;
+ * what counts is its body.
+ * @throws when the socket cannot be made, and when somebody answers on it already
+ */
+export async function serveControl({
+  socketPath,
+  handle,
+  log,
+}: ControlServerOptions): Promise<ControlServer> {
+  const server = createServer({
+    headersTimeout: REQUEST_LIMIT,
+    requestTimeout: REQUEST_LIMIT,
+    connectionsCheckingInterval: 1_000,
+    maxHeaderSize: 8 * 1024,
+  })
+  server.maxConnections = MAX_CLIENTS
+  server.on('request', (incoming, outgoing) => {
+    void carryOut(incoming, handle, log).then((reply) => send(outgoing, reply))
+  })
+  const connections = new ServerConnections(server)
+
+  await clearStaleSocket(socketPath)
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    // Binding happens inside listen(), so the socket has this mode from its first moment.
+    const umask = process.umask(0o177)
+    try {
+      server.listen(socketPath, () => {
+        server.off('error', reject)
+        resolve()
+      })
+    } finally {
+      process.umask(umask)
+    }
+  })
+  return { close: (limit) => connections.close(limit) }
+}
+
+async function carryOut(
+  incoming: IncomingMessage,
+  handle: ControlServerOptions['handle'],
+  log: ControlServerOptions['log'],
+): Promise<ControlReply> {
+  try {
+    if (incoming.method !== 'POST' || incoming.url !== CONTROL_PATH)
+      throw notUnderstood('it is sent elsewhere')
+    const request = decodeControlRequest(await readBody(incoming))
+    return { v: 1, ok: true, result: await handle(request) }
+  } catch (error) {
+    if (error instanceof ControlError) return { v: 1, ok: false, error: error.toFailure() }
+    log({ event: 'order_failed', reason: String(error) })
+    const failure = new ControlError('internal', 'The supervisor could not do this.', {
+      hint: 'See .mux/logs/mux.log',
+    })
+    return { v: 1, ok: false, error: failure.toFailure() }
+  }
+}
+
+async function readBody(incoming: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of incoming as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > CONTROL_MAX_BODY) throw notUnderstood(`it is longer than ${CONTROL_MAX_BODY} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+function notUnderstood(reason: string): ControlError {
+  return new ControlError('control_request_invalid', `The order was not understood: ${reason}.`)
+}
+
+function send(outgoing: ServerResponse, reply: ControlReply): void {
+  const body = JSON.stringify(reply)
+  // One order a connection: nothing then has to be told apart from an idle client.
+  outgoing.shouldKeepAlive = false
+  outgoing.writeHead(reply.ok ? 200 : STATUS[reply.error.code], {
+    'Content-Type': 'application/json',
+    'Content-Length': Buffer.byteLength(body),
+  })
+  outgoing.end(body)
+}
+
+/** Removes the socket that a dead supervisor left. The host's lock sees to it that no live one is about to listen. */
+async function clearStaleSocket(socketPath: string): Promise<void> {
+  const entry = lstatSync(socketPath, { throwIfNoEntry: false })
+  if (!entry) return
+  const inUse = Object.assign(new Error('something else is in the place of the control socket'), {
+    code: 'EADDRINUSE',
+  })
+  if (!entry.isSocket() || (await isAnswered(socketPath))) throw inUse
+  unlinkSync(socketPath)
+}
+
+function isAnswered(socketPath: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(socketPath)
+    probe.once('connect', () => {
+      probe.destroy()
+      resolve(true)
+    })
+    // Only a refusal proves that nobody is there.
+    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED'))
+  })
+}

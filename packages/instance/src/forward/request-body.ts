@@ -1,0 +1,64 @@
+import type { IncomingMessage } from 'node:http'
+import { Readable } from 'node:stream'
+
+/**
+ * How long the rest of a body is read and thrown away that nobody wants any more, in milliseconds. An answer that came
+ * before the end of its request is lost to many clients when the connection closes under their upload.
+ */
+const DISCARD_LIMIT = 30_000
+
+/** The client has left: nobody is there to be answered. */
+export class ClientGone extends Error {
+  override readonly name = 'ClientGone'
+}
+
+/**
+ * The body of a client's request, to be consumed by whatever sends it on. Destroying it leaves the client's connection
+ * alone, which the answer still needs; the rest of the body is then discarded for a bounded time.
+ */
+export class RequestBody extends Readable {
+  readonly #incoming: IncomingMessage
+
+  constructor(incoming: IncomingMessage) {
+    super()
+    this.#incoming = incoming
+    // Listening to `data` would start the flow before anybody asks for it.
+    incoming.pause()
+    incoming.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onClose).on('error', ignore)
+    this.on('error', ignore)
+  }
+
+  override _read(): void {
+    this.#incoming.resume()
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    const incoming = this.#incoming
+    incoming.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose)
+    if (!incoming.destroyed) discardRest(incoming)
+    done(error)
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    if (!this.push(chunk)) this.#incoming.pause()
+  }
+  readonly #onEnd = (): void => {
+    this.push(null)
+  }
+  readonly #onClose = (): void => {
+    if (!this.#incoming.complete) this.destroy(new ClientGone('the client left in the middle of its request'))
+  }
+}
+
+function discardRest(incoming: IncomingMessage): void {
+  if (incoming.complete) {
+    incoming.resume()
+    return
+  }
+  const limit = setTimeout(() => incoming.socket.destroy(), DISCARD_LIMIT)
+  incoming.once('close', () => clearTimeout(limit))
+  incoming.resume()
+}
+
+/** Breaking off is reported by `close`; without a listener, an `error` that comes late would end the process. */
+function ignore(): void {}

@@ -1,0 +1,244 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { Problem } from '@mux/contract'
+import type { ClaimOptions, Lease, LeaseSource } from '../lease.ts'
+import { brokeWhileKept } from './connection.ts'
+import { type BodyFraming, bodyFraming, lengthAllowedBy, passingTrailers } from './headers.ts'
+import type { ForwardOrder } from './order.ts'
+import { toProblem } from './problem.ts'
+import { ClientGone, RequestBody } from './request-body.ts'
+import { sendAlone } from './send-alone.ts'
+import { sendPooled } from './send-pooled.ts'
+import { OddAnswer, type Receiver, type Upstream, type UpstreamRequest } from './upstream.ts'
+import { Watchers } from './watchers.ts'
+
+/** Methods whose requests may reach the instance twice without a difference (RFC 9110 section 9.2.2), less those with a body. */
+const REPEATABLE = new Set(['GET', 'HEAD', 'OPTIONS'])
+
+/** What forwarding is done with, the same for every request. */
+export interface ForwardMeans {
+  source: LeaseSource
+  /** See `trustedNames`. */
+  isTrusted: (name: string) => boolean
+}
+
+/**
+ * Claims a generation, sends one request to it and streams its answer to the client. Settles when the instance owes
+ * nothing more, also when the client has left.
+ * @throws {Problem} before anything has been written to the client, and never after: an answer that breaks off in the
+ *   middle is cut off visibly
+ */
+export function forwardRequest(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  order: ForwardOrder,
+  means: ForwardMeans,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    new Exchange(incoming, outgoing, order, means, resolve, reject).begin()
+  })
+}
+
+const clients = new Watchers<Socket, Exchange>(
+  (socket, fire) => socket.once('close', fire),
+  (exchange) => exchange.clientGone(),
+)
+const generations = new Watchers<AbortSignal, Exchange>(
+  (signal, fire) => signal.addEventListener('abort', fire, { once: true }),
+  (exchange) => exchange.generationEnded(),
+)
+
+/** One request and its answer; everything that can happen to it ends in {@link Exchange.#settle}, once. */
+class Exchange implements Receiver, ClaimOptions {
+  readonly #incoming: IncomingMessage
+  readonly #outgoing: ServerResponse
+  readonly #client: Socket
+  readonly #order: ForwardOrder
+  readonly #means: ForwardMeans
+  readonly #resolve: () => void
+  readonly #reject: (error: unknown) => void
+  #abandoned: AbortController | undefined
+  #framing!: BodyFraming
+  #body: RequestBody | null = null
+  #lease: Lease | undefined
+  #upstream: Upstream | undefined
+  #answering = false
+  #repeated = false
+  #wroteBody = false
+  #over = false
+
+  constructor(
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+    order: ForwardOrder,
+    means: ForwardMeans,
+    resolve: () => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#incoming = incoming
+    this.#outgoing = outgoing
+    this.#client = incoming.socket
+    this.#order = order
+    this.#means = means
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  /** Made when it is asked for: a claim on a generation that is ready needs none. */
+  get signal(): AbortSignal {
+    this.#abandoned ??= new AbortController()
+    return this.#abandoned.signal
+  }
+
+  get navigation(): boolean {
+    return this.#order.navigation
+  }
+
+  begin(): void {
+    if (this.#client.destroyed) return this.#settle()
+    clients.add(this.#client, this)
+    try {
+      const framing = bodyFraming(this.#incoming.rawHeaders)
+      if (!framing) throw new Problem('bad_request')
+      this.#framing = framing
+      const claimed = this.#means.source.claim(this.#order.decision.instance, this)
+      if ('release' in claimed) this.#send(claimed)
+      else
+        claimed.then(
+          (lease) => this.#send(lease),
+          (error: Error) => this.failed(error),
+        )
+    } catch (error) {
+      this.failed(error as Error)
+    }
+  }
+
+  #send(lease: Lease): void {
+    if (this.#over) return lease.release()
+    this.#lease = lease
+    if (lease.ended.aborted) return this.generationEnded()
+    generations.add(lease.ended, this)
+    const { length, chunked, expectsContinue } = this.#framing
+    if (chunked || (length !== undefined && length !== '0')) {
+      this.#body = new RequestBody(this.#incoming)
+      if (expectsContinue) this.#outgoing.writeContinue()
+    }
+    try {
+      if (chunked) sendAlone(lease.address, this.#request(), this)
+      else sendPooled(lease.pool, this.#request(), this)
+    } catch (error) {
+      this.failed(error as Error)
+    }
+  }
+
+  #request(): UpstreamRequest {
+    return {
+      method: this.#incoming.method!,
+      target: this.#order.target,
+      headers: this.#order.headers,
+      body: this.#body,
+      length: this.#framing.length,
+      trailers: () => passingTrailers(this.#incoming.rawTrailers, this.#means.isTrusted),
+    }
+  }
+
+  sending(upstream: Upstream): void {
+    this.#upstream = upstream
+    if (this.#over) upstream.abort(new ClientGone('the client left'))
+  }
+
+  answering(): void {
+    this.#answering = true
+  }
+
+  head(status: number, reason: string, rawHeaders: string[]): void {
+    const headers = lengthAllowedBy(status, this.#order.answerHeaders(rawHeaders))
+    // Closing under an upload would cost the client the answer.
+    if (this.#lease!.leaving && this.#incoming.complete) headers.push('Connection', 'close')
+    try {
+      this.#outgoing.writeHead(status, reason, headers)
+    } catch (error) {
+      throw new OddAnswer('the head of the answer cannot be passed on', { cause: error })
+    }
+    // Not at once: in most answers the first of the body is about to follow, and shares a packet with the head.
+    process.nextTick(flushHead, this)
+  }
+
+  flushHead(): void {
+    if (!this.#wroteBody && !this.#over) this.#outgoing.flushHeaders()
+  }
+
+  data(chunk: Buffer): boolean {
+    this.#wroteBody = true
+    if (this.#outgoing.write(chunk)) return true
+    this.#outgoing.once('drain', () => this.#upstream?.resume())
+    return false
+  }
+
+  ended(rawTrailers: string[]): void {
+    if (this.#over) return
+    if (rawTrailers.length > 0) {
+      this.#outgoing.addTrailers(
+        passingTrailers(this.#order.answerHeaders(rawTrailers), this.#means.isTrusted),
+      )
+    }
+    this.#outgoing.end()
+    this.#settle()
+  }
+
+  failed(error: Error): void {
+    if (this.#over) return
+    if (error instanceof ClientGone || this.#client.destroyed) return this.#settle()
+    if (this.#outgoing.headersSent) {
+      this.#outgoing.destroy()
+      return this.#settle()
+    }
+    if (this.#mayRepeat(error)) return this.#repeat()
+    this.#settle(toProblem(error))
+  }
+
+  clientGone(): void {
+    const gone = new ClientGone('the client left')
+    this.#settle()
+    this.#abandoned?.abort(gone)
+    this.#upstream?.abort(gone)
+  }
+
+  generationEnded(): void {
+    const upstream = this.#upstream
+    this.failed(new OddAnswer('the time of the generation is over'))
+    upstream?.abort(new OddAnswer('the time of the generation is over'))
+  }
+
+  /**
+   * Whether the request may be sent once more: the connection was closed under it before any byte of an answer, and
+   * it either never left or may arrive twice.
+   */
+  #mayRepeat(error: Error): boolean {
+    if (this.#repeated || this.#answering || !brokeWhileKept(error)) return false
+    return this.#upstream === undefined || (this.#body === null && REPEATABLE.has(this.#incoming.method!))
+  }
+
+  /** @throws as {@link sendAlone} */
+  #repeat(): void {
+    this.#repeated = true
+    sendAlone(this.#lease!.address, this.#request(), this)
+  }
+
+  #settle(problem?: unknown): void {
+    if (this.#over) return
+    this.#over = true
+    this.#body?.destroy()
+    clients.delete(this.#client, this)
+    if (this.#lease) {
+      generations.delete(this.#lease.ended, this)
+      this.#lease.release()
+    }
+    if (problem === undefined) this.#resolve()
+    else this.#reject(problem)
+  }
+}
+
+function flushHead(exchange: Exchange): void {
+  exchange.flushHead()
+}

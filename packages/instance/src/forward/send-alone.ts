@@ -1,0 +1,68 @@
+import { type IncomingMessage, request as openRequest } from 'node:http'
+import type { Address } from '../lease.ts'
+import { MAX_ANSWER_HEAD, openSocket } from './connection.ts'
+import type { Receiver, UpstreamRequest } from './upstream.ts'
+
+/** Sends a request on a connection of its own: its head at once, with any framing, with trailers. */
+export function sendAlone(address: Address, request: UpstreamRequest, receiver: Receiver): void {
+  const { body, length } = request
+  const framing =
+    body === null ? [] : length === undefined ? ['Transfer-Encoding', 'chunked'] : ['Content-Length', length]
+  const call = openRequest({
+    createConnection: () => openSocket(address),
+    method: request.method,
+    path: request.target,
+    headers: [...request.headers, 'Connection', 'close', ...framing],
+    maxHeaderSize: MAX_ANSWER_HEAD,
+  })
+  let answer: IncomingMessage | undefined
+  let over = false
+  const settle = (tell: () => void): void => {
+    if (over) return
+    over = true
+    body?.unpipe(call)
+    body?.destroy()
+    tell()
+  }
+  const fail = (error: Error): void => {
+    settle(() => receiver.failed(error))
+    call.destroy()
+  }
+
+  call.on('error', fail)
+  call.once('response', (response) => {
+    answer = response
+    receiver.answering()
+    response.on('error', fail)
+    response.on('data', (chunk: Buffer) => {
+      if (!over && !receiver.data(chunk)) response.pause()
+    })
+    response.once('end', () => {
+      settle(() => receiver.ended(response.rawTrailers))
+      call.destroy()
+    })
+    try {
+      receiver.head(response.statusCode!, response.statusMessage ?? '', response.rawHeaders)
+    } catch (error) {
+      fail(error as Error)
+    }
+  })
+  receiver.sending({
+    abort: fail,
+    pause: () => answer?.pause(),
+    resume: () => answer?.resume(),
+  })
+  if (over) return
+  if (body === null) {
+    call.end()
+    return
+  }
+  call.flushHeaders()
+  body.once('error', fail)
+  body.once('end', () => {
+    if (over) return
+    if (length === undefined) call.addTrailers(request.trailers())
+    call.end()
+  })
+  body.pipe(call, { end: false })
+}

@@ -1,0 +1,59 @@
+import type { Dispatcher, Pool } from 'undici'
+import { OddAnswer, type Receiver, type UpstreamRequest } from './upstream.ts'
+
+/**
+ * Sends a request on a kept connection of a generation. Not for a chunked body: the pool cannot send trailers, and
+ * sends the head only with the first chunk, which a client that waits for the answer's head may never send.
+ */
+export function sendPooled(pool: Pool, request: UpstreamRequest, receiver: Receiver): void {
+  const { method, target, length } = request
+  const headers = length === undefined ? request.headers : [...request.headers, 'content-length', length]
+  const handler = new PooledAnswer(receiver)
+  pool.dispatch({ method, path: target, headers: headers as string[], body: request.body }, handler)
+}
+
+class PooledAnswer implements Dispatcher.DispatchHandler {
+  readonly #receiver: Receiver
+
+  constructor(receiver: Receiver) {
+    this.#receiver = receiver
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#receiver.sending(controller)
+  }
+
+  onResponseStarted(): void {
+    this.#receiver.answering()
+  }
+
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    _headers: unknown,
+    reason = '',
+  ): void {
+    if (status === 101) throw new OddAnswer('the instance switched protocols unasked')
+    if (status < 200) return
+    this.#receiver.head(status, reason, texts(controller.rawHeaders))
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (!this.#receiver.data(chunk)) controller.pause()
+  }
+
+  onResponseEnd(controller: Dispatcher.DispatchController): void {
+    this.#receiver.ended(texts(controller.rawTrailers))
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#receiver.failed(error)
+  }
+}
+
+/** Latin-1, so that every byte of a header comes out as it went in. */
+function texts(raw: Dispatcher.DispatchController['rawHeaders']): string[] {
+  return Array.isArray(raw)
+    ? raw.map((part) => (typeof part === 'string' ? part : part.toString('latin1')))
+    : []
+}

@@ -1,0 +1,113 @@
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { FrameCursor } from './frame-cursor.ts'
+
+/** How long one side may go on after the other has ended, in milliseconds. */
+const HALF_CLOSED_LIMIT = 30_000
+/** How long a client has to take its leave when we end the tunnel, in milliseconds. */
+const GOODBYE_LIMIT = 2_000
+/** A Close frame with 1012, "service restart" (RFC 6455 section 5.5.1; the IANA registry of close codes). */
+const SERVICE_RESTART = Buffer.from([0x88, 0x02, 0x03, 0xf4])
+
+/** Two connections that speak WebSocket, joined. */
+export class Tunnel {
+  readonly #client: Duplex
+  readonly #upstream: Socket
+  readonly #ended: AbortSignal
+  readonly #cursor = new FrameCursor()
+  #leaving = false
+  #limit: NodeJS.Timeout | undefined
+
+  /** @param ended when aborted, the client is told 1012 and both connections are closed */
+  constructor(client: Duplex, upstream: Socket, ended: AbortSignal) {
+    this.#client = client
+    this.#upstream = upstream
+    this.#ended = ended
+    upstream.on('error', () => {})
+  }
+
+  /**
+   * Passes bytes both ways, ends and backpressure included, until both connections are closed; never rejects.
+   * @param clientHead what came from the client already; `upstreamHead` likewise
+   */
+  async join(clientHead: Buffer, upstreamHead: Buffer): Promise<void> {
+    const client = this.#client
+    const upstream = this.#upstream
+    const closed = Promise.all([whenClosed(client), whenClosed(upstream)])
+    client.once('end', () => this.#expire(HALF_CLOSED_LIMIT))
+    client.once('close', this.#onClientClose)
+    upstream.once('close', this.#onUpstreamClose)
+    upstream.on('data', this.#onUpstreamData)
+    upstream.on('end', this.#onUpstreamEnd)
+    client.on('drain', () => upstream.resume())
+    if (upstreamHead.length > 0) this.#onUpstreamData(upstreamHead)
+    if (clientHead.length > 0) upstream.write(clientHead)
+    client.pipe(upstream)
+    const end = () => this.#leave()
+    this.#ended.addEventListener('abort', end, { once: true })
+    if (this.#ended.aborted) end()
+    await closed
+    this.#ended.removeEventListener('abort', end)
+    clearTimeout(this.#limit)
+  }
+
+  readonly #onUpstreamData = (chunk: Buffer): void => {
+    let end = 0
+    do end = this.#cursor.advance(chunk, end)
+    while (end < chunk.length && !this.#leaving)
+    if (!this.#client.write(chunk.subarray(0, end))) this.#upstream.pause()
+    if (this.#leaving && this.#cursor.between) this.#sayGoodbye()
+  }
+
+  readonly #onUpstreamEnd = (): void => {
+    this.#client.end()
+    this.#expire(HALF_CLOSED_LIMIT)
+  }
+
+  /** A Close frame in the middle of another one would be taken for a part of that: it waits for the frame's end. */
+  #leave(): void {
+    this.#leaving = true
+    this.#expire(GOODBYE_LIMIT)
+    if (this.#cursor.between) this.#sayGoodbye()
+  }
+
+  #sayGoodbye(): void {
+    this.#upstream.off('data', this.#onUpstreamData).off('end', this.#onUpstreamEnd)
+    this.#client.unpipe(this.#upstream)
+    this.#upstream.destroy()
+    this.#endClient(SERVICE_RESTART)
+  }
+
+  #endClient(last?: Buffer): void {
+    this.#client.end(last)
+    // What it still sends is of no use, but behind it comes the end that closes the connection.
+    this.#client.resume()
+  }
+
+  // One side is closed: what is on its way to the other may still get there.
+  readonly #onClientClose = (): void => {
+    this.#upstream.destroySoon()
+    this.#expire(HALF_CLOSED_LIMIT)
+  }
+  readonly #onUpstreamClose = (): void => {
+    if (this.#leaving) return
+    this.#client.unpipe(this.#upstream)
+    this.#endClient()
+    this.#expire(HALF_CLOSED_LIMIT)
+  }
+
+  #expire(limit: number): void {
+    clearTimeout(this.#limit)
+    this.#limit = setTimeout(() => {
+      this.#client.destroy()
+      this.#upstream.destroy()
+    }, limit)
+  }
+}
+
+function whenClosed(stream: Duplex): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.closed) resolve()
+    else stream.once('close', () => resolve())
+  })
+}

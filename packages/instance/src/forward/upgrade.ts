@@ -1,0 +1,141 @@
+import { type IncomingMessage, request as openRequest } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { Problem } from '@mux/contract'
+import type { Lease } from '../lease.ts'
+import { MAX_ANSWER_HEAD, openSocket } from './connection.ts'
+import { bodyFraming, lengthAllowedBy } from './headers.ts'
+import type { ForwardOrder } from './order.ts'
+import { toProblem } from './problem.ts'
+import type { ForwardMeans } from './request.ts'
+import { responseOnSocket } from './response-on-socket.ts'
+import { Tunnel } from './tunnel.ts'
+import { OddAnswer } from './upstream.ts'
+
+/**
+ * Claims a generation, asks it for a WebSocket and joins the two connections. Any other answer than the switch goes to
+ * the client as it is. Settles when both connections are closed.
+ * @param head what the client has sent behind its request
+ * @throws {Problem} before anything has been written to the client, and never after
+ */
+export async function forwardUpgrade(
+  incoming: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  order: ForwardOrder,
+  means: ForwardMeans,
+): Promise<void> {
+  const framing = bodyFraming(incoming.rawHeaders)
+  if (incoming.method !== 'GET' || !framing || framing.chunked || Number(framing.length ?? 0) > 0) {
+    throw new Problem('bad_request')
+  }
+  const gone = watchForLeaving(socket)
+  try {
+    const lease = await means.source.claim(order.decision.instance, {
+      signal: gone.signal,
+      navigation: false,
+    })
+    try {
+      const answer = await handshake(lease, order, gone.signal)
+      gone.stop()
+      if (answer.upstream === undefined) await relay(answer.response, incoming, socket, order, lease.ended)
+      else {
+        socket.write(switchingHead(answer.response, order), 'latin1')
+        await new Tunnel(socket, answer.upstream, lease.ended).join(head, answer.head)
+      }
+    } finally {
+      lease.release()
+    }
+  } catch (error) {
+    if (!gone.signal.aborted) throw toProblem(error as Error)
+  } finally {
+    gone.stop()
+  }
+}
+
+/** A client that ends its side before it has been answered has left, too: there is no WebSocket with half a client. */
+function watchForLeaving(socket: Duplex): { signal: AbortSignal; stop: () => void } {
+  const controller = new AbortController()
+  const leave = () => controller.abort(new Error('the client left'))
+  // Stays: what fails on this socket later is reported by its `close`.
+  socket.on('error', () => {})
+  socket.on('close', leave).on('end', leave)
+  if (socket.destroyed || socket.readableEnded) leave()
+  return { signal: controller.signal, stop: () => socket.off('close', leave).off('end', leave) }
+}
+
+type Handshake =
+  | { response: IncomingMessage; upstream: Socket; head: Buffer }
+  | { response: IncomingMessage; upstream?: undefined }
+
+function handshake(lease: Lease, order: ForwardOrder, gone: AbortSignal): Promise<Handshake> {
+  return new Promise((resolve, reject) => {
+    const call = openRequest({
+      createConnection: () => openSocket(lease.address),
+      method: 'GET',
+      path: order.target,
+      headers: [...order.headers, 'Connection', 'Upgrade', 'Upgrade', 'websocket'],
+      maxHeaderSize: MAX_ANSWER_HEAD,
+    })
+    const cancel = () => call.destroy(new OddAnswer('the handshake was given up'))
+    const stop = () => {
+      gone.removeEventListener('abort', cancel)
+      lease.ended.removeEventListener('abort', cancel)
+    }
+    gone.addEventListener('abort', cancel)
+    lease.ended.addEventListener('abort', cancel)
+    if (gone.aborted || lease.ended.aborted) cancel()
+    call.on('error', (error) => {
+      stop()
+      reject(error)
+    })
+    call.once('upgrade', (response, upstream: Socket, head) => {
+      stop()
+      if (response.headers.upgrade?.toLowerCase() === 'websocket') resolve({ response, upstream, head })
+      else {
+        upstream.destroy()
+        reject(new OddAnswer('the instance switched to another protocol than WebSocket'))
+      }
+    })
+    call.once('response', (response) => {
+      stop()
+      if (response.statusCode! >= 200) resolve({ response })
+      else call.destroy(new OddAnswer('the instance switched protocols without naming one'))
+    })
+    call.end()
+  })
+}
+
+function switchingHead(response: IncomingMessage, order: ForwardOrder): string {
+  const headers = lengthAllowedBy(101, order.answerHeaders(response.rawHeaders))
+  const lines = ['HTTP/1.1 101 Switching Protocols', 'Connection: Upgrade', 'Upgrade: websocket']
+  for (let at = 0; at < headers.length; at += 2) lines.push(`${headers[at]}: ${headers[at + 1]}`)
+  return `${lines.join('\r\n')}\r\n\r\n`
+}
+
+/** Passes on the answer of an instance that did not switch, and closes the client's connection behind it. */
+async function relay(
+  response: IncomingMessage,
+  incoming: IncomingMessage,
+  socket: Duplex,
+  order: ForwardOrder,
+  ended: AbortSignal,
+): Promise<void> {
+  const outgoing = responseOnSocket(incoming, socket)
+  const status = response.statusCode!
+  const headers = lengthAllowedBy(status, order.answerHeaders(response.rawHeaders))
+  try {
+    outgoing.writeHead(status, response.statusMessage, headers)
+  } catch (error) {
+    response.destroy()
+    outgoing.detachSocket(socket as Socket)
+    throw new OddAnswer('the head of the answer cannot be passed on', { cause: error })
+  }
+  try {
+    await pipeline(response, outgoing, { signal: ended })
+  } catch {
+    // The client has left, or sees by this that the answer is cut off.
+    socket.destroy()
+  }
+}

@@ -1,0 +1,194 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import {
+  ASSERTION_SKEW,
+  foldedName,
+  type HostName,
+  isNavigation,
+  Problem,
+  problemDocument,
+  problemHeaders,
+  type UserName,
+} from '@mux/contract'
+import { endToEnd, firstHeader, trustedNames } from './forward/headers.ts'
+import type { ForwardOrder } from './forward/order.ts'
+import { responseOnSocket } from './forward/response-on-socket.ts'
+import { createInstanceHost } from './instance-host.ts'
+import type { LeaseSource } from './lease.ts'
+import type { LogEvent } from './log-event.ts'
+import { NonceMemory } from './nonce-memory.ts'
+import { ServerConnections } from './server-connections.ts'
+import { type Assertion, verifyAssertion } from './verify-assertion.ts'
+
+export interface GatewayOptions {
+  /** The name of this host. */
+  host: HostName
+  /** This host's key (see `deriveHostKey`) of that id. */
+  key: (keyid: string) => Uint8Array | undefined
+  /** The supervisor. */
+  source: LeaseSource
+  /** The header that tells an instance its user, besides `Mux-User`. */
+  identityHeader: string
+  /** Milliseconds since the epoch. */
+  now: () => number
+  log: (event: LogEvent) => void
+  /** The version of a user's record that this host knows of; an older decision is refused. */
+  knownVersion?: (user: UserName) => number | undefined
+}
+
+/** A host's front for an edge elsewhere: verifies each request's assertion before anything else, and forwards. */
+export interface Gateway {
+  /** Plain HTTP, for a tunnel or a TLS front on this machine. */
+  listen(where: { hostname: string; port: number }): Promise<{ port: number }>
+  /** Lets requests end for up to `limit` milliseconds. */
+  close(limit: number): Promise<void>
+}
+
+const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])
+/** The request id in the answer to a request of which nothing is known to be true. */
+const NO_REQUEST_ID = '-'
+
+export function createGateway(options: GatewayOptions): Gateway {
+  const { host, source, identityHeader, now, log } = options
+  const instances = createInstanceHost({ source, identityHeader })
+  const isTrusted = trustedNames(identityHeader)
+  const nonces = new NonceMemory()
+  const answering = new Set<ServerResponse>()
+
+  /** @throws {Problem} */
+  function verify(incoming: IncomingMessage, upgrade: boolean): Assertion {
+    const target = incoming.url!
+    const seconds = Math.floor(now() / 1000)
+    const { rawHeaders } = incoming
+    const assertion = verifyAssertion({ method: incoming.method!, target, rawHeaders }, options.key, seconds)
+    const refused = typeof assertion === 'string' ? assertion : undefined
+    if (refused !== undefined) log({ event: 'assertion_refused', reason: refused })
+    if (typeof assertion === 'string') throw new Problem('assertion_invalid')
+    if (upgrade || !SAFE_METHODS.has(incoming.method!)) {
+      const use = nonces.use(assertion.nonce, assertion.expires + ASSERTION_SKEW, seconds)
+      if (use === 'full') throw new Problem('instance_busy', { retryAfter: 10 })
+      if (use === 'again') {
+        log({ event: 'assertion_refused', reason: 'replayed', request: assertion.decision.requestId })
+        throw new Problem('assertion_invalid')
+      }
+    }
+    return assertion
+  }
+
+  /** @throws {Problem} */
+  function orderFor(incoming: IncomingMessage, { decision, forwardedHost }: Assertion): ForwardOrder {
+    const { user, instance, version, requestId } = decision
+    const known = user === undefined ? undefined : options.knownVersion?.(user)
+    if (known !== undefined && version < known) throw new Problem('misdirected')
+    const headers = endToEnd(incoming.rawHeaders, (name) => isOurs(name, isTrusted))
+    headers.push('Host', forwardedHost, 'X-Forwarded-Host', forwardedHost)
+    headers.push('X-Request-Id', requestId, 'Mux-Instance', instance)
+    if (user !== undefined) headers.push('Mux-User', user, identityHeader, user)
+    return {
+      decision: { ...decision, host },
+      target: incoming.url!,
+      headers,
+      navigation: isNavigation(incoming.method!, (name) => firstHeader(incoming.rawHeaders, name)),
+      answerHeaders: (raw) => endToEnd(raw, (name) => foldedName(name).startsWith('mux-')),
+    }
+  }
+
+  async function serve(
+    incoming: IncomingMessage,
+    upgrade: boolean,
+    forward: (order: ForwardOrder) => Promise<void>,
+    refuse: (problem: Problem, requestId: string) => void,
+  ): Promise<void> {
+    let requestId = NO_REQUEST_ID
+    try {
+      const assertion = verify(incoming, upgrade)
+      requestId = assertion.decision.requestId
+      await forward(orderFor(incoming, assertion))
+    } catch (error) {
+      refuse(toPublic(error, requestId), requestId)
+    }
+  }
+
+  function toPublic(error: unknown, requestId: string): Problem {
+    if (!(error instanceof Problem)) {
+      log({ event: 'request_failed', request: requestId, reason: String(error) })
+      return new Problem('internal', { cause: error })
+    }
+    // The edge sent it here because this host is said to have it.
+    return error.code === 'instance_undefined' ? new Problem('misdirected', { cause: error }) : error
+  }
+
+  function onRequest(incoming: IncomingMessage, outgoing: ServerResponse): void {
+    answering.add(outgoing)
+    outgoing.once('close', () => answering.delete(outgoing))
+    void serve(
+      incoming,
+      false,
+      (order) => instances.request(incoming, outgoing, order),
+      (problem, requestId) => answer(outgoing, problem, requestId),
+    )
+  }
+
+  function onUpgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): void {
+    // Before any wait: from here on nobody else listens.
+    socket.on('error', () => {})
+    void serve(
+      incoming,
+      true,
+      async (order) => {
+        if (incoming.headers.upgrade?.toLowerCase() !== 'websocket') throw new Problem('bad_request')
+        await instances.upgrade(incoming, socket, head, order)
+      },
+      (problem, requestId) => answer(responseOnSocket(incoming, socket), problem, requestId),
+    )
+  }
+
+  const server = createServer({
+    maxHeaderSize: 64 * 1024,
+    headersTimeout: 15_000,
+    // An upload may take as long as it takes; a connection between requests may not.
+    requestTimeout: 0,
+    connectionsCheckingInterval: 5_000,
+    // Longer than a front keeps its idle connections, so that it is never the one to be surprised.
+    keepAliveTimeout: 120_000,
+  })
+  server.on('request', onRequest).on('checkContinue', onRequest).on('upgrade', onUpgrade)
+  const connections = new ServerConnections(server)
+
+  return {
+    listen: ({ hostname, port }) =>
+      new Promise((resolve, reject) => {
+        server.once('error', reject)
+        server.listen({ host: hostname, port }, () => {
+          server.off('error', reject)
+          resolve({ port: (server.address() as AddressInfo).port })
+        })
+      }),
+    close: (limit) => {
+      for (const outgoing of answering) outgoing.shouldKeepAlive = false
+      return connections.close(limit)
+    },
+  }
+}
+
+/** What comes in under these names was for the gateway, or is set anew. */
+function isOurs(name: string, isTrusted: (name: string) => boolean): boolean {
+  const folded = foldedName(name)
+  // The edge has set them; they are as true as the connection from it.
+  if (folded === 'x-forwarded-for' || folded === 'x-forwarded-proto') return name.includes('_')
+  return folded === 'host' || folded === 'content-length' || folded === 'expect' || isTrusted(name)
+}
+
+/** The code in the header lets the edge make a page of it without reading the body. */
+function answer(outgoing: ServerResponse, problem: Problem, requestId: string): void {
+  const body = JSON.stringify(problemDocument(problem, requestId))
+  if (problem.code === 'assertion_invalid') outgoing.shouldKeepAlive = false
+  outgoing.writeHead(problem.status, {
+    ...problemHeaders(problem),
+    'Content-Type': 'application/problem+json',
+    'Content-Length': Buffer.byteLength(body),
+    'Mux-Problem': problem.code,
+  })
+  outgoing.end(body)
+}

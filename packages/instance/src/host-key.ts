@@ -1,0 +1,10 @@
+import { hkdfSync } from 'node:crypto'
+import { HOST_KEY_INFO, type HostName } from '@mux/contract'
+
+/**
+ * The key with which the edge signs for one host: HKDF-SHA-256 (RFC 5869) of the edge's master key without salt, so
+ * that a host that holds its own key can speak for no other.
+ */
+export function deriveHostKey(master: Uint8Array, host: HostName): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', master, '', `${HOST_KEY_INFO}${host}`, 32))
+}
