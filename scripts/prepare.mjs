@@ -10,7 +10,7 @@ import { bring, find, isAtLeast, PrepareError, readJson, TOOLS, versionOf } from
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const toolchain = join(root, 'scripts', 'toolchain')
-/** Holds the path of the Node to use; `scripts/node` compares its age with the sources. */
+/** Two lines: the Node to use, and the head of a `PATH` with it and pnpm. `scripts/node` compares its age with the sources. */
 const stamp = join(root, 'node_modules', '.mux-ready')
 
 try {
@@ -44,10 +44,11 @@ function prepare() {
         bring(TOOLS.pnpm, toolchain, `install pnpm ${pnpmVersion} (https://pnpm.io/installation)`),
       ))
 
+  // turbo calls both by name.
+  const toolPath = [dirname(node), ...(pnpm === 'pnpm' ? [] : [dirname(pnpm)])].join(delimiter)
   const env = {
     ...process.env,
-    // turbo calls both by name.
-    PATH: [dirname(node), ...(pnpm === 'pnpm' ? [] : [dirname(pnpm)]), process.env.PATH].join(delimiter),
+    PATH: [toolPath, process.env.PATH].join(delimiter),
     // No prompt: an install that replaces node_modules would ask on a terminal that nobody may be at.
     CI: 'true',
     DO_NOT_TRACK: '1',
@@ -74,7 +75,7 @@ function prepare() {
 
   // As old as the start: what was edited during the build is newer, and built the next time.
   const temporary = `${stamp}.${process.pid}`
-  writeFileSync(temporary, `${node}\n`)
+  writeFileSync(temporary, `${node}\n${toolPath}\n`)
   utimesSync(temporary, startedAt, startedAt)
   renameSync(temporary, stamp)
 }

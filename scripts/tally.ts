@@ -1,0 +1,46 @@
+/** What a run of tests came to. */
+export interface Tally {
+  passed: number
+  failed: number
+  /** One sentence each: which test, and why. */
+  skipped: string[]
+}
+
+export function sum(tallies: Tally[]): Tally {
+  return {
+    passed: tallies.reduce((total, tally) => total + tally.passed, 0),
+    failed: tallies.reduce((total, tally) => total + tally.failed, 0),
+    skipped: tallies.flatMap((tally) => tally.skipped),
+  }
+}
+
+/** The last line of `npm test`; other programs read it. */
+export function lastLine({ passed, failed, skipped }: Tally): string {
+  return `${passed} passed, ${failed} failed${skipped.length === 0 ? '' : `, ${skipped.length} skipped`}`
+}
+
+/** Reads what `node --test --test-reporter=tap` prints; `undefined` if it did not get to its end. */
+export function readTap(output: string): Tally | undefined {
+  const count = (name: string) =>
+    Number(new RegExp(`^# ${name} (\\d+)$`, 'm').exec(output)?.[1] ?? Number.NaN)
+  const passed = count('pass')
+  const failed = count('fail') + count('cancelled')
+  if (Number.isNaN(passed + failed)) return undefined
+  const skipped = [...output.matchAll(/^\s*ok \d+ - (.*?) # (?:SKIP|TODO)(.*)$/gm)].map(
+    ([, title, reason]) => `${title}:${reason || ' no reason given'}`,
+  )
+  return { passed, failed, skipped }
+}
+
+/** Reads what `python3 -m unittest -v` prints; `undefined` if it did not get to its end. */
+export function readUnittest(output: string): Tally | undefined {
+  const ran = /^Ran (\d+) tests? in /m.exec(output)
+  const verdict = /^(?:OK|FAILED)(?: \((.*)\))?$/m.exec(output)
+  if (!ran || !verdict) return undefined
+  const count = (name: string) => Number(new RegExp(`\\b${name}=(\\d+)`).exec(verdict[1] ?? '')?.[1] ?? 0)
+  const failed = count('failures') + count('errors') + count('unexpected successes')
+  const skipped = [...output.matchAll(/^(.*?)(?: \(.*\))? \.\.\. skipped ['"](.*)['"]$/gm)].map(
+    ([, title, reason]) => `${title}: ${reason}`,
+  )
+  return { passed: Number(ran[1]) - failed - count('skipped'), failed, skipped }
+}
