@@ -46,6 +46,9 @@ export const CLI_ERRORS = {
   secret_refused: EXIT.refused,
 
   config_invalid: EXIT.failed,
+  address_unusable: EXIT.failed,
+  start_failed: EXIT.failed,
+  demo_failed: EXIT.failed,
   instance_failed: EXIT.failed,
   instance_disabled: EXIT.failed,
   shutting_down: EXIT.failed,

@@ -47,6 +47,15 @@ export function json(value: unknown): string {
   return JSON.stringify(value, null, 2)
 }
 
+/** How long ago a moment was, in its largest unit: `45s`, `12m`, `3h`, `8d`. */
+export function age(since: string, now = Date.now()): string {
+  const seconds = Math.max(0, Math.floor((now - Date.parse(since)) / 1000))
+  if (seconds < 120) return `${seconds}s`
+  if (seconds < 2 * 3600) return `${Math.floor(seconds / 60)}m`
+  if (seconds < 48 * 3600) return `${Math.floor(seconds / 3600)}h`
+  return `${Math.floor(seconds / 86_400)}d`
+}
+
 /** A failure for people: the sentence and its code, what belongs to it, and what to do next. */
 export function failure(error: CliError): string {
   const head = `${paint('red', 'error:')} ${printable(error.message)} ${paint('dim', `[${error.code}]`)}`
