@@ -96,7 +96,7 @@ export function bring(tool, directory, orInstall) {
     ],
     { cwd: join(directory, tool.name), env: npmEnvironment(), encoding: 'utf8', timeout: 300_000 },
   )
-  const code = /** @type {NodeJS.ErrnoException | undefined} */ (result.error)?.code
+  const { code } = /** @type {{ code?: string }} */ (result.error ?? {})
   if (code === 'ENOENT')
     throw new PrepareError(`npm is missing, so that ${tool.name} ${wanted} cannot be brought; ${orInstall}.`)
   const binary = find(tool, directory)
