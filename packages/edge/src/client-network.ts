@@ -4,18 +4,21 @@
  */
 export function clientNetwork(address: string): string {
   if (!address.includes(':')) return address
-  const text = address.toLowerCase().replace(/%.*$/, '')
-  const mapped = /^(?:0{0,4}:){1,5}:?ffff:(\d{1,3}(?:\.\d{1,3}){3})$/.exec(text)
-  if (mapped !== null) return mapped[1]!
-  const [head = '', tail] = text.split('::')
-  const front = head === '' ? [] : head.split(':')
-  const back = tail === undefined || tail === '' ? [] : tail.split(':')
-  const groups =
-    tail === undefined
-      ? front
-      : [...front, ...Array<string>(Math.max(0, 8 - front.length - back.length)).fill('0'), ...back]
-  return `${groups
-    .slice(0, 4)
-    .map((group) => group.replace(/^0+(?=.)/, ''))
-    .join(':')}::/64`
+  const host = URL.parse(`http://[${address.replace(/%.*$/, '')}]/`)?.hostname
+  if (host === undefined) return address
+  const groups = expand(host.slice(1, -1))
+  const isMapped = groups.slice(0, 6).join(':') === '0:0:0:0:0:ffff'
+  return isMapped ? dotted(groups.slice(6)) : `${groups.slice(0, 4).join(':')}::/64`
+}
+
+/** The eight groups of an address in the form that URL gives it (RFC 5952). */
+function expand(address: string): string[] {
+  const [front, back] = address.split('::').map((part) => (part === '' ? [] : part.split(':')))
+  if (front === undefined || back === undefined) return front ?? []
+  return [...front, ...Array<string>(8 - front.length - back.length).fill('0'), ...back]
+}
+
+function dotted(groups: string[]): string {
+  const numbers = groups.map((group) => Number.parseInt(group, 16))
+  return numbers.flatMap((number) => [number >> 8, number & 0xff]).join('.')
 }

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { TOKEN_PREFIX, parseToken } from './tokens.ts'
+import { trimBlanks } from './trim-blanks.ts'
 
 /** What the `Authorization` headers of one request say. */
 export type Credentials =
@@ -61,7 +62,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 export function parseAuthorization(values: readonly string[]): Credentials {
   if (values.length === 0) return { kind: 'none' }
   if (values.length > 1) return { kind: 'invalid' }
-  const value = values[0]!.replace(/^[ \t]+|[ \t]+$/g, '')
+  const value = trimBlanks(values[0]!)
   if (value === '') return { kind: 'foreign' }
   const match = AUTHORIZATION.exec(value)
   if (match === null || JOINED.test(value)) return { kind: 'invalid' }

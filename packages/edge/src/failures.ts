@@ -53,14 +53,14 @@ export function createFailureCounter({ now }: { now: () => number }): FailureCou
       if (networks.size === 0) return undefined
       const network = clientNetwork(address)
       const pair = current(pairs, pairKey(user, network))
-      const all = current(users, user)
-      const waits = [
+      const everybody = current(networks, network)
+      const everywhere = current(users, user)
+      const until = Math.max(
         pair.failures >= PER_USER_AND_NETWORK ? pair.until : 0,
-        pair.failures > 0 && all.failures >= PER_USER ? all.until : 0,
-        ...[current(networks, network)].map(({ failures, until }) => (failures >= PER_NETWORK ? until : 0)),
-      ]
-      const wait = Math.max(...waits) - now()
-      return wait > 0 ? Math.ceil(wait / 1000) : undefined
+        everybody.failures >= PER_NETWORK ? everybody.until : 0,
+        pair.failures > 0 && everywhere.failures >= PER_USER ? everywhere.until : 0,
+      )
+      return until === 0 ? undefined : Math.ceil((until - now()) / 1000)
     },
 
     async failed(user, address) {

@@ -30,8 +30,8 @@ export function createPasswordMemory({ now }: { now: () => number }): PasswordMe
   function keyOf(user: string, password: string, record: UserRecord | undefined): string {
     // Not made at once: Workers give out no random bytes before the first request.
     secret ??= createSecretKey(randomBytes(32))
-    const parts = [user, record?.version ?? 0, record?.disabled ?? true, record?.password ?? '', password]
-    return createHmac('sha256', secret).update(parts.join('\0')).digest('base64')
+    const credential = [user, record?.version, record?.disabled, record?.password, password]
+    return createHmac('sha256', secret).update(JSON.stringify(credential)).digest('base64')
   }
 
   async function hashAndRemember(key: string, password: string, phc: string | null): Promise<boolean> {

@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { createHmac, createSecretKey, randomBytes, timingSafeEqual, type KeyObject } from 'node:crypto'
 import { parseUserName, type UserName } from '@mux/contract'
+import { trimBlanks } from './trim-blanks.ts'
 
 /** The browser keeps a cookie of this name only if it is Secure, for all paths, and set by this very host (RFC 6265bis). */
 export const SESSION_COOKIE = '__Host-mux'
@@ -91,25 +92,20 @@ export function stripSessionCookie(cookieHeader: string): string | undefined {
   const pairs = cookieHeader.split(';')
   const others = pairs.filter((pair) => nameOf(pair) !== SESSION_COOKIE)
   if (others.length === pairs.length) return cookieHeader
-  const rest = others.join(';').replace(/^[ \t]+/, '')
-  return rest === '' ? undefined : rest
+  const rest = others.join(';')
+  return trimBlanks(rest) === '' ? undefined : rest.replace(/^[ \t]+/, '')
 }
 
 function findCookie(cookieHeader: string | undefined): string | undefined {
   if (cookieHeader === undefined || !cookieHeader.includes(SESSION_COOKIE)) return undefined
   const ours = cookieHeader.split(';').filter((pair) => nameOf(pair) === SESSION_COOKIE)
   if (ours.length !== 1) return undefined
-  return trim(ours[0]!.slice(ours[0]!.indexOf('=') + 1))
+  return trimBlanks(ours[0]!.slice(ours[0]!.indexOf('=') + 1))
 }
 
 function nameOf(pair: string): string | undefined {
   const equals = pair.indexOf('=')
-  return equals < 0 ? undefined : trim(pair.slice(0, equals))
-}
-
-/** Only what RFC 6265 takes for white space; String.trim would let a no-break space pass. */
-function trim(text: string): string {
-  return text.replace(/^[ \t]+|[ \t]+$/g, '')
+  return equals < 0 ? undefined : trimBlanks(pair.slice(0, equals))
 }
 
 function encodePayload({ user, version, id, issued, expires }: Session): string {

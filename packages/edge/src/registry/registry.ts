@@ -3,7 +3,7 @@ import type { RecordError, RecordKind, Records } from '@mux/contract'
 /** What the edge needs of a registry: one record by its name. */
 export interface RegistryReader {
   /**
-   * @returns undefined when there is no such record
+   * @returns frozen, because it is remembered for others; undefined when there is no such record
    * @throws {RecordError} when the stored value cannot be used
    * @throws {RegistryError} when the store cannot be read
    */

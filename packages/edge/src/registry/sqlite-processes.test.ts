@@ -31,7 +31,7 @@ function startWriter(prefix: string, count: number) {
   })
   children.push(child)
   const written: string[] = []
-  const lines = createInterface(child.stdout!)
+  const lines = createInterface(child.stdout)
   lines.on('line', (line) => written.push(line))
   const exited = once(child, 'close').then(([code]) => code as number | null)
   return { child, written, exited, firstLine: once(lines, 'line') }
@@ -43,7 +43,7 @@ describe('several processes with one registry', () => {
     expect(await registry.read('user', 'p0-left')).toBeUndefined()
     const { child, exited } = startWriter('p', 200)
     let seen = 0
-    for await (const name of createInterface(child.stdout!)) {
+    for await (const name of createInterface(child.stdout)) {
       expect(await registry.read('user', `${name}-right`)).toBeDefined()
       // The one that will be written next is remembered as absent meanwhile.
       await registry.read('user', `p${(seen += 1)}-right`)

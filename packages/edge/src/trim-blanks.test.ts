@@ -1,0 +1,20 @@
+import { expect, it } from 'vitest'
+import { trimBlanks } from './trim-blanks.ts'
+
+it.each([
+  ['', ''],
+  [' \t ', ''],
+  ['a', 'a'],
+  ['  a b\t', 'a b'],
+  ['\u00a0a\u2000', '\u00a0a\u2000'],
+  ['\na\r', '\na\r'],
+])('%j without blanks around it is %j', (given, trimmed) => {
+  expect(trimBlanks(given)).toBe(trimmed)
+})
+
+it('takes no time for a flood of blanks in the middle', () => {
+  const text = `a${' '.repeat(1_000_000)}b`
+  const began = performance.now()
+  expect(trimBlanks(text)).toBe(text)
+  expect(performance.now() - began).toBeLessThan(100)
+})
