@@ -1,7 +1,22 @@
-import type { HostStatus, InstanceName, InstanceStatus, ReloadReport, RestartReport } from '@mux/contract'
+import { setMaxListeners } from 'node:events'
+import { isDeepStrictEqual } from 'node:util'
+import {
+  ControlError,
+  type HostStatus,
+  type InstanceName,
+  type InstanceStatus,
+  Problem,
+  type ReloadReport,
+  type RestartReport,
+} from '@mux/contract'
+import { Ports } from './addresses.ts'
 import type { InstanceDefinition } from './definition.ts'
-import type { LogEvent } from './log-event.ts'
+import { Instance, type InstanceContext } from './instance.ts'
 import type { ClaimOptions, Lease } from './lease.ts'
+import { endLeftovers } from './leftovers.ts'
+import type { LogEvent } from './log-event.ts'
+import { Slots } from './slots.ts'
+import { busy } from './waiting-room.ts'
 
 export interface SupervisorOptions {
   /** Absolute path of the project's `.mux`; it exists and is 0700. Its host lock is held by the caller. */
@@ -46,4 +61,131 @@ export interface Supervisor {
    * @param hurry when aborted, nothing is waited for any more: what is left is killed
    */
   close(hurry?: AbortSignal): Promise<void>
+}
+
+/** Nothing runs before `open`. */
+export function createSupervisor(options: SupervisorOptions): Supervisor {
+  return new Host(options)
+}
+
+class Host implements Supervisor {
+  readonly #options: SupervisorOptions
+  readonly #context: InstanceContext
+  readonly #hurry = new AbortController()
+  readonly #slots: Slots
+  /** Those that are no longer defined stay until the last of their processes is gone, in case they come back. */
+  readonly #instances = new Map<InstanceName, { instance: Instance; defined: boolean }>()
+  #closing: Promise<void> | undefined
+
+  constructor(options: SupervisorOptions) {
+    const { stateDirectory, environment, pool, closed, log } = options
+    // One listener for each wait under way.
+    setMaxListeners(0, this.#hurry.signal)
+    this.#options = options
+    this.#slots = new Slots(pool.max)
+    this.#context = {
+      habitat: { stateDirectory, environment, ports: new Ports(), hurry: this.#hurry.signal },
+      slots: this.#slots,
+      closed,
+      log,
+    }
+    for (const definition of options.definitions) this.#add(definition)
+  }
+
+  claim(name: InstanceName, options: ClaimOptions): Lease | Promise<Lease> {
+    if (this.#closing) throw busy()
+    const entry = this.#instances.get(name)
+    if (!entry?.defined) throw new Problem('instance_undefined')
+    return entry.instance.claim(options)
+  }
+
+  async start(name: InstanceName): Promise<InstanceStatus> {
+    return this.#find(name).start()
+  }
+
+  async stop(name: InstanceName): Promise<InstanceStatus> {
+    return this.#find(name).stop()
+  }
+
+  async restart(name: InstanceName): Promise<RestartReport> {
+    return this.#find(name).restart()
+  }
+
+  define(definitions: readonly InstanceDefinition[]): ReloadReport {
+    this.#refuseIfClosing()
+    const report: ReloadReport = { added: [], removed: [], changed: [] }
+    for (const definition of definitions) {
+      const entry = this.#instances.get(definition.name)
+      if (entry?.defined && isDeepStrictEqual(entry.instance.definition, definition)) continue
+      const isNew = !entry?.defined
+      report[isNew ? 'added' : 'changed'].push(definition.name)
+      if (entry) entry.instance.redefine(definition)
+      const instance = this.#add(definition, entry?.instance)
+      if (isNew && definition.boot === 'eager') instance.bootEagerly()
+    }
+    const names = new Set(definitions.map(({ name }) => name))
+    for (const [name, { defined }] of this.#instances) {
+      if (!defined || names.has(name)) continue
+      report.removed.push(name)
+      this.#remove(name)
+    }
+    return report
+  }
+
+  status(): Pick<HostStatus, 'pool' | 'instances'> {
+    return {
+      pool: { max: this.#slots.max, running: this.#slots.used },
+      instances: [...this.#instances.values()].map(({ instance }) => instance.status()),
+    }
+  }
+
+  async open(): Promise<void> {
+    const { stateDirectory, definitions, log } = this.#options
+    await endLeftovers({ stateDirectory, definitions, hurry: this.#hurry.signal, log })
+    for (const { instance } of this.#instances.values()) {
+      if (instance.definition.boot === 'eager') instance.bootEagerly()
+    }
+  }
+
+  close(hurry?: AbortSignal): Promise<void> {
+    if (hurry?.aborted) this.#hurry.abort()
+    else hurry?.addEventListener('abort', () => this.#hurry.abort(), { once: true })
+    this.#closing ??= this.#closeOnce()
+    return this.#closing
+  }
+
+  async #closeOnce(): Promise<void> {
+    await Promise.all([...this.#instances.values()].map(({ instance }) => instance.stop(busy())))
+  }
+
+  #add(definition: InstanceDefinition, known?: Instance): Instance {
+    const instance = known ?? new Instance(definition, this.#context)
+    this.#instances.set(definition.name, { instance, defined: true })
+    return instance
+  }
+
+  #remove(name: InstanceName): void {
+    const { instance } = this.#instances.get(name)!
+    const entry = { instance, defined: false }
+    this.#instances.set(name, entry)
+    instance.stop(new Problem('instance_undefined')).then(
+      () => {
+        if (this.#instances.get(name) === entry) this.#instances.delete(name)
+      },
+      (error: unknown) => this.#options.log({ event: 'fault', instance: name, message: String(error) }),
+    )
+  }
+
+  #find(name: InstanceName): Instance {
+    this.#refuseIfClosing()
+    const entry = this.#instances.get(name)
+    if (entry?.defined) return entry.instance
+    throw new ControlError('instance_not_found', `There is no instance ${name}.`, {
+      hint: 'mux instance list',
+    })
+  }
+
+  #refuseIfClosing(): void {
+    if (this.#closing) throw new ControlError('shutting_down', 'The supervisor is shutting down.')
+  }
 }

@@ -1,0 +1,186 @@
+import { randomBytes } from 'node:crypto'
+import { closeSync, mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { InstanceName } from '@mux/contract'
+import { addressText, type Ports, socketPath } from './addresses.ts'
+import { ChildProcess, type Exit } from './child-process.ts'
+import type { InstanceDefinition } from './definition.ts'
+import { Generation } from './generation.ts'
+import { removeRecord, writeRecord } from './generation-record.ts'
+import type { Address } from './lease.ts'
+import { holderOf, portsOf } from './listeners.ts'
+import type { LogFile } from './log-file.ts'
+import { untilReady } from './probe.ts'
+import { readSecrets } from './secrets.ts'
+import { addressKind, launchPlan, SettingsError } from './settings.ts'
+
+/** How often a generation is started on another port when somebody else has taken the one it was given. */
+const PORT_ATTEMPTS = 3
+const LOG_LINES = 20
+
+/** Where generations live, and what they share. */
+export interface Habitat {
+  stateDirectory: string
+  environment: Readonly<NodeJS.ProcessEnv>
+  ports: Ports
+  /** When aborted, nothing is waited for any more. */
+  hurry: AbortSignal
+}
+
+/** Why a generation did not become ready: one sentence for the operator, and its last words. */
+export class BootError extends Error {
+  override readonly name = 'BootError'
+  readonly log: readonly string[]
+  /** False when trying again is pointless until somebody has changed something. */
+  readonly passing: boolean
+  constructor(
+    message: string,
+    options: { log?: readonly string[]; passing?: boolean; cause?: unknown } = {},
+  ) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined)
+    this.log = options.log ?? []
+    this.passing = options.passing ?? true
+  }
+}
+
+export interface BootOrder {
+  definition: InstanceDefinition
+  number: number
+  log: LogFile
+  /** Gives the boot up: what was started is ended, and the signal's reason is thrown. */
+  signal: AbortSignal
+  /** Told of every process that is started, before it is ready. */
+  launched: (generation: Generation) => void
+}
+
+/**
+ * Starts one generation and waits until it is ready, up to `limits.start`.
+ * @throws {BootError} after everything that was started has ended again
+ */
+export async function boot(habitat: Habitat, order: BootOrder): Promise<Generation> {
+  for (let attempt = 1; ; attempt++) {
+    order.signal.throwIfAborted()
+    const { generation, logStart } = await launch(habitat, order).catch(asBootError)
+    order.launched(generation)
+    const obstacle = await prove(generation, order)
+    if (obstacle === undefined) {
+      generation.markReady()
+      return generation
+    }
+    await generation.end()
+    if (order.signal.aborted || (obstacle.portTaken && attempt < PORT_ATTEMPTS)) continue
+    throw new BootError(obstacle.why, { log: order.log.tail(LOG_LINES, logStart) })
+  }
+}
+
+async function launch(
+  { stateDirectory, environment, ports, hurry }: Habitat,
+  { definition, number, log }: BootOrder,
+): Promise<{ generation: Generation; logStart: number }> {
+  const { name: instance } = definition
+  const run = join(stateDirectory, 'run')
+  const data = join(stateDirectory, 'data', instance)
+  mkdirSync(run, { recursive: true, mode: 0o700 })
+  mkdirSync(data, { recursive: true, mode: 0o700 })
+  const secrets = readSecrets(definition)
+  const address = await findAddress(stateDirectory, definition, number, ports)
+  const marker = `${instance}.${number}.${randomBytes(16).toString('hex')}`
+  const vacate = () => {
+    if ('port' in address) ports.release(address.port)
+    else rmSync(address.socketPath, { force: true })
+    removeRecord(run, { instance, number })
+  }
+  try {
+    const plan = launchPlan(definition, { address, data, marker, secrets }, environment)
+    const record = { instance, number, marker, address }
+    writeRecord(run, { ...record, pid: null, startTime: null })
+    const { descriptor, start } = log.open()
+    const process = await ChildProcess.launch(plan, instance, descriptor).finally(() => closeSync(descriptor))
+    const generation = new Generation({ number, definition, address, process, vacate, hurry })
+    try {
+      const { pid, startTime } = process.identity
+      writeRecord(run, { ...record, pid, startTime })
+    } catch (error) {
+      await generation.end()
+      throw error
+    }
+    return { generation, logStart: start }
+  } catch (error) {
+    vacate()
+    throw error
+  }
+}
+
+async function findAddress(
+  stateDirectory: string,
+  definition: InstanceDefinition,
+  number: number,
+  ports: Ports,
+): Promise<Address> {
+  if (addressKind(definition) === 'port') return { port: await ports.take() }
+  const path = socketPath(stateDirectory, `${definition.name}.${number}.sock`)
+  // A leftover would make the application fail to bind.
+  rmSync(path, { force: true })
+  return { socketPath: path }
+}
+
+function asBootError(error: unknown): never {
+  if (error instanceof SettingsError) throw new BootError(error.message, { passing: false, cause: error })
+  const { code } = error as NodeJS.ErrnoException
+  throw new BootError(`It could not be started (${code ?? (error as Error).message}).`, { cause: error })
+}
+
+interface Obstacle {
+  why: string
+  portTaken?: boolean
+}
+
+/** Ready, or dead, or overdue, or given up: whichever comes first. */
+async function prove(
+  generation: Generation,
+  { definition, signal }: BootOrder,
+): Promise<Obstacle | undefined> {
+  const settled = new AbortController()
+  const limit = AbortSignal.timeout(definition.limits.start)
+  const probing = untilReady(
+    generation.address,
+    definition.health,
+    AbortSignal.any([signal, limit, settled.signal]),
+  )
+  try {
+    const first = await Promise.race([probing, generation.exited])
+    if (!('ready' in first)) return await afterExit(generation, first)
+    if (first.ready) return await imposter(generation)
+    const where = await elsewhere(generation)
+    const seconds = definition.limits.start / 1000
+    return {
+      why: `It was not ready within ${seconds} s: ${first.why} (${addressText(generation.address)}).${where}`,
+    }
+  } finally {
+    settled.abort()
+  }
+}
+
+async function afterExit({ address, identity }: Generation, exit: Exit): Promise<Obstacle> {
+  const portTaken = 'port' in address && (await holderOf(address.port, identity)) === 'stranger'
+  const how = exit.signal ? `It was ended by ${exit.signal}` : `It exited with code ${exit.code}`
+  const hint = exit.code === 0 ? '; its command has to stay in the foreground' : ''
+  return { why: `${how} before it was ready${hint}.`, portTaken }
+}
+
+/** Somebody else who answers on the port must not be taken for the instance. */
+async function imposter({ address, identity }: Generation): Promise<Obstacle | undefined> {
+  if (!('port' in address) || (await holderOf(address.port, identity)) !== 'stranger') return undefined
+  return { why: `Port ${address.port}, which it was given, is answered by another process.`, portTaken: true }
+}
+
+async function elsewhere({ address, identity }: Generation): Promise<string> {
+  if (!('port' in address)) return ''
+  const ports = (await portsOf(identity)).filter((port) => port !== address.port)
+  return ports.length === 0 ? '' : ` It listens on port ${ports.join(', ')} instead of {port}.`
+}
+
+/** The directory of an instance's log is shared; its name is its own. */
+export function logPath(stateDirectory: string, instance: InstanceName): string {
+  return join(stateDirectory, 'logs', `${instance}.log`)
+}

@@ -1,0 +1,83 @@
+import { type ChildProcess as NodeChild, spawn } from 'node:child_process'
+import { endTree, type TreeEnd } from './end-tree.ts'
+import { type ProcessIdentity, startTimeOf } from './process-tree.ts'
+import { displayName, findProgram } from './program.ts'
+import { type LaunchPlan, MARKER_VARIABLE, SettingsError } from './settings.ts'
+
+export interface Exit {
+  /** Null when a signal ended it. */
+  code: number | null
+  signal: NodeJS.Signals | null
+  by: 'us' | 'crash'
+  at: Date
+}
+
+export interface StopOptions {
+  signal: NodeJS.Signals
+  /** Milliseconds from the signal to SIGKILL. */
+  limit: number
+  /** When aborted, SIGKILL is not waited for. */
+  hurry: AbortSignal
+}
+
+/** A program that we started in a session of its own, with all that it starts in turn. */
+export class ChildProcess {
+  readonly identity: ProcessIdentity
+  /** The end of the program itself; others of its tree may live on until {@link stop}. */
+  readonly exited: Promise<Exit>
+  #exit: Exit | undefined
+  #stopping: Promise<TreeEnd> | undefined
+
+  private constructor(child: NodeChild, marker: string) {
+    const pid = child.pid!
+    this.identity = { pid, startTime: startTimeOf(pid), marker }
+    this.exited = new Promise((resolve) => {
+      child.once('exit', (code, signal) => {
+        this.#exit = { code, signal, by: this.#stopping ? 'us' : 'crash', at: new Date() }
+        resolve(this.#exit)
+      })
+    })
+  }
+
+  /**
+   * @param output descriptor that takes standard output and standard error; no pipe, so that a program outlives us
+   * @throws {SettingsError} when it can't be started, naming the field
+   */
+  static async launch(plan: LaunchPlan, instance: string, output: number): Promise<ChildProcess> {
+    const path = findProgram(plan)
+    const child = spawn(path, plan.arguments, {
+      argv0: displayName(path, plan, instance),
+      cwd: plan.directory,
+      env: plan.environment,
+      detached: true,
+      stdio: ['ignore', output, output],
+    })
+    await new Promise<void>((resolve, reject) => {
+      child.once('spawn', resolve)
+      child.once('error', (error: NodeJS.ErrnoException) => reject(startFailure(plan, error)))
+    })
+    return new ChildProcess(child, plan.environment[MARKER_VARIABLE]!)
+  }
+
+  /** How it ended, once it has. */
+  get exit(): Exit | undefined {
+    return this.#exit
+  }
+
+  /** Ends it and everything that it started; again, it is the same end. */
+  stop(options: StopOptions): Promise<TreeEnd> {
+    this.#stopping ??= endTree(this.identity, { ...options, exited: this.exited })
+    return this.#stopping
+  }
+}
+
+function startFailure(plan: LaunchPlan, error: NodeJS.ErrnoException): SettingsError {
+  const what: Record<string, string> = {
+    ENOENT: 'the interpreter that its first line names does not exist',
+    EACCES: 'the system does not permit it to be executed',
+    ENOEXEC: 'it is not a program of this machine, and has no first line that names an interpreter',
+    E2BIG: 'its arguments and settings are too long',
+  }
+  const reason = what[error.code ?? ''] ?? error.message
+  return new SettingsError(`command: ${plan.program} could not be started: ${reason}.`, { cause: error })
+}

@@ -1,0 +1,194 @@
+import { setMaxListeners } from 'node:events'
+import { Pool } from 'undici'
+import type { ChildProcess, Exit } from './child-process.ts'
+import type { InstanceDefinition } from './definition.ts'
+import type { TreeEnd } from './end-tree.ts'
+import type { Address, Lease } from './lease.ts'
+import type { ProcessIdentity } from './process-tree.ts'
+import { within } from './wait.ts'
+
+/** Milliseconds for which a kept connection may be idle: less than what servers commonly allow (gunicorn: 2 s). */
+const KEEP_ALIVE = 1_000
+/** Milliseconds that exchanges have to end themselves once the drain limit is over. */
+const LAST_WORDS = 2_000
+
+export interface GenerationParts {
+  number: number
+  definition: InstanceDefinition
+  address: Address
+  process: ChildProcess
+  /** Frees what this generation occupied, once nothing of it runs. */
+  vacate: () => void
+  /** When aborted, nothing is waited for any more. */
+  hurry: AbortSignal
+}
+
+/** One run of an instance: a process tree, its address, and the exchanges that are under way with it. */
+export class Generation {
+  readonly number: number
+  /** The settings that it was started with; the instance may have others by now. */
+  readonly definition: InstanceDefinition
+  readonly address: Address
+  readonly since = new Date()
+  readonly pool: Pool
+  readonly #process: ChildProcess
+  readonly #vacate: () => void
+  readonly #hurry: AbortSignal
+  readonly #ended = new AbortController()
+  #leaving = false
+  #inFlight = 0
+  #drained = 0
+  #readyAt: number | null = null
+  #lastUse: number | null = null
+  #whenQuiet: (() => void) | undefined
+  #end: Promise<TreeEnd> | undefined
+
+  constructor({ number, definition, address, process, vacate, hurry }: GenerationParts) {
+    this.number = number
+    this.definition = definition
+    this.address = address
+    this.#process = process
+    this.#vacate = vacate
+    this.#hurry = hurry
+    // One listener for each exchange under way.
+    setMaxListeners(0, this.#ended.signal)
+    this.pool = new Pool('port' in address ? `http://127.0.0.1:${address.port}` : 'http://localhost', {
+      ...('socketPath' in address ? { socketPath: address.socketPath } : {}),
+      connections: null,
+      pipelining: 1,
+      keepAliveTimeout: KEEP_ALIVE,
+      // How long an application may take is for the exchange to say, not for the connection.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    })
+  }
+
+  get identity(): ProcessIdentity {
+    return this.#process.identity
+  }
+
+  get pid(): number {
+    return this.#process.identity.pid
+  }
+
+  get exited(): Promise<Exit> {
+    return this.#process.exited
+  }
+
+  get exit(): Exit | undefined {
+    return this.#process.exit
+  }
+
+  /** Requests and open sockets under way. */
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
+  /** When an exchange last began or ended, on the monotonic clock; null before the first. */
+  get lastUse(): number | null {
+    return this.#lastUse
+  }
+
+  /** The same, but counted from when it became ready as long as nobody has used it. */
+  get idleSince(): number {
+    return this.#lastUse ?? this.#readyAt ?? performance.now()
+  }
+
+  get leaving(): boolean {
+    return this.#leaving
+  }
+
+  get ended(): AbortSignal {
+    return this.#ended.signal
+  }
+
+  /** Milliseconds for which it has been ready; null when it never was. */
+  get readyFor(): number | null {
+    return this.#readyAt === null ? null : performance.now() - this.#readyAt
+  }
+
+  markReady(): void {
+    this.#readyAt = performance.now()
+  }
+
+  /** Registers one exchange. */
+  lease(): Lease {
+    this.#inFlight++
+    this.#lastUse = performance.now()
+    return new GenerationLease(this, () => this.#released())
+  }
+
+  /**
+   * Lets what is under way come to its end; what has not after `limits.drain` is told to end now.
+   * @returns how many exchanges ended by themselves
+   */
+  async drain(): Promise<number> {
+    this.#leaving = true
+    if (this.#inFlight > 0) await within(this.#quiet(), this.definition.limits.drain, this.#hurry)
+    const drained = this.#drained
+    this.#ended.abort()
+    if (this.#inFlight > 0) await within(this.#quiet(), LAST_WORDS, this.#hurry)
+    return drained
+  }
+
+  /** Ends the whole process tree and frees what the generation occupied; again, it is the same end. */
+  end(): Promise<TreeEnd> {
+    this.#end ??= this.#endOnce()
+    return this.#end
+  }
+
+  async #endOnce(): Promise<TreeEnd> {
+    this.#leaving = true
+    const { stopSignal, limits } = this.definition
+    const end = await this.#process.stop({ signal: stopSignal, limit: limits.stop, hurry: this.#hurry })
+    this.#ended.abort()
+    await this.pool.destroy()
+    if (end.survivors.length === 0) this.#vacate()
+    return end
+  }
+
+  #quiet(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#whenQuiet = resolve
+    })
+  }
+
+  #released(): void {
+    this.#inFlight--
+    this.#lastUse = performance.now()
+    if (!this.#leaving) return
+    this.#drained++
+    if (this.#inFlight === 0) this.#whenQuiet?.()
+  }
+}
+
+class GenerationLease implements Lease {
+  readonly #generation: Generation
+  #giveBack: (() => void) | undefined
+
+  constructor(generation: Generation, giveBack: () => void) {
+    this.#generation = generation
+    this.#giveBack = giveBack
+  }
+
+  get pool(): Pool {
+    return this.#generation.pool
+  }
+
+  get address(): Address {
+    return this.#generation.address
+  }
+
+  get ended(): AbortSignal {
+    return this.#generation.ended
+  }
+
+  get leaving(): boolean {
+    return this.#generation.leaving
+  }
+
+  release(): void {
+    this.#giveBack?.()
+    this.#giveBack = undefined
+  }
+}

@@ -1,0 +1,70 @@
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+
+export interface HostLock {
+  release(): void
+}
+
+export interface LockHolder {
+  pid: number
+  /** ISO time. */
+  since: string
+}
+
+/** Another supervisor works on the same state. */
+export class HostLockedError extends Error {
+  override readonly name = 'HostLockedError'
+  readonly code = 'host_locked'
+  /** Null in the moment in which it has the lock and has not yet said who it is. */
+  readonly holder: LockHolder | null
+  constructor(holder: LockHolder | null, options: ErrorOptions) {
+    super(`A supervisor${holder ? ` (pid ${holder.pid})` : ''} is already running here.`, options)
+    this.holder = holder
+  }
+}
+
+/**
+ * Makes this process the one supervisor of a state directory. The lock is the kernel's, taken by SQLite on a file of
+ * its own, so it is gone with the process however that ends; the file beside it only says whose it is.
+ * @throws {HostLockedError} at once, when another has it
+ */
+export function lockHost(stateDirectory: string): HostLock {
+  const run = join(stateDirectory, 'run')
+  mkdirSync(run, { recursive: true, mode: 0o700 })
+  const notice = join(run, 'host.json')
+  const database = new DatabaseSync(join(run, 'host.lock'))
+  try {
+    database.exec('PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+  } catch (error) {
+    database.close()
+    if (isBusy(error)) throw new HostLockedError(readNotice(notice), { cause: error })
+    throw error
+  }
+  writeFileSync(`${notice}.new`, JSON.stringify({ pid: process.pid, since: new Date().toISOString() }), {
+    mode: 0o600,
+  })
+  renameSync(`${notice}.new`, notice)
+  return {
+    release() {
+      if (!database.isOpen) return
+      rmSync(notice, { force: true })
+      database.close()
+    },
+  }
+}
+
+/** SQLITE_BUSY and SQLITE_LOCKED, https://sqlite.org/rescode.html */
+function isBusy(error: unknown): boolean {
+  const code = (error as { errcode?: number }).errcode
+  return code === 5 || code === 6
+}
+
+function readNotice(path: string): LockHolder | null {
+  try {
+    const { pid, since } = JSON.parse(readFileSync(path, 'utf8')) as Partial<LockHolder>
+    return typeof pid === 'number' && typeof since === 'string' ? { pid, since } : null
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,142 @@
+import { boot, type Habitat } from './boot.ts'
+import type { Exit } from './child-process.ts'
+import type { InstanceDefinition } from './definition.ts'
+import type { Generation } from './generation.ts'
+import type { LogEvent } from './log-event.ts'
+import type { LogFile } from './log-file.ts'
+
+export interface LineageOptions {
+  habitat: Habitat
+  log: LogFile
+  event: (event: string, fields: Omit<LogEvent, 'event' | 'instance'>) => void
+  /** The generation that served ended by itself; it serves no more, and its remains are being ended. */
+  crashed: (generation: Generation, exit: Exit) => void
+}
+
+/** The generations of one instance: the one that serves, one that is booting, and those that are on their way out. */
+export class Lineage {
+  readonly #options: LineageOptions
+  readonly #retiring = new Map<Generation, Promise<number>>()
+  #current: Generation | undefined
+  #booting: Generation | undefined
+  #number = 0
+  #remains: Promise<unknown> = Promise.resolve()
+  #lastExit: Exit | undefined
+  #lastUse: number | null = null
+  #survivors: readonly number[] = []
+
+  constructor(options: LineageOptions) {
+    this.#options = options
+  }
+
+  /** The one that serves. */
+  get current(): Generation | undefined {
+    return this.#current
+  }
+
+  /** The one to tell an operator about: that serves, else that is coming, else that is leaving. */
+  get foremost(): Generation | undefined {
+    return this.#current ?? this.#booting ?? [...this.#retiring.keys()].at(-1)
+  }
+
+  /** Exchanges under way with any of them. */
+  get inFlight(): number {
+    let sum = this.#current?.inFlight ?? 0
+    for (const generation of this.#retiring.keys()) sum += generation.inFlight
+    return sum
+  }
+
+  /** When an exchange with the one that serves, or served last, began or ended; on the monotonic clock. */
+  get lastUse(): number | null {
+    return this.#current?.lastUse ?? this.#lastUse
+  }
+
+  get lastExit(): Exit | undefined {
+    return this.#lastExit
+  }
+
+  /** Processes of the one that ended last which could not be ended. */
+  get survivors(): readonly number[] {
+    return this.#survivors
+  }
+
+  /**
+   * Boots one more, beside the one that serves; nothing is booted beside the remains of a crash.
+   * @throws as `boot` does
+   */
+  async boot(definition: InstanceDefinition, signal: AbortSignal): Promise<Generation> {
+    await this.#remains
+    const { habitat, log, event } = this.#options
+    const began = performance.now()
+    const number = ++this.#number
+    const launched = (generation: Generation) => {
+      this.#booting = generation
+      event('started', { generation: number, pid: generation.pid })
+    }
+    try {
+      const generation = await boot(habitat, { definition, number, log, signal, launched })
+      event('ready', { generation: number, pid: generation.pid, took: Math.round(performance.now() - began) })
+      return generation
+    } catch (error) {
+      event('boot_failed', { generation: number, reason: (error as Error).message })
+      throw error
+    } finally {
+      this.#booting = undefined
+    }
+  }
+
+  /** Lets it serve from now on. */
+  install(generation: Generation): void {
+    this.#current = generation
+    void generation.exited.then((exit) => {
+      if (generation === this.#current) this.#bury(generation, exit)
+    })
+  }
+
+  /** Takes the one that serves out of service, if there is one; see {@link retire}. */
+  async leave(): Promise<number> {
+    const current = this.#current
+    this.#lastUse = this.lastUse
+    this.#current = undefined
+    return current ? this.retire(current) : 0
+  }
+
+  /**
+   * Drains and ends one that serves no more.
+   * @returns once its whole tree is gone, how many exchanges it still finished
+   */
+  retire(generation: Generation): Promise<number> {
+    const done = generation.drain().then(async (drained) => {
+      await this.#end(generation)
+      return drained
+    })
+    this.#retiring.set(generation, done)
+    return done
+  }
+
+  /** Returns when those on their way out at this moment are gone. */
+  async departed(): Promise<void> {
+    await Promise.all(this.#retiring.values())
+  }
+
+  #bury(generation: Generation, exit: Exit): void {
+    this.#lastUse = this.lastUse
+    this.#current = undefined
+    this.#lastExit = exit
+    const { number, pid } = generation
+    this.#options.event('crashed', { generation: number, pid, code: exit.code, signal: exit.signal })
+    const end = this.#end(generation).then(() => 0)
+    this.#remains = end
+    this.#retiring.set(generation, end)
+    this.#options.crashed(generation, exit)
+  }
+
+  async #end(generation: Generation): Promise<void> {
+    const { killed, survivors } = await generation.end()
+    this.#retiring.delete(generation)
+    this.#lastExit = generation.exit ?? this.#lastExit
+    this.#survivors = survivors
+    const { number, pid } = generation
+    this.#options.event('ended', { generation: number, pid, killed, survivors: survivors.join(' ') || null })
+  }
+}
