@@ -1,4 +1,5 @@
 import { request } from 'node:http'
+import { basename, dirname } from 'node:path'
 import {
   CONTROL_PATH,
   type ControlOp,
@@ -11,10 +12,14 @@ import { CliError } from './errors.ts'
 /** The longest reply that is read, in bytes: room for ten thousand instances. */
 const MAX_REPLY = 16 * 1024 * 1024
 
+/** Any system takes the path of a socket up to this length, in bytes. */
+const SHORT_PATH = 100
+
 type OrderFor<Op extends ControlOp> = Omit<Extract<ControlRequest, { op: Op }>, 'v'>
 
 /**
  * Gives one order to the supervisor behind a control socket and waits for its reply.
+ * @param socketPath `.mux/run/control.sock` of the project, also where that is too long for a socket
  * @param timeout milliseconds for the whole exchange
  * @throws {ControlError} what the supervisor refused it with
  * @throws {CliError} `not_running`, `supervisor_unresponsive`, `control_refused`
@@ -25,10 +30,18 @@ export async function sendOrder<Op extends ControlOp>(
   timeout: number,
 ): Promise<ControlResult<Op>> {
   const body = JSON.stringify({ v: 1, ...order })
-  const text = await exchange(socketPath, body, AbortSignal.timeout(timeout)).catch((error: unknown) => {
+  const path = await realSocketPath(socketPath)
+  const text = await exchange(path, body, AbortSignal.timeout(timeout)).catch((error: unknown) => {
     throw translate(error, timeout)
   })
   return decodeControlReply(order.op as Op, text)
+}
+
+/** In a deep directory the supervisor listens somewhere shorter, and left word of it. */
+async function realSocketPath(path: string): Promise<string> {
+  if (Buffer.byteLength(path) <= SHORT_PATH) return path
+  const { socketPath } = await import('@mux/instance')
+  return socketPath(dirname(dirname(path)), basename(path))
 }
 
 function exchange(socketPath: string, body: string, signal: AbortSignal): Promise<string> {

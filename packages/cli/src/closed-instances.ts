@@ -1,0 +1,32 @@
+import { type InstanceName, RecordError } from '@mux/contract'
+import type { RegistryStore } from '@mux/edge'
+
+/** Which instances the operator wants to stay stopped, as the registry said when it was last asked. */
+export interface ClosedInstances {
+  /** Asked for every request, so it does not read. */
+  find(name: InstanceName): { message: string | null } | undefined
+  /** Reads all of them again. */
+  refresh(): Promise<void>
+}
+
+/**
+ * The registry is read at the start and before every order: a command that changes what is wanted writes first and then
+ * gives an order, so a process that has carried out an order knows at least as much as the one who gave it.
+ */
+export function closedInstances(registry: RegistryStore): ClosedInstances {
+  let closed = new Map<string, { message: string | null }>()
+  return {
+    find: (name) => closed.get(name),
+    async refresh() {
+      const next = new Map<string, { message: string | null }>()
+      for (const { name, record } of await registry.list('instance')) {
+        // What cannot be read says nothing of the operator's wish, so the present one stays.
+        if (record instanceof RecordError) {
+          const known = closed.get(name)
+          if (known) next.set(name, known)
+        } else if (record.state === 'maintenance') next.set(name, { message: record.message })
+      }
+      closed = next
+    },
+  }
+}

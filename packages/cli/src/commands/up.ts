@@ -1,0 +1,143 @@
+import { type HostName, parseHostName } from '@mux/contract'
+import { Flags } from '@oclif/core'
+import { BaseCommand } from '../base-command.ts'
+import { LISTEN_RULE, type ListenAddress, parseListen } from '../config-values.ts'
+import { type Embedded, startEmbedded } from '../embedded.ts'
+import { type EndSignals, listenForEnd } from '../end-signals.ts'
+import { CliError, toCliError } from '../errors.ts'
+import { createEventLog } from '../event-log.ts'
+import { describeProject, type ProjectOverview } from '../operations/describe-project.ts'
+import { startDetached } from '../operations/start-detached.ts'
+import type { Project } from '../project.ts'
+import * as render from '../render.ts'
+import { findStarter } from '../starter.ts'
+
+interface UpOptions {
+  project: Project
+  listen: ListenAddress | undefined
+  gateway: { host: HostName; origin: string } | undefined
+}
+
+export default class Up extends BaseCommand {
+  static override summary = 'start mux: the URL that everybody opens, and the instances behind it'
+  static override description = `Runs until Ctrl-C or "mux down", and then ends every instance. What happens is told on standard error, or in .mux/logs/mux.log with --detach.`
+  static override examples = [
+    '<%= config.bin %> <%= command.id %>',
+    '<%= config.bin %> <%= command.id %> --detach',
+    '<%= config.bin %> <%= command.id %> --listen 127.0.0.1:9000',
+  ]
+  static override flags = {
+    detach: Flags.boolean({
+      char: 'd',
+      description: 'run in the background; returns when it takes requests',
+    }),
+    listen: Flags.string({
+      description: 'listen here instead of at edge.listen of mux.yaml',
+      helpValue: 'ADDR:PORT',
+    }),
+    host: Flags.string({
+      description: 'serve an edge that runs elsewhere, as the host of this name',
+      helpValue: 'NAME',
+      dependsOn: ['origin', 'listen'],
+      helpGroup: 'CLOUDFLARE',
+    }),
+    origin: Flags.string({
+      description: 'the URL by which that edge reaches this host',
+      helpValue: 'URL',
+      dependsOn: ['host'],
+      helpGroup: 'CLOUDFLARE',
+    }),
+  }
+
+  async run() {
+    const { flags } = await this.parse(Up)
+    const options: UpOptions = {
+      project: this.findProject(flags),
+      listen: flags.listen === undefined ? undefined : requireListen(flags.listen),
+      gateway: flags.host === undefined ? undefined : requireGateway(flags.host, flags.origin!),
+    }
+    if (flags.detach) return this.runDetached(options)
+    await this.runHere(options)
+    return undefined
+  }
+
+  private async runDetached({ project, listen, gateway }: UpOptions) {
+    const started = await startDetached(project, [
+      ...(listen
+        ? ['--listen', `${listen.host.includes(':') ? `[${listen.host}]` : listen.host}:${listen.port}`]
+        : []),
+      ...(gateway ? ['--host', gateway.host, '--origin', gateway.origin] : []),
+    ])
+    const overview = await describeProject(project)
+    this.log(summary(started.url, overview))
+    this.hint(`It is process ${started.pid}. To end it: mux down`)
+    return { ...started, ...overview }
+  }
+
+  private async runHere(options: UpOptions): Promise<void> {
+    const starter = findStarter()
+    const end = listenForEnd(starter?.gone)
+    try {
+      const mux = await startEmbedded({
+        ...options,
+        version: this.config.version,
+        environment: process.env,
+        log: createEventLog((line) => process.stderr.write(line)),
+      })
+      if (starter) await starter.tell({ event: 'mux-up', pid: process.pid, url: mux.url })
+      else await this.announce(mux, options.project)
+      await runUntilEnd(mux, end)
+    } catch (error) {
+      const { code, message, hint, details } = toCliError(error)
+      await starter?.tell({ event: 'mux-failed', code, message, hint, details })
+      throw error
+    } finally {
+      end.dispose()
+    }
+  }
+
+  private async announce({ url }: Embedded, project: Project): Promise<void> {
+    const overview = await describeProject(project)
+    // It goes on running, so the document cannot wait for the end of the command.
+    if (this.jsonEnabled()) this.logJson({ pid: process.pid, url, ...overview })
+    this.log(summary(url, overview))
+    this.hint('Ctrl-C ends it, and every instance with it.')
+  }
+}
+
+async function runUntilEnd(mux: Embedded, { first, hurry }: EndSignals): Promise<void> {
+  await Promise.race([first, mux.endOrdered])
+  await mux.close(hurry)
+}
+
+function summary(url: string, { instances, users, logs }: ProjectOverview): string {
+  const people = users === 0 ? 'none yet; add the first one: mux user add NAME' : String(users)
+  return `mux serves ${url}\n\n${render.fields([
+    ['instances', instances.join(', ') || 'none yet; add one: mux instance add NAME'],
+    ['users', people],
+    ['logs', logs],
+  ])}\n`
+}
+
+function requireListen(text: string): ListenAddress {
+  const address = parseListen(text)
+  if (address) return address
+  throw new CliError('usage', `--listen is ${JSON.stringify(text)}; expected ${LISTEN_RULE}.`)
+}
+
+function requireGateway(name: string, url: string): { host: HostName; origin: string } {
+  const host = parseHostName(name)
+  if (!host) {
+    throw new CliError('name_invalid', `${JSON.stringify(name)} cannot be the name of a host.`, {
+      hint: 'A name such as web1: letters, digits and dashes, beginning with a letter.',
+    })
+  }
+  const origin = URL.canParse(url) ? new URL(url) : undefined
+  if (origin && /^https?:$/.test(origin.protocol) && origin.pathname === '/' && origin.search === '') {
+    return { host, origin: origin.origin }
+  }
+  throw new CliError(
+    'usage',
+    `--origin is ${JSON.stringify(url)}; expected a URL without a path such as https://web1.example.com.`,
+  )
+}

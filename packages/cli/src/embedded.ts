@@ -1,0 +1,196 @@
+import { type HostStatus, type HostName, LOCAL_HOST, LOCAL_ORIGIN } from '@mux/contract'
+import { openSqliteRegistry } from '@mux/edge'
+import {
+  createSupervisor,
+  type HostLock,
+  HostLockedError,
+  type LeaseSource,
+  lockHost,
+  serveControl,
+  socketPath,
+} from '@mux/instance'
+import { closedInstances } from './closed-instances.ts'
+import type { ListenAddress } from './config-values.ts'
+import { sendOrder } from './control-client.ts'
+import { CliError } from './errors.ts'
+import type { EventLog } from './event-log.ts'
+import { edgeFront, type Front, gatewayFront } from './front.ts'
+import { type ProjectConfig, readConfig } from './mux-yaml.ts'
+import { endLimit } from './operations/order-limits.ts'
+import { bringInStep, createOrders } from './orders.ts'
+import { ensureStateDirectory, type Project } from './project.ts'
+
+export interface EmbeddedOptions {
+  project: Project
+  version: string
+  /** Of which the instances inherit a documented few. */
+  environment: NodeJS.ProcessEnv
+  log: EventLog
+  /** Instead of the address in mux.yaml. */
+  listen?: ListenAddress | undefined
+  /** Serve an edge that runs elsewhere, instead of having one here: under this name, reached at this URL. */
+  gateway?: { host: HostName; origin: string } | undefined
+}
+
+/** mux, running in this process. */
+export interface Embedded {
+  url: string
+  config: ProjectConfig
+  status(): HostStatus
+  /** Resolves when the operator has given the order to end. */
+  endOrdered: Promise<void>
+  /**
+   * Takes no more requests, lets those under way come to their end, ends every instance, and gives back what it held;
+   * bounded by the limits in mux.yaml.
+   * @param hurry when aborted, nothing is waited for any more; the instances are still ended with all their processes
+   */
+  close(hurry: AbortSignal): Promise<void>
+}
+
+/** How long an order under way may take to be answered when all else has ended, in milliseconds. */
+const LAST_ANSWERS = 1_000
+/** How long another supervisor of this project may take to say where it serves, in milliseconds. */
+const HOLDER_PATIENCE = 1_000
+
+/**
+ * Composes registry, supervisor, edge and control server into one process, in the order in which they need each other.
+ * When a step fails, what the steps before it began is ended, the last one first, and the failure is thrown.
+ */
+export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
+  const { project, environment, log } = options
+  const { directory } = project.state
+  const target = options.gateway ?? { host: LOCAL_HOST, origin: LOCAL_ORIGIN }
+  const since = new Date().toISOString()
+  const endOrdered = Promise.withResolvers<void>()
+  const config = await readConfig(project)
+  const listen = options.listen ?? config.edge.listen
+  await ensureStateDirectory(project)
+
+  const ends: (() => unknown)[] = []
+  try {
+    const lock = await lockProject(project)
+    ends.unshift(() => lock.release())
+    const registry = openSqliteRegistry(project.state.registry)
+    ends.unshift(() => registry.close())
+    const closed = closedInstances(registry)
+    await bringInStep({ registry, closed, target }, config)
+    const supervisor = createSupervisor({
+      stateDirectory: directory,
+      pool: config.pool,
+      definitions: config.instances,
+      closed: closed.find,
+      environment,
+      log,
+    })
+    // A taken port must not cost the boot of an instance, so the instances come after it, and the first requests wait.
+    const opened = Promise.withResolvers<void>()
+    let isOpen = false
+    const source: LeaseSource = {
+      claim: (name, claim) =>
+        isOpen ? supervisor.claim(name, claim) : opened.promise.then(() => supervisor.claim(name, claim)),
+    }
+    const parts = { project, config, listen, target, registry, source, log }
+    const front = await (options.gateway ? gatewayFront(parts) : edgeFront(parts))
+    const url = await listenAt(front, listen)
+    ends.unshift(() => front.close(0))
+    ends.unshift(() => supervisor.close(AbortSignal.abort()))
+    await supervisor.open()
+    isOpen = true
+    opened.resolve()
+
+    const status = (): HostStatus => ({
+      host: target.host,
+      pid: process.pid,
+      since,
+      version: options.version,
+      url,
+      ...supervisor.status(),
+    })
+    const control = await serveControl({
+      socketPath: socketPath(directory, 'control.sock'),
+      handle: createOrders({
+        project,
+        target,
+        registry,
+        closed,
+        supervisor,
+        status,
+        shutdown: endOrdered.resolve,
+      }),
+      log,
+    })
+    ends.unshift(() => control.close(0))
+
+    const close = async (hurry: AbortSignal): Promise<void> => {
+      log({ event: 'ending' })
+      const answered = front.close(endLimit(config.instances))
+      await supervisor.close(hurry)
+      await Promise.race([answered, aborted(hurry)])
+      await control.close(hurry.aborted ? 0 : LAST_ANSWERS)
+      registry.close()
+      lock.release()
+      log({ event: 'ended' })
+    }
+    log({ event: 'up', url, host: target.host, instances: config.instances.length, version: options.version })
+    return { url, config, status, endOrdered: endOrdered.promise, close }
+  } catch (error) {
+    for (const end of ends) await end()
+    throw error
+  }
+}
+
+/** @throws {CliError} `already_running`, with who has it */
+async function lockProject({ state }: Project): Promise<HostLock> {
+  try {
+    return lockHost(state.directory)
+  } catch (error) {
+    if (!(error instanceof HostLockedError)) throw error
+    const status = await sendOrder(state.controlSocket, { op: 'status' }, HOLDER_PATIENCE).catch(
+      () => undefined,
+    )
+    const pid = status?.pid ?? error.holder?.pid
+    const holder = [pid === undefined ? undefined : `process ${pid}`, status?.url].filter(Boolean).join(', ')
+    throw new CliError('already_running', `mux runs here already${holder === '' ? '' : `: ${holder}`}.`, {
+      hint: 'See what it does: mux status   To end it: mux down',
+      cause: error,
+    })
+  }
+}
+
+async function listenAt(front: Front, { host, port }: ListenAddress): Promise<string> {
+  try {
+    return (await front.listen()).url
+  } catch (error) {
+    throw listenError(error as NodeJS.ErrnoException, host, port)
+  }
+}
+
+function listenError(error: NodeJS.ErrnoException, host: string, port: number): unknown {
+  const address = `${host.includes(':') ? `[${host}]` : host}:${port}`
+  const hint = `Choose another: mux up --listen 127.0.0.1:${port === 65_535 ? 8081 : port + 1}, or edge.listen in mux.yaml`
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return new CliError('address_in_use', `Another program listens on ${address} already.`, {
+        hint,
+        cause: error,
+      })
+    case 'EACCES':
+      return new CliError('not_permitted', `This user may not listen on ${address}.`, {
+        hint: `A port from 1024 on is open to everybody. ${hint.replace(/:\d+,/, ':8080,')}`,
+        cause: error,
+      })
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return new CliError('address_unusable', `This machine has no address ${host}.`, { hint, cause: error })
+    default:
+      return error
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}

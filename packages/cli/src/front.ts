@@ -1,0 +1,76 @@
+import { join } from 'node:path'
+import type { HostName, Target } from '@mux/contract'
+import { createNodeEdge, type RegistryStore } from '@mux/edge'
+import { createGateway, createInstanceHost, type LeaseSource } from '@mux/instance'
+import type { ListenAddress } from './config-values.ts'
+import { CliError } from './errors.ts'
+import type { EventLog } from './event-log.ts'
+import { ensureKey, readKey } from './keys.ts'
+import type { ProjectConfig } from './mux-yaml.ts'
+import type { Project } from './project.ts'
+
+/** What takes requests on this host. */
+export interface Front {
+  /** @throws the error of the system when the address cannot be had */
+  listen(): Promise<{ url: string }>
+  /** Takes no more, and lets what is under way come to its end for up to `limit` milliseconds. */
+  close(limit: number): Promise<void>
+}
+
+export interface FrontOptions {
+  project: Project
+  config: ProjectConfig
+  listen: ListenAddress
+  target: Target
+  registry: RegistryStore
+  source: LeaseSource
+  log: EventLog
+}
+
+/** The edge in this process, in front of the instances in this process. */
+export async function edgeFront(options: FrontOptions): Promise<Front> {
+  const { project, config, listen, target, registry, source, log } = options
+  const { identityHeader } = config.edge
+  return createNodeEdge({
+    registry,
+    host: createInstanceHost({ source, identityHeader }),
+    hostName: target.host,
+    sessionKeys: [await ensureKey(join(project.state.keys, 'session.key'))],
+    identityHeader,
+    listen,
+    log,
+  })
+}
+
+/**
+ * The gateway of this host, for an edge that runs elsewhere and signs what it sends.
+ * @throws {CliError} `key_unusable` when this host has no key
+ */
+export async function gatewayFront(options: FrontOptions): Promise<Front> {
+  const { config, listen, target, source, log } = options
+  const key = await hostKey(options.project, target.host)
+  const gateway = createGateway({
+    host: target.host,
+    key: (id) => (id === target.host ? key : undefined),
+    source,
+    identityHeader: config.edge.identityHeader,
+    now: Date.now,
+    log,
+  })
+  return {
+    listen: async () => {
+      const { port } = await gateway.listen({ hostname: listen.host, port: listen.port })
+      return { url: `http://${listen.host.includes(':') ? `[${listen.host}]` : listen.host}:${port}` }
+    },
+    close: (limit) => gateway.close(limit),
+  }
+}
+
+async function hostKey(project: Project, host: HostName): Promise<Uint8Array> {
+  const file = join(project.state.keys, `host-${host}.key`)
+  const key = await readKey(file)
+  if (key) return key
+  throw new CliError('key_unusable', `This machine has no key for the host ${host}.`, {
+    hint: `Put the one that the edge knows (32 bytes, base64, mode 0600) into ${file}`,
+  })
+}

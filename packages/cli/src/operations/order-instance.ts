@@ -1,0 +1,79 @@
+import {
+  type InstanceName,
+  type InstanceRecord,
+  type InstanceStatus,
+  type RestartReport,
+} from '@mux/contract'
+import type { InstanceDefinition } from '@mux/instance'
+import { sendOrder } from '../control-client.ts'
+import { CliError } from '../errors.ts'
+import { type ProjectConfig, readConfig } from '../mux-yaml.ts'
+import type { Project } from '../project.ts'
+import { withRegistry } from '../registry.ts'
+import { noInstance } from './choose-instance.ts'
+import { recordInstanceState } from './instance-state.ts'
+import { instanceOrderLimit } from './order-limits.ts'
+
+/**
+ * Lets an instance serve again and boots it. What is wanted is recorded first, so that it holds whatever comes of the boot.
+ * @throws {CliError} `instance_not_found`; `not_running` when there is nobody to boot it
+ * @throws {ControlError} `instance_failed` with the end of its log
+ */
+export async function startInstance(project: Project, name: InstanceName): Promise<InstanceStatus> {
+  const definition = requireInstance(await readConfig(project), name)
+  await record(project, name, { state: 'open', message: null })
+  return await sendOrder(
+    project.state.controlSocket,
+    { op: 'start', instance: name },
+    instanceOrderLimit(definition),
+  )
+}
+
+/**
+ * Stops an instance, and keeps it stopped until it is started by the operator.
+ * @param message what those who come meanwhile are told
+ * @returns null when mux is not running, so that there was nothing to stop: it will stay so
+ */
+export async function stopInstance(
+  project: Project,
+  name: InstanceName,
+  message: string | null,
+): Promise<InstanceStatus | null> {
+  // While mux.yaml is broken, an operator must still be able to stop what was started before.
+  const config = await readConfig(project).catch(() => undefined)
+  const definition = config && requireInstance(config, name)
+  await record(project, name, { state: 'maintenance', message })
+  return await sendOrder(
+    project.state.controlSocket,
+    { op: 'stop', instance: name },
+    instanceOrderLimit(definition),
+  ).catch((error: unknown) => {
+    if (error instanceof CliError && error.code === 'not_running') return null
+    throw error
+  })
+}
+
+/** @throws as {@link startInstance}; a restart that fails leaves what ran before */
+export async function restartInstance(project: Project, name: InstanceName): Promise<RestartReport> {
+  const definition = requireInstance(await readConfig(project), name)
+  return await sendOrder(
+    project.state.controlSocket,
+    { op: 'restart', instance: name },
+    instanceOrderLimit(definition),
+  )
+}
+
+/** @throws {CliError} `instance_not_found`, naming those that there are */
+export function requireInstance(config: ProjectConfig, name: InstanceName): InstanceDefinition {
+  const found = config.instances.find((instance) => instance.name === name)
+  if (found) return found
+  throw noInstance(config, name, 'Add one: mux instance add NAME')
+}
+
+function record(
+  project: Project,
+  name: InstanceName,
+  wanted: Pick<InstanceRecord, 'state' | 'message'>,
+): Promise<boolean> {
+  return withRegistry(project, (registry) => recordInstanceState(registry, name, wanted))
+}

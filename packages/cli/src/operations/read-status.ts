@@ -1,0 +1,48 @@
+import { type HostStatus, type InstanceStatus, RecordError } from '@mux/contract'
+import { sendOrder } from '../control-client.ts'
+import { CliError } from '../errors.ts'
+import type { Project } from '../project.ts'
+import { withRegistry } from '../registry.ts'
+
+/** How long the supervisor may take to say how it is, in milliseconds. */
+const PATIENCE = 1_500
+
+/** One instance as it runs, and who is served by it. */
+export interface InstanceOverview extends InstanceStatus {
+  users: string[]
+}
+
+export interface StatusReport extends Omit<HostStatus, 'instances'> {
+  instances: InstanceOverview[]
+}
+
+/**
+ * What runs here and for whom.
+ * @param only the one instance to tell of
+ * @throws {CliError} `not_running`, `supervisor_unresponsive`, `instance_not_found`
+ */
+export async function readStatus(project: Project, only: string | undefined): Promise<StatusReport> {
+  const status = await sendOrder(project.state.controlSocket, { op: 'status' }, PATIENCE)
+  const users = await usersByInstance(project)
+  const instances = status.instances
+    .filter(({ name }) => only === undefined || name === only)
+    .map((instance) => ({ ...instance, users: users.get(instance.name) ?? [] }))
+  if (only !== undefined && instances.length === 0) {
+    throw new CliError('instance_not_found', `mux runs no instance ${JSON.stringify(only)}.`, {
+      hint: `It runs: ${status.instances.map(({ name }) => name).join(', ') || 'none'}`,
+    })
+  }
+  return { ...status, instances }
+}
+
+async function usersByInstance(project: Project): Promise<Map<string, string[]>> {
+  const listed = await withRegistry(project, (registry) => registry.list('user'))
+  const users = new Map<string, string[]>()
+  for (const { name, record } of listed) {
+    if (record instanceof RecordError || record.instance === null) continue
+    const served = users.get(record.instance)
+    if (served) served.push(name)
+    else users.set(record.instance, [name])
+  }
+  return users
+}

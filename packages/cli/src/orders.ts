@@ -1,0 +1,95 @@
+import {
+  ControlError,
+  type ControlRequest,
+  type ControlResult,
+  type HostStatus,
+  type ReloadReport,
+  type Target,
+} from '@mux/contract'
+import type { RegistryStore } from '@mux/edge'
+import type { Supervisor } from '@mux/instance'
+import type { ClosedInstances } from './closed-instances.ts'
+import { toCliError } from './errors.ts'
+import { type ProjectConfig, readConfig } from './mux-yaml.ts'
+import { repairRegistry } from './operations/repair-registry.ts'
+import type { Project } from './project.ts'
+
+export interface OrdersOptions {
+  project: Project
+  /** Where this host's instances are reached. */
+  target: Target
+  registry: RegistryStore
+  closed: ClosedInstances
+  supervisor: Supervisor
+  status: () => HostStatus
+  shutdown: () => void
+}
+
+export type CarryOut = (order: ControlRequest) => Promise<ControlResult<ControlRequest['op']>>
+
+/**
+ * Carries out the operator's orders. Before one that starts something, mux.yaml and the registry are read anew, so that
+ * what it starts is what they say now.
+ */
+export function createOrders(options: OrdersOptions): CarryOut {
+  const { closed, supervisor } = options
+  let last: Promise<unknown> = Promise.resolve()
+  /** One after the other, or an older mux.yaml could be applied after a newer one. */
+  function reload(): Promise<ReloadReport> {
+    const next = last.then(() => readAndDefine(options))
+    last = next.catch(() => undefined)
+    return next
+  }
+  return async (order) => {
+    switch (order.op) {
+      case 'status':
+        return options.status()
+      case 'reload':
+        return reload()
+      case 'start':
+        await reload()
+        return supervisor.start(order.instance)
+      case 'restart':
+        await reload()
+        return supervisor.restart(order.instance)
+      case 'stop':
+        // Not mux.yaml: while that is broken, an operator must still be able to stop what it runs.
+        await closed.refresh()
+        return supervisor.stop(order.instance)
+      case 'shutdown':
+        options.shutdown()
+        return { pid: process.pid }
+      default:
+        return order satisfies never
+    }
+  }
+}
+
+async function readAndDefine(options: OrdersOptions): Promise<ReloadReport> {
+  const config = await readOrRefuse(options.project)
+  await bringInStep(options, config)
+  return options.supervisor.define(config.instances)
+}
+
+/** Makes registry and supervisor agree on which instances there are, where they are, and which of them are to stay stopped. */
+export async function bringInStep(
+  { registry, closed, target }: Pick<OrdersOptions, 'registry' | 'closed' | 'target'>,
+  config: ProjectConfig,
+): Promise<void> {
+  await repairRegistry(
+    registry,
+    config.instances.map(({ name }) => name),
+    target,
+    Date.now(),
+  )
+  await closed.refresh()
+}
+
+async function readOrRefuse(project: Project): Promise<ProjectConfig> {
+  try {
+    return await readConfig(project)
+  } catch (error) {
+    const { message, hint, details } = toCliError(error)
+    throw new ControlError('config_invalid', message, { hint, log: details, cause: error })
+  }
+}
