@@ -97,7 +97,8 @@ export function passingTrailers(
   const passing: [string, string][] = []
   for (let at = 0; at < rawTrailers.length; at += 2) {
     const name = rawTrailers[at]!
-    if (isHopByHop(name) || NEVER_TRAILING.has(foldedName(name)) || isTrusted(name)) continue
+    const folded = foldedName(name)
+    if (isHopByHop(folded) || NEVER_TRAILING.has(folded) || isTrusted(name)) continue
     passing.push([name, rawTrailers[at + 1]!])
   }
   return passing

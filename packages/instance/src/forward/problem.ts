@@ -1,4 +1,5 @@
 import { Problem } from '@mux/contract'
+import { errors } from 'undici'
 import { OddAnswer } from './upstream.ts'
 
 /** How undici and node:http refuse to write a request that would not be one. */
@@ -18,6 +19,9 @@ export function toProblem(error: Error & { code?: unknown }): Error {
   if (error instanceof Problem) return error
   const { code } = error
   if (typeof code === 'string' && UNWRITABLE.has(code)) return new Problem('bad_request', { cause: error })
-  const byInstance = error instanceof OddAnswer || (typeof code === 'string' && !code.startsWith('ERR_'))
+  const byInstance =
+    error instanceof OddAnswer ||
+    error instanceof errors.HTTPParserError ||
+    (typeof code === 'string' && !code.startsWith('ERR_'))
   return byInstance ? new Problem('instance_unreachable', { cause: error }) : error
 }

@@ -1,7 +1,7 @@
 import { type IncomingMessage, request as openRequest } from 'node:http'
 import type { Address } from '../lease.ts'
 import { MAX_ANSWER_HEAD, openSocket } from './connection.ts'
-import type { Receiver, UpstreamRequest } from './upstream.ts'
+import { OddAnswer, type Receiver, type UpstreamRequest } from './upstream.ts'
 
 /** Sends a request on a connection of its own: its head at once, with any framing, with trailers. */
 export function sendAlone(address: Address, request: UpstreamRequest, receiver: Receiver): void {
@@ -29,7 +29,14 @@ export function sendAlone(address: Address, request: UpstreamRequest, receiver: 
     call.destroy()
   }
 
-  call.on('error', fail)
+  call.on('error', (error) => {
+    // What comes behind a whole answer is no part of it; its end is still on the way.
+    if (!answer?.complete) fail(error)
+  })
+  // Node closes without a word after a switch of protocols that nobody listens for.
+  call.once('close', () => {
+    if (!answer) fail(new OddAnswer('the instance gave no answer'))
+  })
   call.once('response', (response) => {
     answer = response
     receiver.answering()
@@ -42,6 +49,7 @@ export function sendAlone(address: Address, request: UpstreamRequest, receiver: 
       call.destroy()
     })
     try {
+      if (response.statusCode! < 200) throw new OddAnswer(`the instance answered ${response.statusCode}`)
       receiver.head(response.statusCode!, response.statusMessage ?? '', response.rawHeaders)
     } catch (error) {
       fail(error as Error)

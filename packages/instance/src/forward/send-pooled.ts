@@ -33,7 +33,7 @@ class PooledAnswer implements Dispatcher.DispatchHandler {
     _headers: unknown,
     reason = '',
   ): void {
-    if (status === 101) throw new OddAnswer('the instance switched protocols unasked')
+    if (status === 101 || status < 100) throw new OddAnswer(`the instance answered ${status}`)
     if (status < 200) return
     this.#receiver.head(status, reason, texts(controller.rawHeaders))
   }

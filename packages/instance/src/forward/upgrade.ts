@@ -49,6 +49,7 @@ export async function forwardUpgrade(
     }
   } catch (error) {
     if (!gone.signal.aborted) throw toProblem(error as Error)
+    socket.destroy()
   } finally {
     gone.stop()
   }
