@@ -10,6 +10,7 @@ import { RecordError } from '@mux/contract'
 import { openSqliteRegistry } from './sqlite.ts'
 
 const WRITER = fileURLToPath(new URL('fixtures/writer.ts', import.meta.url))
+const OPENER = fileURLToPath(new URL('fixtures/opener.ts', import.meta.url))
 
 let directory: string
 let file: string
@@ -38,6 +39,17 @@ function startWriter(prefix: string, count: number) {
 }
 
 describe('several processes with one registry', () => {
+  it('may all open it at the same moment, when it is not there yet', { timeout: 30_000 }, async () => {
+    const start = Date.now() + 1_500
+    const openers = Array.from({ length: 5 }, () => {
+      const child = spawn(process.execPath, [OPENER, directory, String(start), '30'], { stdio: 'inherit' })
+      children.push(child)
+      return once(child, 'close')
+    })
+    const codes = (await Promise.all(openers)).map(([code]) => code as number | null)
+    expect(codes).toEqual([0, 0, 0, 0, 0])
+  })
+
   it('see each other’s writes with the very next read', { timeout: 30_000 }, async () => {
     const registry = openSqliteRegistry(file)
     expect(await registry.read('user', 'p0-left')).toBeUndefined()
