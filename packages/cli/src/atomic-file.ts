@@ -3,19 +3,24 @@ import { open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /**
- * Replaces a file's text as one step that survives a crash: a reader sees all of the old or all of the new. Keeps the mode
- * of a file that exists, and writes through a symbolic link to what it points at.
- * @param mode of a file that does not exist yet
+ * Replaces a file's text as one step that survives a crash: a reader sees all of the old or all of the new. Writes through
+ * a symbolic link to what it points at.
+ * @param mode what the file's mode is to be, or only what it is to be unless the file exists
  */
-export async function replaceFile(file: string, text: string, mode: number): Promise<void> {
+export async function replaceFile(
+  file: string,
+  text: string,
+  mode: number | { unlessPresent: number },
+): Promise<void> {
   const target = await realpath(file).catch(orAbsent(file))
-  const found = await stat(target).catch(orAbsent(undefined))
+  const found = typeof mode === 'number' ? undefined : await stat(target).catch(orAbsent(undefined))
+  const fresh = typeof mode === 'number' ? mode : mode.unlessPresent
   const draft = `${target}.${process.pid}.${randomBytes(6).toString('hex')}`
   try {
     const handle = await open(draft, 'wx', 0o600)
     try {
       await handle.writeFile(text)
-      await handle.chmod(found === undefined ? mode : found.mode & 0o7777)
+      await handle.chmod(found === undefined ? fresh : found.mode & 0o7777)
       await handle.sync()
     } finally {
       await handle.close()

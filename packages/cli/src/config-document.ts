@@ -40,7 +40,7 @@ export function readDocument(text: string, problems: ConfigProblems): ConfigDocu
   for (const error of document!.errors) problems.add(lines.linePos(error.pos[0]).line, syntaxMessage(error))
   if (document!.errors.some((error) => error.code !== 'DUPLICATE_KEY')) return undefined
   if (!checkAliases(document!, lines, problems)) return undefined
-  return documentAccess(document! as Document.Parsed, lines)
+  return documentAccess(document!, lines)
 }
 
 /** Each alias is looked up from the beginning of the file, so there must not be very many. */

@@ -1,4 +1,4 @@
-import { isMap, isScalar, isSeq, type Node } from 'yaml'
+import { isMap, isScalar, isSeq } from 'yaml'
 import { type ConfigDocument, scalarText } from './config-document.ts'
 import type { ConfigProblems } from './config-problems.ts'
 
@@ -72,7 +72,7 @@ export class ConfigReader {
   /** The text of a string, number or boolean as it was written; undefined, without a problem, for anything else. */
   scalar(place: Place): string | undefined {
     const node = this.#document.resolve(place.node)
-    return node === undefined ? undefined : scalarText(node as Node)
+    return node === undefined ? undefined : scalarText(node)
   }
 
   text(place: Place, expected: string): string | undefined {

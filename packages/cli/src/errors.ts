@@ -26,6 +26,7 @@ export const CLI_ERRORS = {
   user_not_found: EXIT.notFound,
   instance_not_found: EXIT.notFound,
   route_not_found: EXIT.notFound,
+  setting_not_found: EXIT.notFound,
 
   project_exists: EXIT.conflict,
   user_exists: EXIT.conflict,

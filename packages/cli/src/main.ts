@@ -25,10 +25,11 @@ export async function run(argv: string[]): Promise<void> {
 
 /** node:sqlite warns on every start that it is experimental, which tells an operator nothing. */
 function hideSqliteWarning(): void {
-  const emit = process.emitWarning
-  process.emitWarning = ((warning: string | Error, ...rest: never[]) => {
-    if (!String(warning).startsWith('SQLite is an experimental feature')) emit.call(process, warning, ...rest)
-  }) as typeof process.emitWarning
+  const emit = process.emitWarning.bind(process)
+  process.emitWarning = (warning: string | Error, ...rest: unknown[]) => {
+    if (!String(warning).includes('SQLite is an experimental feature'))
+      Reflect.apply(emit, process, [warning, ...rest])
+  }
 }
 
 function stackOf(error: unknown): string {

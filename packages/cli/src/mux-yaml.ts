@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { INSTANCE_NAME_RULE, type InstanceName, parseInstanceName } from '@mux/contract'
 import { addressKind, type InstanceDefinition, launchPlan, SettingsError } from '@mux/instance'
 import { MAX_CONFIG_BYTES, readDocument } from './config-document.ts'
@@ -163,13 +162,4 @@ function deepFreeze<Value>(value: Value): Value {
     for (const part of Object.values(value)) deepFreeze(part)
   }
   return value
-}
-
-/** Where the secret of one instance's setting is kept; no two settings share a name, since no instance has a dot. */
-export function secretName(instance: InstanceName, setting: string): string {
-  return `${instance}.${setting}`
-}
-
-export function secretFile(project: Project, name: string): string {
-  return join(project.state.secrets, name)
 }

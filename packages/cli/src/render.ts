@@ -1,5 +1,6 @@
 import { styleText } from 'node:util'
 import type { CliError } from './errors.ts'
+import type { SettingsResult } from './operations/change-settings.ts'
 import { printable } from './printable.ts'
 
 /** One column of a table; what does not fit a narrow terminal is stacked instead of cut. */
@@ -43,6 +44,32 @@ export function fields(pairs: readonly (readonly [label: string, value: string])
   return pairs.map(([label, value]) => `${label.padEnd(width)}${GAP}${printable(value)}`.trimEnd()).join('\n')
 }
 
+/** A moment as people read it, in UTC to the minute; `-` for none. */
+export function time(timestamp: string | null): string {
+  return timestamp === null ? '-' : `${timestamp.slice(0, 16).replace('T', ' ')}Z`
+}
+
+/** Names after each other; `-` for none. */
+export function list(names: readonly string[]): string {
+  return names.length === 0 ? '-' : names.join(', ')
+}
+
+/** Milliseconds in the unit that gives a whole number, as mux.yaml has it. */
+export function duration(milliseconds: number): string {
+  const units = [
+    ['h', 3_600_000],
+    ['m', 60_000],
+    ['s', 1000],
+  ] as const
+  const unit = units.find(([, size]) => milliseconds >= size && milliseconds % size === 0)
+  return unit === undefined ? `${milliseconds}ms` : `${milliseconds / unit[1]}${unit[0]}`
+}
+
+/** Bytes as mux.yaml has them. */
+export function size(bytes: number): string {
+  return bytes % 2 ** 30 === 0 ? `${bytes / 2 ** 30}GiB` : `${bytes / 2 ** 20}MiB`
+}
+
 export function json(value: unknown): string {
   return JSON.stringify(value, null, 2)
 }
@@ -67,6 +94,21 @@ export function failure(error: CliError): string {
 /** A quiet line on what to do next. */
 export function hint(text: string): string {
   return paint('dim', text)
+}
+
+/** What a change of settings came to, in one line or two. */
+export function settingsChange(result: SettingsResult): string {
+  const { instance, restarted, restartNeeded } = result
+  if (!result.changed) return `${instance} has these settings already. Nothing was changed.`
+  const saved = [
+    ...(result.set.length > 0 ? [`set ${list(result.set)}`] : []),
+    ...(result.unset.length > 0 ? [`unset ${list(result.unset)}`] : []),
+  ].join(', ')
+  if (restarted !== null)
+    return `${instance}: ${saved}; restarted in ${restarted.took} ms (process ${restarted.newPid}).`
+  return restartNeeded
+    ? `${instance}: ${saved}; it runs with the old settings until: mux instance restart ${instance}`
+    : `${instance}: ${saved}; it is not running, and will start with them.`
 }
 
 function strong(text: string): string {

@@ -1,0 +1,44 @@
+import { Args, Flags } from '@oclif/core'
+import { BaseCommand } from '../../base-command.ts'
+import { instanceName } from '../../names.ts'
+import { addInstance } from '../../operations/add-instance.ts'
+import { withRegistry } from '../../registry.ts'
+import { parseSettings, readSecrets, secretFlag } from '../../setting-arguments.ts'
+
+export default class InstanceAdd extends BaseCommand {
+  static override summary = 'define an instance in mux.yaml; a running mux knows of it at once'
+  static override examples = [
+    '<%= config.bin %> instance add django4',
+    '<%= config.bin %> instance add django4 --set DATABASE_NAME=dora.sqlite3 --set "TITLE=Of Dora"',
+    'pass show key | <%= config.bin %> instance add django4 --secret SECRET_KEY',
+  ]
+  static override args = { name: Args.string({ description: 'name of the new instance', required: true }) }
+  static override flags = {
+    set: Flags.string({
+      description: 'setting of its own, over what app says',
+      helpValue: 'NAME=VALUE',
+      multiple: true,
+      multipleNonGreedy: true,
+      default: [],
+    }),
+    secret: secretFlag,
+  }
+
+  async run() {
+    const { args, flags } = await this.parse(InstanceAdd)
+    const project = this.findProject(flags)
+    const instance = instanceName(args.name)
+    const set = parseSettings(flags.set)
+    const secrets = await readSecrets(flags.secret, set)
+    const result = await withRegistry(project, (registry) =>
+      addInstance(project, registry, { instance, set, secrets }),
+    )
+    this.log(
+      result.changed
+        ? `Added ${instance} to mux.yaml.`
+        : `${instance} is there already. Nothing was changed.`,
+    )
+    if (result.changed) this.hint(`Give it to somebody: mux user add NAME --instance ${instance}`)
+    return result
+  }
+}

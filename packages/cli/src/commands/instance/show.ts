@@ -1,0 +1,58 @@
+import { Args } from '@oclif/core'
+import { BaseCommand } from '../../base-command.ts'
+import { instanceName } from '../../names.ts'
+import { showInstance } from '../../operations/list-instances.ts'
+import { withRegistry } from '../../registry.ts'
+import * as render from '../../render.ts'
+
+export default class InstanceShow extends BaseCommand {
+  static override summary = 'show what an instance is made of; secrets by name only'
+  static override examples = ['<%= config.bin %> instance show django2']
+  static override args = { name: Args.string({ description: 'name of the instance', required: true }) }
+
+  async run() {
+    const { args, flags } = await this.parse(InstanceShow)
+    const project = this.findProject(flags)
+    const instance = await withRegistry(project, (registry) =>
+      showInstance(project, registry, instanceName(args.name)),
+    )
+    const { limits } = instance
+    this.log(
+      render.fields([
+        ['instance', instance.name],
+        ['users', render.list(instance.users)],
+        ['routes', render.list(instance.routes)],
+        ['state', instance.message === null ? instance.state : `${instance.state}: ${instance.message}`],
+        ['command', instance.command.join(' ')],
+        ['directory', instance.directory],
+        ['health', instance.health ?? 'accepts connections'],
+        ['boot', instance.boot],
+        ['restart', instance.restart],
+        ['idle', instance.idle === null ? 'off' : render.duration(instance.idle)],
+        ['stop signal', instance.stopSignal],
+        [
+          'limits',
+          `start ${render.duration(limits.start)}, drain ${render.duration(limits.drain)}, stop ${render.duration(limits.stop)}`,
+        ],
+        [
+          '',
+          `hold ${render.duration(limits.hold)}, queue ${limits.queue}, memory ${limits.memory === null ? 'off' : render.size(limits.memory)}`,
+        ],
+        ['data', instance.data],
+        ['log', instance.log],
+      ]),
+    )
+    if (instance.settings.length > 0)
+      this.log(
+        `\n${render.table(
+          [
+            { header: 'setting', value: (setting) => setting.name },
+            { header: 'value', value: (setting) => setting.value ?? '(secret)' },
+            { header: 'from', value: (setting) => (setting.from === 'app' ? 'app' : instance.name) },
+          ],
+          instance.settings,
+        )}`,
+      )
+    return instance
+  }
+}

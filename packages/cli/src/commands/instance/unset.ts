@@ -1,0 +1,38 @@
+import { Args, Flags } from '@oclif/core'
+import { BaseCommand } from '../../base-command.ts'
+import { CliError } from '../../errors.ts'
+import { instanceName } from '../../names.ts'
+import { changeSettings } from '../../operations/change-settings.ts'
+import * as render from '../../render.ts'
+
+export default class InstanceUnset extends BaseCommand {
+  static override summary = 'take settings of its own from one instance; what app says holds again'
+  static override description =
+    'A running instance is restarted. If it cannot start without them, they are put back.'
+  static override examples = [
+    '<%= config.bin %> instance unset django2 DATABASE_NAME',
+    '<%= config.bin %> instance unset django2 DEBUG TITLE --no-restart',
+  ]
+  static override strict = false
+  static override usage = 'instance unset NAME SETTING... [--no-restart]'
+  static override args = { name: Args.string({ description: 'name of the instance', required: true }) }
+  static override flags = {
+    restart: Flags.boolean({ description: 'restart it if it runs', default: true, allowNo: true }),
+  }
+
+  async run() {
+    const { args, argv, flags } = await this.parse(InstanceUnset)
+    const unset = [...new Set((argv as string[]).slice(1))]
+    if (unset.length === 0)
+      throw new CliError('usage', 'There is nothing to unset.', 'See: mux instance unset --help')
+    const result = await changeSettings(this.findProject(flags), {
+      instance: instanceName(args.name),
+      set: {},
+      secrets: {},
+      unset,
+      restart: flags.restart,
+    })
+    this.log(render.settingsChange(result))
+    return result
+  }
+}

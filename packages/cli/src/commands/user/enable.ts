@@ -1,0 +1,21 @@
+import { Args } from '@oclif/core'
+import { BaseCommand } from '../../base-command.ts'
+import { userName } from '../../names.ts'
+import { setDisabled } from '../../operations/change-user.ts'
+import { withRegistry } from '../../registry.ts'
+
+export default class UserEnable extends BaseCommand {
+  static override summary = 'let a user in again who was disabled'
+  static override examples = ['<%= config.bin %> user enable brian']
+  static override args = { name: Args.string({ description: 'name of the user', required: true }) }
+
+  async run() {
+    const { args, flags } = await this.parse(UserEnable)
+    const user = userName(args.name)
+    const changed = await withRegistry(this.findProject(flags), (registry) =>
+      setDisabled(registry, user, false),
+    )
+    this.log(changed ? `Enabled ${user}.` : `${user} is enabled already. Nothing was changed.`)
+    return { user, disabled: false, changed }
+  }
+}

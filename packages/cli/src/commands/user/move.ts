@@ -1,0 +1,37 @@
+import { Args, Flags } from '@oclif/core'
+import { BaseCommand } from '../../base-command.ts'
+import { instanceName, userName } from '../../names.ts'
+import { moveUser } from '../../operations/change-user.ts'
+import { withRegistry } from '../../registry.ts'
+
+export default class UserMove extends BaseCommand {
+  static override summary = 'give a user another instance, from the next request on'
+  static override description =
+    'Nothing is copied from one instance to the other. They have to sign in again.'
+  static override examples = [
+    '<%= config.bin %> user move brian --instance django3',
+    '<%= config.bin %> user move brian --instance django9 --create',
+  ]
+  static override args = { name: Args.string({ description: 'name of the user', required: true }) }
+  static override flags = {
+    instance: Flags.string({
+      description: 'instance that serves them from now on',
+      helpValue: 'NAME',
+      required: true,
+    }),
+    create: Flags.boolean({ description: 'define that instance if there is none yet' }),
+  }
+
+  async run() {
+    const { args, flags } = await this.parse(UserMove)
+    const project = this.findProject(flags)
+    const order = { user: userName(args.name), instance: instanceName(flags.instance), create: flags.create }
+    const result = await withRegistry(project, (registry) => moveUser(project, registry, order))
+    this.log(
+      result.changed
+        ? `Moved ${result.user} from ${result.from ?? 'nowhere'} to ${result.instance}${result.instanceCreated ? ', which is new' : ''}.`
+        : `${result.user} is on ${result.instance} already. Nothing was changed.`,
+    )
+    return result
+  }
+}

@@ -1,0 +1,32 @@
+import { Args } from '@oclif/core'
+import { BaseCommand } from '../../base-command.ts'
+import { userName } from '../../names.ts'
+import { existing, setPassword } from '../../operations/change-user.ts'
+import { givenPassword, newPassword } from '../../operations/new-password.ts'
+import { passwordFlags } from '../../password-flags.ts'
+import { withRegistry } from '../../registry.ts'
+
+export default class UserPassword extends BaseCommand {
+  static override summary = 'give a user a new password; wherever they are signed in, they are signed out'
+  static override examples = [
+    '<%= config.bin %> user password brian',
+    '<%= config.bin %> user password brian --generate',
+    'pass show brian | <%= config.bin %> user password brian --password-stdin',
+  ]
+  static override args = { name: Args.string({ description: 'name of the user', required: true }) }
+  static override flags = { ...passwordFlags }
+
+  async run() {
+    const { args, flags } = await this.parse(UserPassword)
+    const user = userName(args.name)
+    const given = await givenPassword(flags)
+    return withRegistry(this.findProject(flags), async (registry) => {
+      await existing(registry, user)
+      const { hash, generated } = await newPassword(flags, given)
+      await setPassword(registry, user, hash)
+      this.log(`Changed the password of ${user}.`)
+      if (generated !== undefined) this.log(`Password: ${generated}`)
+      return { user, ...(generated === undefined ? {} : { password: generated }) }
+    })
+  }
+}

@@ -1,0 +1,90 @@
+import type { InstanceName } from '@mux/contract'
+import { replaceFile } from './atomic-file.ts'
+import { CliError } from './errors.ts'
+import { parseConfig, type ProjectConfig, readConfigText } from './mux-yaml.ts'
+import type { Project } from './project.ts'
+import { removeFromYaml, setInYaml, type YamlValue } from './yaml-splice.ts'
+
+/** A setting as mux.yaml has it. */
+export type SettingValue = string | { secret: string }
+
+/** One change of mux.yaml that was made. */
+export interface ConfigChange {
+  before: ProjectConfig
+  after: ProjectConfig
+  /** Puts the text back as it was, unless somebody has changed the file since; returns whether it did. */
+  undo: () => Promise<boolean>
+}
+
+/**
+ * Changes mux.yaml as one step; the new text is checked before it replaces the old. The caller holds the project's lock.
+ * @param edit returns the text as it was when there is nothing to change; then nothing is written
+ * @throws {CliError} `config_invalid` when mux.yaml is unusable as it stands, `setting_invalid` when it would become so
+ */
+export async function changeConfig(
+  project: Project,
+  edit: (text: string, config: ProjectConfig) => string,
+): Promise<ConfigChange> {
+  const text = await readConfigText(project)
+  const before = parseConfig(text, project)
+  const changed = edit(text, before)
+  const after = changed === text ? before : checked(changed, project)
+  if (changed !== text) await replaceFile(project.configFile, changed, { unlessPresent: 0o644 })
+  return {
+    before,
+    after,
+    undo: async () => {
+      if ((await readConfigText(project)) !== changed) return false
+      await replaceFile(project.configFile, text, { unlessPresent: 0o644 })
+      return true
+    },
+  }
+}
+
+export function withInstance(
+  text: string,
+  name: InstanceName,
+  settings: Record<string, SettingValue>,
+): string {
+  const entry: YamlValue = Object.keys(settings).length === 0 ? {} : { settings }
+  return setInYaml(text, ['instances', name], entry)
+}
+
+export function withoutInstance(text: string, name: InstanceName): string {
+  return removeFromYaml(text, ['instances', name])
+}
+
+export function withSettings(
+  text: string,
+  name: InstanceName,
+  settings: Record<string, SettingValue>,
+): string {
+  return Object.entries(settings).reduce(
+    (result, [key, value]) => setInYaml(result, ['instances', name, 'settings', key], value),
+    text,
+  )
+}
+
+/** @param own all settings that the instance has of its own, among them the `keys` that go */
+export function withoutSettings(
+  text: string,
+  name: InstanceName,
+  keys: readonly string[],
+  own: readonly string[],
+): string {
+  const path = ['instances', name, 'settings']
+  if (own.every((key) => keys.includes(key))) return removeFromYaml(text, path)
+  return keys.reduce((result, key) => removeFromYaml(result, [...path, key]), text)
+}
+
+function checked(text: string, project: Project): ProjectConfig {
+  try {
+    return parseConfig(text, project)
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error
+    throw new CliError('setting_invalid', 'With this change, mux.yaml could not be used. It is as it was.', {
+      details: error.details,
+      cause: error,
+    })
+  }
+}

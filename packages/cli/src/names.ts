@@ -1,0 +1,35 @@
+import {
+  INSTANCE_NAME_RULE,
+  type InstanceName,
+  parseInstanceName,
+  parseRouteKey,
+  parseUserName,
+  ROUTE_KEY_RULE,
+  type RouteKey,
+  USER_NAME_RULE,
+  type UserName,
+} from '@mux/contract'
+import { CliError } from './errors.ts'
+
+/** Names as the operator types them; all throw {@link CliError} `name_invalid`. */
+
+export function userName(text: string): UserName {
+  return parseUserName(text) ?? refuse(text, 'user', USER_NAME_RULE)
+}
+
+export function instanceName(text: string): InstanceName {
+  return parseInstanceName(text) ?? refuse(text, 'instance', INSTANCE_NAME_RULE)
+}
+
+export function routeKey(text: string): RouteKey {
+  return parseRouteKey(text) ?? refuse(text, 'route', ROUTE_KEY_RULE)
+}
+
+function refuse(text: string, what: string, rule: string): never {
+  const shown = text.length > 80 ? `${text.slice(0, 77)}...` : text
+  throw new CliError(
+    'name_invalid',
+    `${JSON.stringify(shown)} cannot be the name of a ${what}.`,
+    `It has to be: ${rule}`,
+  )
+}

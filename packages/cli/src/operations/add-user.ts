@@ -1,0 +1,147 @@
+import { type InstanceName, nextVersion, type UserName, type UserRecord } from '@mux/contract'
+import { type RegistryStore, verifyPassword } from '@mux/edge'
+import { CliError } from '../errors.ts'
+import { rememberUser } from '../last-user.ts'
+import { readConfig } from '../mux-yaml.ts'
+import { withProjectLock } from '../project-lock.ts'
+import type { Project } from '../project.ts'
+import type { Told } from '../running-host.ts'
+import { type Choice, freeInstance, namedInstance } from './choose-instance.ts'
+import { defineInstance, isDefined, localInstance } from './define-instance.ts'
+import type { NewPassword } from './new-password.ts'
+
+export interface AddUserOrder {
+  user: UserName
+  /** Undefined: a free one of the pool, or the next one. */
+  instance: InstanceName | undefined
+  /** Define the instance if there is none of that name. */
+  create: boolean
+  /** Called once it is clear that a password is needed. */
+  newPassword: () => Promise<NewPassword>
+  /** A password that was given whether or not it is needed, to be compared with that of a user who exists. */
+  givenPassword: string | undefined
+}
+
+export interface AddUserResult {
+  user: UserName
+  instance: InstanceName
+  /** False: all of it was so before. */
+  changed: boolean
+  instanceCreated: boolean
+  /** Only one that was generated; it is shown this once. */
+  password?: string
+  /** Whether the supervisor knows of a new instance; null when there is none to tell of. */
+  supervisor: Told | null
+}
+
+/**
+ * Instance, user, entry and password, in this order, or none of them.
+ * @throws {CliError} `user_exists`, `instance_not_found`, `config_invalid` …
+ */
+export async function addUser(
+  project: Project,
+  registry: RegistryStore,
+  order: AddUserOrder,
+): Promise<AddUserResult> {
+  const { user } = order
+  const found = await registry.read('user', user)
+  if (found !== undefined) return unchanged(project, order, found)
+  // Before the password is asked for: whoever has typed it twice should not be told then that the instance is wrong.
+  if (order.instance !== undefined)
+    namedInstance(await readConfig(project), order.instance, order.create, addCommand(order))
+  const { hash, generated } = await order.newPassword()
+
+  return withProjectLock(project, async () => {
+    const choice = await choose(project, registry, order)
+    const defined = choice.defined ? undefined : await defineInstance(project, registry, choice.instance, {})
+    try {
+      await rememberUser(project, choice.instance, user)
+      await enter(registry, user, choice.instance, hash)
+    } catch (error) {
+      await defined?.undo()
+      throw error
+    }
+    return {
+      user,
+      instance: choice.instance,
+      changed: true,
+      instanceCreated: defined !== undefined,
+      supervisor: defined?.told ?? null,
+      ...(generated === undefined ? {} : { password: generated }),
+    }
+  })
+}
+
+async function choose(project: Project, registry: RegistryStore, order: AddUserOrder): Promise<Choice> {
+  const config = await readConfig(project)
+  return order.instance === undefined
+    ? freeInstance(project, config, registry, order.user)
+    : namedInstance(config, order.instance, order.create, addCommand(order))
+}
+
+function addCommand({ user, instance }: AddUserOrder): string {
+  return `mux user add ${user} --instance ${instance}`
+}
+
+async function enter(
+  registry: RegistryStore,
+  user: UserName,
+  instance: InstanceName,
+  password: string,
+): Promise<void> {
+  await registry.change((read) => {
+    if (read('user', user) !== undefined) throw exists(user, 'somebody else added them just now')
+    const known = read('instance', instance)
+    const { host, origin } = known ?? localInstance()
+    const now = Date.now()
+    const record: UserRecord = {
+      v: 1,
+      instance,
+      target: { host, origin },
+      password,
+      disabled: false,
+      version: nextVersion(undefined, now),
+      changed: new Date(now).toISOString(),
+    }
+    return {
+      changes: [
+        ...(known === undefined
+          ? [{ kind: 'instance', name: instance, record: localInstance() } as const]
+          : []),
+        { kind: 'user', name: user, record },
+      ],
+      result: null,
+    }
+  })
+}
+
+/** A user who is already as ordered; anything else is for other commands to change. */
+async function unchanged(project: Project, order: AddUserOrder, found: UserRecord): Promise<AddUserResult> {
+  const { user } = order
+  if (found.instance === null)
+    throw exists(
+      user,
+      'has no instance',
+      `Give them one: mux user move ${user} --instance ${order.instance ?? 'NAME'}`,
+    )
+  if (order.instance !== undefined && found.instance !== order.instance)
+    throw exists(
+      user,
+      `is on ${found.instance}`,
+      `Move them: mux user move ${user} --instance ${order.instance}`,
+    )
+  if (found.disabled) throw exists(user, 'is disabled', `Let them in again: mux user enable ${user}`)
+  if (order.givenPassword !== undefined && !(await verifyPassword(order.givenPassword, found.password)))
+    throw exists(user, 'has another password', `Change it: mux user password ${user}`)
+  if (!isDefined(await readConfig(project), found.instance))
+    throw exists(
+      user,
+      `is on ${found.instance}, which mux.yaml no longer has`,
+      `Define it again: mux instance add ${found.instance}`,
+    )
+  return { user, instance: found.instance, changed: false, instanceCreated: false, supervisor: null }
+}
+
+function exists(user: UserName, reason: string, hint = `See: mux user show ${user}`): CliError {
+  return new CliError('user_exists', `The user ${user} exists and ${reason}. Nothing was changed.`, hint)
+}

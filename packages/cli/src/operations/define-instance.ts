@@ -1,0 +1,59 @@
+import { type InstanceName, type InstanceRecord, LOCAL_HOST, LOCAL_ORIGIN } from '@mux/contract'
+import type { RegistryStore } from '@mux/edge'
+import { changeConfig, type SettingValue, withInstance } from '../config-edit.ts'
+import type { ProjectConfig } from '../mux-yaml.ts'
+import type { Project } from '../project.ts'
+import { reloadHost, type Told } from '../running-host.ts'
+
+/** An instance that was defined just now, and what takes that back. */
+export interface DefinedInstance {
+  told: Told
+  undo: () => Promise<void>
+}
+
+/**
+ * Defines an instance in mux.yaml and in the registry and tells the supervisor, or does none of it. The caller holds the
+ * project's lock and has seen that there is no such instance.
+ * @throws {CliError} `config_invalid`, `setting_invalid`, `supervisor_unresponsive`
+ */
+export async function defineInstance(
+  project: Project,
+  registry: RegistryStore,
+  name: InstanceName,
+  settings: Record<string, SettingValue>,
+): Promise<DefinedInstance> {
+  const change = await changeConfig(project, (text) => withInstance(text, name, settings))
+  let recorded = false
+  const undo = async () => {
+    await change.undo()
+    if (recorded)
+      await registry.change(() => ({ changes: [{ kind: 'instance', name, record: null }], result: null }))
+    await reloadHost(project)
+  }
+  try {
+    recorded = await recordInstance(registry, name)
+    return { told: await reloadHost(project), undo }
+  } catch (error) {
+    // The first failure is the one to report; the second would only say that the supervisor is still not there.
+    await undo().catch(() => undefined)
+    throw error
+  }
+}
+
+/** Records where an instance is, unless that is known; returns whether it was not. */
+async function recordInstance(registry: RegistryStore, name: InstanceName): Promise<boolean> {
+  return registry.change((read) =>
+    read('instance', name) === undefined
+      ? { changes: [{ kind: 'instance', name, record: localInstance() }], result: true }
+      : { changes: [], result: false },
+  )
+}
+
+/** The record of an instance that runs on this machine. */
+export function localInstance(): InstanceRecord {
+  return { v: 1, host: LOCAL_HOST, origin: LOCAL_ORIGIN, state: 'open', message: null }
+}
+
+export function isDefined(config: ProjectConfig, name: string): boolean {
+  return config.instances.some((instance) => instance.name === name)
+}

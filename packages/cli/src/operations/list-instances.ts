@@ -1,0 +1,86 @@
+import { join } from 'node:path'
+import { type InstanceName, type InstanceRecord, RecordError } from '@mux/contract'
+import type { RegistryStore } from '@mux/edge'
+import type { InstanceDefinition } from '@mux/instance'
+import { type ProjectConfig, readConfig } from '../mux-yaml.ts'
+import type { Project } from '../project.ts'
+import { noInstance } from './choose-instance.ts'
+
+export interface ListedInstance {
+  name: InstanceName
+  users: string[]
+  routes: string[]
+  state: InstanceRecord['state']
+  /** Names of the settings that are its own. */
+  ownSettings: readonly string[]
+}
+
+export async function listInstances(project: Project, registry: RegistryStore): Promise<ListedInstance[]> {
+  const config = await readConfig(project)
+  const users = await byInstance(registry, 'user')
+  const routes = await byInstance(registry, 'route')
+  return Promise.all(
+    config.instances.map(async ({ name }) => ({
+      name,
+      users: users.get(name) ?? [],
+      routes: routes.get(name) ?? [],
+      state: (await registry.read('instance', name))?.state ?? 'open',
+      ownSettings: config.ownSettings.get(name)!,
+    })),
+  )
+}
+
+export interface ShownSetting {
+  name: string
+  /** Null for a secret, which is shown nowhere. */
+  value: string | null
+  from: 'app' | 'instance'
+}
+
+export interface ShownInstance
+  extends Omit<ListedInstance, 'ownSettings'>, Omit<InstanceDefinition, 'settings' | 'name'> {
+  message: string | null
+  settings: ShownSetting[]
+  data: string
+  log: string
+}
+
+/** @throws {CliError} `instance_not_found` */
+export async function showInstance(
+  project: Project,
+  registry: RegistryStore,
+  name: InstanceName,
+): Promise<ShownInstance> {
+  const config = await readConfig(project)
+  const definition = config.instances.find((instance) => instance.name === name)
+  if (definition === undefined) throw noInstance(config, name, `Add it: mux instance add ${name}`)
+  const record = await registry.read('instance', name)
+  return {
+    ...definition,
+    settings: shownSettings(config, definition),
+    users: (await byInstance(registry, 'user')).get(name) ?? [],
+    routes: (await byInstance(registry, 'route')).get(name) ?? [],
+    state: record?.state ?? 'open',
+    message: record?.message ?? null,
+    data: join(project.state.data, name),
+    log: join(project.state.logs, `${name}.log`),
+  }
+}
+
+function shownSettings(config: ProjectConfig, { name, settings }: InstanceDefinition): ShownSetting[] {
+  const own = config.ownSettings.get(name)!
+  return Object.entries(settings).map(([key, value]) => ({
+    name: key,
+    value: typeof value === 'string' ? value : null,
+    from: own.includes(key) ? 'instance' : 'app',
+  }))
+}
+
+async function byInstance(registry: RegistryStore, kind: 'user' | 'route'): Promise<Map<string, string[]>> {
+  const found = new Map<string, string[]>()
+  for (const { name, record } of await registry.list(kind)) {
+    if (record instanceof RecordError || record.instance === null) continue
+    found.set(record.instance, [...(found.get(record.instance) ?? []), name])
+  }
+  return found
+}

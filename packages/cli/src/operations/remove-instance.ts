@@ -1,0 +1,118 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type InstanceName, RecordError } from '@mux/contract'
+import type { RegistryStore } from '@mux/edge'
+import { changeConfig, withoutInstance } from '../config-edit.ts'
+import { CliError } from '../errors.ts'
+import { forgetUser } from '../last-user.ts'
+import { readConfig } from '../mux-yaml.ts'
+import { withProjectLock } from '../project-lock.ts'
+import type { Project } from '../project.ts'
+import { endInstance, type Told } from '../running-host.ts'
+import { removeSecret, secretName } from '../secrets.ts'
+import { noInstance } from './choose-instance.ts'
+import { isDefined } from './define-instance.ts'
+import { instanceOrderLimit } from './order-limits.ts'
+
+export interface RemovedInstance {
+  instance: InstanceName
+  /** Directory of what it keeps; null when that was removed as well. */
+  data: string | null
+  supervisor: Told
+}
+
+export interface RemoveInstanceOrder {
+  instance: InstanceName
+  /** Also remove its data, secrets and log. */
+  purge: boolean
+  confirm: (question: string) => Promise<void>
+}
+
+/**
+ * Ends an instance and takes it out of mux.yaml and the registry.
+ * @throws {CliError} `instance_not_found`, `instance_in_use`, `cancelled`
+ */
+export async function removeInstance(
+  project: Project,
+  registry: RegistryStore,
+  { instance: name, purge, confirm }: RemoveInstanceOrder,
+): Promise<RemovedInstance> {
+  const config = await readConfig(project)
+  if (!isDefined(config, name)) throw noInstance(config, name, 'See what there is: mux instance list')
+  await assertUnused(registry, name)
+  await confirm(purge ? `Remove the instance ${name} and its data for good?` : `Remove the instance ${name}?`)
+  return withProjectLock(project, async () => {
+    await assertUnused(registry, name)
+    const removed = await undefineInstance(project, registry, name)
+    if (!purge) return removed
+    await rm(removed.data, { recursive: true, force: true })
+    await rm(join(project.state.logs, `${name}.log`), { force: true })
+    for (const setting of removed.secrets) await removeSecret(project, secretName(name, setting))
+    await forgetUser(project, name)
+    return { ...removed, data: null }
+  })
+}
+
+/**
+ * Refuses while users or routes point at an instance.
+ * @param except a user who is about to go as well
+ * @throws {CliError} `instance_in_use`
+ */
+export async function assertUnused(
+  registry: RegistryStore,
+  name: InstanceName,
+  except?: string,
+): Promise<void> {
+  const users = (await pointing(registry, 'user', name)).filter((user) => user !== except)
+  const routes = await pointing(registry, 'route', name)
+  if (users.length === 0 && routes.length === 0) return
+  const by = [...users.map((user) => `user ${user}`), ...routes.map((route) => `route ${route}`)]
+  const next =
+    users.length > 0 ? `mux user move ${users[0]} --instance NAME` : `mux route remove ${routes[0]}`
+  throw new CliError(
+    'instance_in_use',
+    `The instance ${name} is used by ${listed(by)}. Nothing was changed.`,
+    {
+      hint: `Give them another one first: ${next}`,
+    },
+  )
+}
+
+/** The caller holds the project's lock and has seen that nobody uses the instance. */
+export async function undefineInstance(
+  project: Project,
+  registry: RegistryStore,
+  name: InstanceName,
+): Promise<RemovedInstance & { data: string; secrets: string[] }> {
+  const config = await readConfig(project)
+  const definition = config.instances.find((instance) => instance.name === name)
+  if (definition === undefined) throw noInstance(config, name, 'See what there is: mux instance list')
+  const change = await changeConfig(project, (text) => withoutInstance(text, name))
+  try {
+    await registry.change(() => ({ changes: [{ kind: 'instance', name, record: null }], result: null }))
+  } catch (error) {
+    await change.undo()
+    throw error
+  }
+  const secrets = Object.entries(definition.settings).flatMap(([key, value]) =>
+    typeof value === 'string' ? [] : [key],
+  )
+  const supervisor = await endInstance(project, name, instanceOrderLimit(definition))
+  return { instance: name, data: join(project.state.data, name), secrets, supervisor }
+}
+
+async function pointing(
+  registry: RegistryStore,
+  kind: 'user' | 'route',
+  instance: InstanceName,
+): Promise<string[]> {
+  const records = await registry.list(kind)
+  return records
+    .filter(({ record }) => !(record instanceof RecordError) && record.instance === instance)
+    .map(({ name }) => name)
+}
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, 5).join(', ')
+  return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown
+}

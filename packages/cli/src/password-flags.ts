@@ -1,0 +1,13 @@
+import { Flags } from '@oclif/core'
+
+/** How a new password comes in: never as an argument, which any process on the machine could read. */
+export const passwordFlags = {
+  'password-stdin': Flags.boolean({
+    description: 'read the password from standard input',
+    exclusive: ['generate'],
+  }),
+  generate: Flags.boolean({
+    description: 'have a password made, and shown once',
+    exclusive: ['password-stdin'],
+  }),
+}

@@ -1,0 +1,56 @@
+import { ControlError, type HostStatus, type InstanceName } from '@mux/contract'
+import { sendOrder } from './control-client.ts'
+import { CliError } from './errors.ts'
+import type { Project } from './project.ts'
+
+/** How long the supervisor may take for what it answers at once, in milliseconds. */
+const AT_ONCE = 5_000
+
+/** Whether a change that is on disk has reached the supervisor: it runs and knows, or it reads it when it starts. */
+export type Told = 'told' | 'not_running'
+
+/**
+ * Has the supervisor read mux.yaml and the registry again. Where none runs there is nothing to do.
+ * @throws {CliError} `supervisor_unresponsive`, {@link ControlError}
+ */
+export async function reloadHost(project: Project): Promise<Told> {
+  const order = sendOrder(project.state.controlSocket, { op: 'reload' }, AT_ONCE)
+  return unlessNotRunning<Told>(
+    order.then(() => 'told'),
+    'not_running',
+  )
+}
+
+/** What the supervisor says of itself; undefined when none runs. */
+export async function hostStatus(project: Project): Promise<HostStatus | undefined> {
+  return unlessNotRunning(sendOrder(project.state.controlSocket, { op: 'status' }, AT_ONCE), undefined)
+}
+
+/** Ends an instance that mux.yaml no longer has, and returns when its processes are gone. */
+export async function endInstance(project: Project, name: InstanceName, timeout: number): Promise<Told> {
+  return unlessNotRunning<Told>(stopAndReload(project, name, timeout), 'not_running')
+}
+
+async function stopAndReload(project: Project, instance: InstanceName, timeout: number): Promise<Told> {
+  try {
+    await sendOrder(project.state.controlSocket, { op: 'stop', instance }, timeout)
+  } catch (error) {
+    // Another reload was faster.
+    if (!(error instanceof ControlError && error.code === 'instance_not_found')) throw error
+  }
+  return reloadHost(project)
+}
+
+async function unlessNotRunning<Result>(task: Promise<Result>, otherwise: Result): Promise<Result>
+async function unlessNotRunning<Result>(
+  task: Promise<Result>,
+  otherwise: undefined,
+): Promise<Result | undefined>
+async function unlessNotRunning<Result>(task: Promise<Result>, otherwise: Result): Promise<Result> {
+  try {
+    return await task
+  } catch (error) {
+    if (error instanceof CliError && error.code === 'not_running') return otherwise
+    throw error
+  }
+}

@@ -1,0 +1,36 @@
+import { readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { InstanceName } from '@mux/contract'
+import { replaceFile } from './atomic-file.ts'
+import { CliError } from './errors.ts'
+import type { Project } from './project.ts'
+
+/**
+ * The secret settings of instances: one file each (0600) in `.mux/secrets`, named in mux.yaml. No two settings share one,
+ * since the name of an instance has no dot in it.
+ */
+export function secretName(instance: InstanceName, setting: string): string {
+  return `${instance}.${setting}`
+}
+
+/** Writes a secret; returns what takes the writing back. */
+export async function writeSecret(
+  project: Project,
+  name: string,
+  value: string,
+): Promise<() => Promise<void>> {
+  if (value === '' || value.includes('\0'))
+    throw new CliError('setting_invalid', 'A secret cannot be empty or have a NUL in it.')
+  const file = join(project.state.secrets, name)
+  const before = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
+  // One line break at the end is not part of a secret, so one is written: the file then reads well in an editor.
+  await replaceFile(file, `${value}\n`, 0o600)
+  return async () => (before === undefined ? rm(file, { force: true }) : replaceFile(file, before, 0o600))
+}
+
+export async function removeSecret(project: Project, name: string): Promise<void> {
+  await rm(join(project.state.secrets, name), { force: true })
+}

@@ -1,0 +1,48 @@
+import { Flags } from '@oclif/core'
+import { askHidden, canAsk, readHidden } from './ask.ts'
+import { isSettingName, SETTING_NAME_RULE } from './config-values.ts'
+import { CliError } from './errors.ts'
+
+export const secretFlag = Flags.string({
+  description:
+    'setting whose value is a secret: asked for, or read from standard input, and kept in .mux/secrets',
+  helpValue: 'NAME',
+  multiple: true,
+  default: [],
+})
+
+/** Settings given as `NAME=VALUE`; the value may be empty and may have further `=` in it. */
+export function parseSettings(texts: readonly string[]): Record<string, string> {
+  const settings = new Map<string, string>()
+  for (const text of texts) {
+    const at = text.indexOf('=')
+    if (at < 0) throw new CliError('setting_invalid', `${JSON.stringify(text)} is no NAME=VALUE.`)
+    const name = parseSettingName(text.slice(0, at))
+    if (settings.has(name)) throw new CliError('setting_invalid', `${name} is given more than once.`)
+    settings.set(name, text.slice(at + 1))
+  }
+  return Object.fromEntries(settings)
+}
+
+export function parseSettingName(text: string): string {
+  if (isSettingName(text) && !text.startsWith('MUX_')) return text
+  throw new CliError('setting_invalid', `${JSON.stringify(text)} cannot be the name of a setting.`, {
+    hint: `It has to be: ${SETTING_NAME_RULE}; and MUX_ is for mux itself.`,
+  })
+}
+
+/** The values of secret settings, which are on no command line. */
+export async function readSecrets(
+  names: readonly string[],
+  settings: Readonly<Record<string, string>>,
+): Promise<Record<string, string>> {
+  const secrets = new Map<string, string>()
+  for (const name of names.map(parseSettingName)) {
+    if (secrets.has(name) || name in settings)
+      throw new CliError('setting_invalid', `${name} is given more than once.`)
+    if (!canAsk() && names.length > 1)
+      throw new CliError('usage', 'Standard input holds one secret; there is no terminal to ask for more on.')
+    secrets.set(name, canAsk() ? await askHidden(name, false) : await readHidden('secret'))
+  }
+  return Object.fromEntries(secrets)
+}
