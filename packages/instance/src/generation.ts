@@ -1,14 +1,13 @@
 import { setMaxListeners } from 'node:events'
-import { Pool } from 'undici'
+import type { Pool } from 'undici'
 import type { ChildProcess, Exit } from './child-process.ts'
 import type { InstanceDefinition } from './definition.ts'
 import type { TreeEnd } from './end-tree.ts'
+import { openPool } from './forward/connection.ts'
 import type { Address, Lease } from './lease.ts'
 import type { ProcessIdentity } from './process-tree.ts'
 import { within } from './wait.ts'
 
-/** Milliseconds for which a kept connection may be idle: less than what servers commonly allow (gunicorn: 2 s). */
-const KEEP_ALIVE = 1_000
 /** Milliseconds that exchanges have to end themselves once the drain limit is over. */
 const LAST_WORDS = 2_000
 
@@ -52,15 +51,7 @@ export class Generation {
     this.#hurry = hurry
     // One listener for each exchange under way.
     setMaxListeners(0, this.#ended.signal)
-    this.pool = new Pool('port' in address ? `http://127.0.0.1:${address.port}` : 'http://localhost', {
-      ...('socketPath' in address ? { socketPath: address.socketPath } : {}),
-      connections: null,
-      pipelining: 1,
-      keepAliveTimeout: KEEP_ALIVE,
-      // How long an application may take is for the exchange to say, not for the connection.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-    })
+    this.pool = openPool(address)
   }
 
   get identity(): ProcessIdentity {

@@ -4,6 +4,8 @@ import type { Address } from '../lease.ts'
 
 /** How long connecting to a generation on this machine may take, in milliseconds. */
 const CONNECT_LIMIT = 10_000
+/** How long a kept connection may be idle, in milliseconds: less than what servers commonly allow (gunicorn: 2 s). */
+const KEEP_ALIVE = 1_000
 /** How much of head an instance may answer with, in bytes. */
 export const MAX_ANSWER_HEAD = 64 * 1024
 
@@ -38,6 +40,8 @@ export function openPool(address: Address): Pool {
         callback(null, socket)
       }),
     maxHeaderSize: MAX_ANSWER_HEAD,
+    keepAliveTimeout: KEEP_ALIVE,
+    // How long an application may take is for the exchange to say, not for the connection.
     headersTimeout: 0,
     bodyTimeout: 0,
   })
