@@ -4,7 +4,6 @@ import { answerError, type EdgeEnv } from './answer.ts'
 import { createAuthenticator } from './authenticate.ts'
 import type { FailureCounter } from './failures.ts'
 import { chooseInstance, locate } from './find-instance.ts'
-import { encodeTarget } from './local-path.ts'
 import type { Log } from './log-event.ts'
 import { ownPages, SIGN_IN_PATH } from './own-pages.ts'
 import { createPasswordMemory } from './password-memory.ts'
@@ -45,7 +44,7 @@ export function createApp(parts: AppParts): Hono<EdgeEnv> {
     const choice = await chooseInstance(registry, host, identity)
     if (choice === undefined) {
       if (!navigation) throw new Problem('unauthenticated')
-      const location = `${SIGN_IN_PATH}?next=${encodeTarget(exchange.target)}`
+      const location = `${SIGN_IN_PATH}?next=${encodeURIComponent(exchange.target)}`
       return c.body(null, 303, {
         Location: location,
         'Cache-Control': 'no-store',

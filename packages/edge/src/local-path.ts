@@ -22,15 +22,3 @@ export function localPath(text: string | undefined): string {
   const path = url.pathname + url.search + url.hash
   return !path.startsWith('//') && URL.parse(path, BASE)?.href === url.href ? path : '/'
 }
-
-/**
- * A request target as the value of a query parameter. Bytes above ASCII, which stand in the target as one character
- * each, are encoded as the bytes that they are.
- */
-export function encodeTarget(target: string): string {
-  const ascii = target.replaceAll(
-    /[\u0080-\u00ff]/g,
-    (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`,
-  )
-  return encodeURIComponent(ascii)
-}

@@ -66,6 +66,7 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
   })
   const answering = new Set<ServerResponse>()
   const upgraded = new Set<Duplex>()
+  const latestOn = new WeakMap<Socket, ServerResponse>()
   let closing = false
 
   const server = createServer({
@@ -79,6 +80,21 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
   })
   // All headers or an error, never some of them: their number is bounded by their size.
   server.maxHeadersCount = 0
+
+  /**
+   * Takes the requests of one connection one after the other. Node hands over at once what a client sent ahead, and a
+   * request behind one that was refused for its framing may be no request at all.
+   */
+  function serveInTurn(incoming: IncomingMessage, outgoing: ServerResponse): void {
+    const { socket } = incoming
+    const before = latestOn.get(socket)
+    latestOn.set(socket, outgoing)
+    if (before === undefined || before.closed) serve(incoming, outgoing)
+    else
+      before.once('close', () => {
+        if (before.shouldKeepAlive && !socket.destroyed) serve(incoming, outgoing)
+      })
+  }
 
   function serve(incoming: IncomingMessage, outgoing: ServerResponse): void {
     if (closing) outgoing.shouldKeepAlive = false
@@ -124,11 +140,12 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
     }
   }
 
-  server.on('request', serve)
+  server.on('request', serveInTurn)
   // Told apart from `request` so that nobody is asked for a body before they have proven who they are.
-  server.on('checkContinue', serve)
-  server.on('upgrade', serveUpgrade)
-  server.on('connect', serveUpgrade)
+  server.on('checkContinue', serveInTurn)
+  const onUpgrade = (...taken: Parameters<typeof serveUpgrade>) => void serveUpgrade(...taken)
+  server.on('upgrade', onUpgrade)
+  server.on('connect', onUpgrade)
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     const begun = [...answering].some((outgoing) => outgoing.socket === socket && outgoing.headersSent)
     if (begun || !socket.writable || error.code === 'ECONNRESET') socket.destroy()

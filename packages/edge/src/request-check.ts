@@ -2,9 +2,8 @@ import { Problem } from '@mux/contract'
 import { headerValues, type Exchange } from './forward.ts'
 
 const HOST = /^(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/
-/** Not VCHAR and not obs-text: what no request target may hold (RFC 9112 section 3.2). */
-// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
-const UNPRINTABLE = /[\x00-\x20\x7f]/
+/** A path and perhaps a query, of printable ASCII. Which characters are legal in a URL is left to the instance. */
+const TARGET = /^\/[!-~]*$/
 
 /** What a client may ask an instance to do; `TRACE` would hand credentials back, `CONNECT` is for proxies. */
 const REFUSED_METHODS: ReadonlySet<string> = new Set(['TRACE', 'CONNECT', 'TRACK'])
@@ -27,7 +26,7 @@ type Checked = Pick<Exchange, 'method' | 'target' | 'rawHeaders' | 'upgrade' | '
 export function refuseUnsafe(request: Checked): void {
   if (REFUSED_METHODS.has(request.method))
     throw new MethodNotAllowed('GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS')
-  if (!request.target.startsWith('/') || UNPRINTABLE.test(request.target)) throw new Problem('bad_request')
+  if (!TARGET.test(request.target)) throw new Problem('bad_request')
   if (request.upgrade && !(request.method === 'GET' && isWebSocket(request))) throw new Problem('bad_request')
   const lines = { host: 0, 'content-length': 0, 'transfer-encoding': 0 }
   for (let i = 0; i < request.rawHeaders.length; i += 2) {
