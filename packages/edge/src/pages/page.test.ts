@@ -38,8 +38,11 @@ test('the policy lets no script run, no other site frame us, and no form go else
 
 test.each(Object.keys(PROBLEMS) as ProblemCode[])(
   'the page for %s says what is known and nothing more',
-  (code) => {
-    const text = await errorPage(new Problem(code, { detail: '<b>', cause: new Error('/srv/secret') }), 'id-1')
+  async (code) => {
+    const text = await errorPage(
+      new Problem(code, { detail: '<b>', cause: new Error('/srv/secret') }),
+      'id-1',
+    )
     expect(text).toContain(`<h1>${PROBLEMS[code].title}</h1>`)
     expect(text).toContain('&lt;b&gt;')
     expect(text).toContain('id-1')
