@@ -41,7 +41,8 @@ export class BearerCredentials {
 }
 
 const MAX_USER_BYTES = 256
-const MAX_PASSWORD_BYTES = 1024
+/** The longest password in bytes of UTF-8, known before anything is hashed. */
+export const MAX_PASSWORD_BYTES = 1024
 /** Base64 of the longest credential, with its colon. */
 const MAX_BASIC = Math.ceil((MAX_USER_BYTES + 1 + MAX_PASSWORD_BYTES) / 3) * 4
 

@@ -23,7 +23,7 @@ const PER_NETWORK = 100
  * not are let in, so that nobody can lock a user out by guessing from many places.
  */
 const PER_USER = 50
-/** Entries of each kind. More failures than that do not fit into a window, since each costs a hash. */
+/** Entries of each kind. One network has to wait long before its failures could push out the counts of others. */
 const CAPACITY = 20_000
 
 interface Count {

@@ -1,7 +1,7 @@
 export type { ForwardOrder, InstanceHost } from './instance-host.ts'
 export type { Log, LogEvent } from './log-event.ts'
 export { createNodeEdge, type NodeEdge, type NodeEdgeOptions } from './node.ts'
-export { hashPassword, MAX_PASSWORD_BYTES, PasswordError, verifyPassword } from './passwords.ts'
+export { hashPassword, PasswordError, verifyPassword } from './passwords.ts'
 export * from './registry/registry.ts'
 export { openSqliteRegistry } from './registry/sqlite.ts'
 export { DEFAULT_IDENTITY_HEADER } from './request-headers.ts'

@@ -1,7 +1,8 @@
 import { scryptSync } from 'node:crypto'
 import { Problem } from '@mux/contract'
 import { describe, expect, it } from 'vitest'
-import { hashPassword, MAX_PASSWORD_BYTES, PasswordError, verifyPassword } from './passwords.ts'
+import { MAX_PASSWORD_BYTES } from './credentials.ts'
+import { hashPassword, PasswordError, verifyPassword } from './passwords.ts'
 
 const unpadded = (bytes: Buffer) => bytes.toString('base64').replace(/=+$/, '')
 
@@ -71,7 +72,7 @@ describe('a stored password', () => {
     { ln: 4, r: 8, p: 1 },
     { ln: 15, r: 8, p: 1 },
     { ln: 17, r: 8, p: 1 },
-    { ln: 10, r: 1, p: 16 },
+    { ln: 15, r: 1, p: 2 },
   ])('of other parameters (%j) is verified by these', async (parameters) => {
     const phc = hashOf('sesame', parameters)
     expect(await verifyPassword('sesame', phc)).toBe(true)
@@ -84,6 +85,7 @@ describe('a stored password', () => {
     ['more work by r', good.replace('r=8', 'r=999').replace('ln=4', 'ln=14')],
     ['more work by p', good.replace('p=1', 'p=999').replace('ln=4', 'ln=14')],
     ['more work than there is time', good.replace('ln=4', 'ln=63')],
+    ['more cost than its r allows', good.replace('ln=4,r=8', 'ln=16,r=1')],
     ['no cost', good.replace('ln=4', 'ln=0')],
     ['a negative cost', good.replace('ln=4', 'ln=-4')],
     ['a cost in another notation', good.replace('ln=4', 'ln=4e0')],

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
+import { MAX_PASSWORD_BYTES } from './credentials.ts'
 import { HashQueue } from './hash-queue.ts'
 
 interface ScryptHash {
@@ -17,8 +18,6 @@ const PARAMETERS = { ln: 14, r: 8, p: 5 }
 const MAX_WORK = 2 ** 20
 const SALT_BYTES = 16
 const HASH_BYTES = 32
-/** The longest password in bytes of UTF-8, checked before anything is hashed. */
-export const MAX_PASSWORD_BYTES = 1024
 
 /** What an unknown user's password is compared with: as much work as a real one, and never right. */
 const NOBODY: ScryptHash = { ...PARAMETERS, salt: Buffer.alloc(SALT_BYTES), hash: Buffer.alloc(HASH_BYTES) }
@@ -79,7 +78,8 @@ function parseHash(phc: string): ScryptHash | undefined {
   const match = PHC.exec(phc)
   if (match === null) return undefined
   const [ln, r, p] = [Number(match[1]), Number(match[2]), Number(match[3])]
-  if (2 ** ln * r * p > MAX_WORK) return undefined
+  // The second is scrypt's own limit (RFC 7914 section 2).
+  if (2 ** ln * r * p > MAX_WORK || ln >= 16 * r) return undefined
   const [salt, hash] = [Buffer.from(match[4]!, 'base64'), Buffer.from(match[5]!, 'base64')]
   return { ln, r, p, salt, hash }
 }
