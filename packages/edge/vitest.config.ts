@@ -1,3 +1,4 @@
 import { defineConfig } from 'vitest/config'
 
-export default defineConfig({ test: { include: ['src/**/*.test.ts'] } })
+// Passwords are really hashed, which takes its time on a busy machine.
+export default defineConfig({ test: { include: ['src/**/*.test.ts'], testTimeout: 20_000 } })
