@@ -1,0 +1,125 @@
+// What mux costs, as a share of what its peers do on the same machine in the same minutes: npm run bench.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { cpus, release, tmpdir, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { bundleEdge } from './bundle.ts'
+import { AUTHORIZATION, startEmbedded } from './embedded.ts'
+import { findGenerator, type Sample } from './load.ts'
+import type { Program } from './program.ts'
+import { median, spread } from './statistics.ts'
+import { startUpstream } from './upstream.ts'
+import { newSecrets, startWorkers } from './workerd.ts'
+
+const ROUNDS = 5
+const SECONDS = 2
+const CONNECTIONS = [1, 32]
+
+interface Contender {
+  name: string
+  url: string
+  headers: Record<string, string>
+  /** Measured against, and at least so much of it. */
+  peer?: { name: string; promised: number }
+}
+
+const scratch = mkdtempSync(join(tmpdir(), 'mux-bench-'))
+const programs: Program[] = []
+const started = <T extends Program>(program: T): T => {
+  programs.push(program)
+  return program
+}
+// A first Ctrl-C ends what was started, a second one all at once.
+const interrupted = new AbortController()
+process.once('SIGINT', () => interrupted.abort(new Error('interrupted')))
+
+try {
+  process.exitCode = (await bench()) ? 0 : 1
+} finally {
+  await Promise.all(programs.map((program) => program.stop()))
+  rmSync(scratch, { recursive: true, force: true })
+}
+
+/** @returns true if every promise is kept */
+async function bench(): Promise<boolean> {
+  const generator = findGenerator()
+  const contenders = await startContenders()
+  console.log(`${machine()}, ${generator.name}`)
+  console.log(
+    `median of ${ROUNDS} interleaved rounds of ${SECONDS} s, ± half the distance of the outermost ones\n`,
+  )
+  let kept = true
+  for (const connections of CONNECTIONS) {
+    const samples = new Map<string, Sample[]>(contenders.map(({ name }) => [name, []]))
+    // The round before the first only warms up.
+    for (let round = 0; round <= ROUNDS; round++)
+      for (const { name, url, headers } of contenders) {
+        interrupted.signal.throwIfAborted()
+        const sample = await generator.run({ url, headers, connections, seconds: round === 0 ? 1 : SECONDS })
+        if (round > 0) samples.get(name)!.push(sample)
+      }
+    console.log(`${connections} ${connections === 1 ? 'connection' : 'connections'}`)
+    for (const contender of contenders) kept = show(contender, samples) && kept
+    console.log()
+  }
+  return kept
+}
+
+async function startContenders(): Promise<Contender[]> {
+  const upstream = started(await startUpstream())
+  const mux = started(await startEmbedded(join(scratch, 'embedded')))
+  const bundle = await bundleEdge(join(scratch, 'bundle'))
+  const workers = started(await startWorkers(join(scratch, 'workers'), bundle, upstream.origin, newSecrets()))
+  await workers.put(
+    'user:bench',
+    JSON.stringify({
+      ...mux.readRecord('user', 'bench'),
+      target: { host: 'bench', origin: upstream.origin },
+    }),
+  )
+  const signedIn = { Authorization: AUTHORIZATION }
+  return [
+    { name: 'upstream, direct', url: `${upstream.origin}/`, headers: {} },
+    {
+      name: 'mux up',
+      url: new URL('/', mux.url).href,
+      headers: signedIn,
+      peer: { name: 'upstream, direct', promised: 0.15 },
+    },
+    { name: 'bare Worker', url: `${workers.passThrough}/`, headers: {} },
+    {
+      name: 'mux as a Worker',
+      url: `${workers.edge}/`,
+      headers: signedIn,
+      peer: { name: 'bare Worker', promised: 0.9 },
+    },
+  ]
+}
+
+/** Prints one line. @returns false if less was measured than is promised */
+function show({ name, peer }: Contender, samples: Map<string, Sample[]>): boolean {
+  const own = samples.get(name)!
+  const rates = own.map(({ perSecond }) => perSecond)
+  const latency = (pick: (sample: Sample) => number) => `${median(own.map(pick)).toFixed(2)} ms`.padStart(10)
+  let line = `  ${name.padEnd(18)} ${median(rates).toFixed(0).padStart(7)}/s ±${percent(spread(rates) / 2)}   p50 ${latency(({ p50 }) => p50)}   p99 ${latency(({ p99 }) => p99)}`
+  let kept = true
+  if (peer) {
+    // Each round with its own peer's: both had the machine in the same state.
+    const ratios = samples.get(peer.name)!.map(({ perSecond }, round) => rates[round]! / perSecond)
+    kept = median(ratios) >= peer.promised
+    line += `   ${median(ratios).toFixed(2)} of ${peer.name} (${kept ? 'at least' : 'MISSED:'} ${peer.promised})`
+  }
+  console.log(line)
+  return kept
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(0)} %`.padStart(5)
+}
+
+function machine(): string {
+  const processors = cpus()
+  const workerd = JSON.parse(
+    readFileSync(join(import.meta.dirname, '../node_modules/workerd/package.json'), 'utf8'),
+  ) as { version: string }
+  return `${processors.length} × ${processors[0]!.model}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, ${process.platform} ${release()}, Node ${process.versions.node}, workerd ${workerd.version}`
+}
