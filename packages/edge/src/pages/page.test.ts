@@ -42,7 +42,7 @@ test.each(Object.keys(PROBLEMS) as ProblemCode[])(
     const text = (await errorPage(
       new Problem(code, { detail: '<b>', cause: new Error('/srv/secret') }),
       'id-1',
-    )
+    )).toString()
     expect(text).toContain(`<h1>${PROBLEMS[code].title}</h1>`)
     expect(text).toContain('&lt;b&gt;')
     expect(text).toContain('id-1')).toString()
