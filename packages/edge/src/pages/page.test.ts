@@ -39,13 +39,12 @@ test('the policy lets no script run, no other site frame us, and no form go else
 test.each(Object.keys(PROBLEMS) as ProblemCode[])(
   'the page for %s says what is known and nothing more',
   async (code) => {
-    const text = (await errorPage(
-      new Problem(code, { detail: '<b>', cause: new Error('/srv/secret') }),
-      'id-1',
-    )).toString()
+    const text = (
+      await errorPage(new Problem(code, { detail: '<b>', cause: new Error('/srv/secret') }), 'id-1')
+    ).toString()
     expect(text).toContain(`<h1>${PROBLEMS[code].title}</h1>`)
     expect(text).toContain('&lt;b&gt;')
-    expect(text).toContain('id-1')).toString()
+    expect(text).toContain('id-1')
     expect(text).not.toContain('/srv')
   },
 )
@@ -57,5 +56,7 @@ test.each([
   [3, 3],
 ])('the starting page told to wait %s s reloads after %d', async (retryAfter, seconds) => {
   const problem = new Problem('instance_starting', retryAfter === undefined ? {} : { retryAfter })
-  expect((await startingPage(problem)).toString()).toContain(`<meta http-equiv="refresh" content="${seconds}" />`)
+  expect((await startingPage(problem)).toString()).toContain(
+    `<meta http-equiv="refresh" content="${seconds}" />`,
+  )
 })
