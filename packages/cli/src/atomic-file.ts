@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { open, realpath, rename, rm, stat } from 'node:fs/promises'
+import { link, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /**
@@ -15,22 +15,49 @@ export async function replaceFile(
   const target = await realpath(file).catch(orAbsent(file))
   const found = typeof mode === 'number' ? undefined : await stat(target).catch(orAbsent(undefined))
   const fresh = typeof mode === 'number' ? mode : mode.unlessPresent
-  const draft = `${target}.${process.pid}.${randomBytes(6).toString('hex')}`
+  await withDraft(target, text, found === undefined ? fresh : found.mode & 0o7777, (draft) =>
+    rename(draft, target),
+  )
+}
+
+/**
+ * Makes a file as one step that survives a crash, unless there is one.
+ * @returns false when there is one; it is as it was
+ */
+export async function createFile(file: string, text: string, mode: number): Promise<boolean> {
+  let created = true
+  await withDraft(file, text, mode, async (draft) => {
+    // Unlike a rename, a link never replaces what another process has put there meanwhile.
+    await link(draft, file).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error
+      created = false
+    })
+  })
+  return created
+}
+
+/** Writes a file beside the one that is meant, has it put into its place, and leaves nothing of it behind. */
+async function withDraft(
+  file: string,
+  text: string,
+  mode: number,
+  place: (draft: string) => Promise<void>,
+): Promise<void> {
+  const draft = `${file}.${process.pid}.${randomBytes(6).toString('hex')}`
   try {
     const handle = await open(draft, 'wx', 0o600)
     try {
       await handle.writeFile(text)
-      await handle.chmod(found === undefined ? fresh : found.mode & 0o7777)
+      await handle.chmod(mode)
       await handle.sync()
     } finally {
       await handle.close()
     }
-    await rename(draft, target)
-  } catch (error) {
+    await place(draft)
+  } finally {
     await rm(draft, { force: true })
-    throw error
   }
-  await syncDirectory(dirname(target))
+  await syncDirectory(dirname(file))
 }
 
 /** Makes what was renamed, linked or removed in a directory survive a loss of power. */
