@@ -5,6 +5,7 @@ import {
   ASSERTION_SKEW,
   foldedName,
   type HostName,
+  isHopByHop,
   isNavigation,
   Problem,
   problemDocument,
@@ -13,6 +14,7 @@ import {
 } from '@mux/contract'
 import { endToEnd, firstHeader, trustedNames } from './forward/headers.ts'
 import type { ForwardOrder } from './forward/order.ts'
+import { discardRest } from './forward/request-body.ts'
 import { responseOnSocket } from './forward/response-on-socket.ts'
 import { createInstanceHost } from './instance-host.ts'
 import type { LeaseSource } from './lease.ts'
@@ -45,6 +47,8 @@ export interface Gateway {
   close(limit: number): Promise<void>
 }
 
+/** Folded names of what is restored here, or settled between the two hops. */
+const SET_ANEW = new Set(['host', 'content-length', 'expect'])
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])
 /** The request id in the answer to a request of which nothing is known to be true. */
 const NO_REQUEST_ID = '-'
@@ -126,7 +130,11 @@ export function createGateway(options: GatewayOptions): Gateway {
       incoming,
       false,
       (order) => instances.request(incoming, outgoing, order),
-      (problem, requestId) => answer(outgoing, problem, requestId),
+      (problem, requestId) => {
+        if (problem.code === 'assertion_invalid') outgoing.shouldKeepAlive = false
+        else discardRest(incoming)
+        answer(outgoing, problem, requestId)
+      },
     )
   }
 
@@ -176,14 +184,13 @@ export function createGateway(options: GatewayOptions): Gateway {
 function isOurs(name: string, isTrusted: (name: string) => boolean): boolean {
   const folded = foldedName(name)
   // The edge has set them; they are as true as the connection from it.
-  if (folded === 'x-forwarded-for' || folded === 'x-forwarded-proto') return name.includes('_')
-  return folded === 'host' || folded === 'content-length' || folded === 'expect' || isTrusted(name)
+  if (folded === 'x-forwarded-for' || folded === 'x-forwarded-proto') return name.toLowerCase() !== folded
+  return SET_ANEW.has(folded) || isHopByHop(folded) || isTrusted(name)
 }
 
 /** The code in the header lets the edge make a page of it without reading the body. */
 function answer(outgoing: ServerResponse, problem: Problem, requestId: string): void {
   const body = JSON.stringify(problemDocument(problem, requestId))
-  if (problem.code === 'assertion_invalid') outgoing.shouldKeepAlive = false
   outgoing.writeHead(problem.status, {
     ...problemHeaders(problem),
     'Content-Type': 'application/problem+json',

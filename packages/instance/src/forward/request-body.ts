@@ -50,7 +50,8 @@ export class RequestBody extends Readable {
   }
 }
 
-function discardRest(incoming: IncomingMessage): void {
+/** Reads what is left of a request's body, for a bounded time, and throws it away; what it has no use for is not kept. */
+export function discardRest(incoming: IncomingMessage): void {
   if (incoming.complete) {
     incoming.resume()
     return

@@ -1,0 +1,336 @@
+import { createServer } from 'node:net'
+import { Problem, type UserName } from '@mux/contract'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { HOST, KEY, NOW, sign } from './fixtures/signing-edge.ts'
+import { openPool } from './forward/connection.ts'
+import {
+  eventually,
+  rawClient,
+  type RawPeer,
+  startFixedPeer,
+  startRawPeer,
+} from './forward/fixtures/front.ts'
+import { createGateway, type GatewayOptions } from './gateway.ts'
+import type { LogEvent } from './log-event.ts'
+
+const OK = 'HTTP/1.1 200 OK\r\nMux-Problem: no_instance\r\nContent-Length: 2\r\n\r\nok'
+const TARGET = '/a%2Fb?c=d'
+
+async function startGateway(peer: RawPeer, overrides: Partial<GatewayOptions> = {}) {
+  const pool = openPool(peer.address)
+  const log: LogEvent[] = []
+  const ended = new AbortController()
+  const gateway = createGateway({
+    host: HOST,
+    key: (id) => (id === 'east' ? KEY : undefined),
+    source: {
+      claim: () => ({ pool, address: peer.address, ended: ended.signal, leaving: false, release: () => {} }),
+    },
+    identityHeader: 'X-Auth-User',
+    now: () => NOW * 1000,
+    log: (event) => log.push(event),
+    ...overrides,
+  })
+  const { port } = await gateway.listen({ hostname: '127.0.0.1', port: 0 })
+  onTestFinished(async () => {
+    await gateway.close(0)
+    await pool.destroy()
+  })
+  return { port, log, gateway }
+}
+
+function message(
+  method: string,
+  headers: Record<string, string>,
+  more: readonly string[] = [],
+  body = '',
+): string {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
+  return [
+    `${method} ${TARGET} HTTP/1.1`,
+    'Host: east.internal',
+    'Connection: close',
+    ...lines,
+    ...more,
+    '',
+    body,
+  ].join('\r\n')
+}
+
+const UPGRADE = [
+  'Upgrade: websocket',
+  'Sec-WebSocket-Version: 13',
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+]
+
+function upgrade(headers: Record<string, string>): string {
+  return message('GET', headers, UPGRADE).replace('Connection: close', 'Connection: Upgrade')
+}
+
+describe('an asserted request', () => {
+  it('reaches its instance with what the assertion says, the host name of the client, and nothing that was for us', async () => {
+    const peer = await startFixedPeer(OK)
+    const { port } = await startGateway(peer)
+    const answer = await rawClient(
+      port,
+      message('GET', sign(), [
+        'X-Forwarded-For: 192.0.2.1',
+        'X_Forwarded_For: 192.0.2.9',
+        'X-Forwarded-Proto: https',
+        'mux_user: admin',
+        'MUX-Role: admin',
+        'x-auth_user: admin',
+        'X-Auth-User: admin',
+        'Forwarded: for=x',
+        'Transfer_Encoding: chunked',
+        'TE: gzip',
+        'X-App: 1',
+      ]),
+    ).closed()
+    expect(answer).toMatch(/^HTTP\/1.1 200 OK[^]*ok$/)
+    expect(answer).not.toMatch(/mux-/i)
+    expect(peer.received[0]!.split('\r\n').slice(0, -2)).toEqual([
+      `GET ${TARGET} HTTP/1.1`,
+      'host: notes.example.com',
+      'connection: keep-alive',
+      'X-Forwarded-For: 192.0.2.1',
+      'X-Forwarded-Proto: https',
+      'X-App: 1',
+      'X-Forwarded-Host: notes.example.com',
+      'X-Request-Id: r1',
+      'Mux-Instance: django2',
+      'Mux-User: brian',
+      'X-Auth-User: brian',
+    ])
+  })
+
+  it('of a public route tells the instance of no user, whatever else it says', async () => {
+    const peer = await startFixedPeer(OK)
+    const { port } = await startGateway(peer)
+    await rawClient(port, message('GET', sign({ user: undefined }), ['X-Auth-User: admin'])).closed()
+    expect(peer.received[0]).not.toMatch(/user/i)
+  })
+
+  it.each(['POST', 'PUT', 'DELETE', 'PATCH'])(
+    '%s is carried out once, and refused when it is replayed',
+    async (method) => {
+      const peer = await startFixedPeer(OK)
+      const { port, log } = await startGateway(peer)
+      const request = message(method, sign({ method }), ['Content-Length: 4'], 'body')
+      expect(await rawClient(port, request).closed()).toMatch(/^HTTP\/1.1 200/)
+      expect(await rawClient(port, request).closed()).toMatch(/^HTTP\/1.1 403[^]*assertion_invalid/)
+      expect(peer.received).toHaveLength(1)
+      expect(log).toEqual([{ event: 'assertion_refused', reason: 'replayed', request: 'r1' }])
+    },
+  )
+
+  it('GET may be repeated', async () => {
+    const { port } = await startGateway(await startFixedPeer(OK))
+    const request = message('GET', sign())
+    for (let round = 0; round < 3; round++) {
+      expect(await rawClient(port, request).closed()).toMatch(/^HTTP\/1.1 200/)
+    }
+  })
+
+  it('that expects to be asked for its body is asked when it has been verified', async () => {
+    const { port } = await startGateway(await startFixedPeer(OK))
+    const more = ['Content-Length: 4', 'Expect: 100-continue']
+    const good = rawClient(port, message('POST', sign({ method: 'POST' }), more))
+    await good.until(/^HTTP\/1.1 100 Continue\r\n\r\n/)
+    good.socket.write('body')
+    expect(await good.closed()).toContain('HTTP/1.1 200')
+    expect(await rawClient(port, message('POST', {}, more)).closed()).toMatch(/^HTTP\/1.1 403/)
+  })
+})
+
+describe('without a valid assertion', () => {
+  const attempts: [string, string][] = [
+    ...['GET', 'HEAD', 'POST', 'OPTIONS', 'DELETE', 'PURGE'].map((method): [string, string] => [
+      method,
+      message(method, {}),
+    ]),
+    ['HTTP/1.0', message('GET', {}).replace('HTTP/1.1', 'HTTP/1.0')],
+    ['an upgrade', upgrade({})],
+    ['an upgrade with the assertion of another path', upgrade(sign({ target: '/other' }))],
+    ['the assertion of another method', message('POST', sign())],
+    ['the assertion of another user', message('GET', { ...sign(), 'mux-user': 'graham' })],
+    ['the key of another host', message('GET', sign({ key: new Uint8Array(32) }))],
+  ]
+
+  it('every attempt gets the same answer, and the instance sees none of them', async () => {
+    const peer = await startFixedPeer(OK)
+    let claims = 0
+    const { port } = await startGateway(peer, {
+      source: {
+        claim: () => {
+          claims++
+          throw new Problem('internal')
+        },
+      },
+    })
+    const answers = new Set<string>()
+    for (const [, request] of attempts) {
+      const answer = await rawClient(port, request).closed()
+      expect(answer).toMatch(/^HTTP\/1.1 403 Forbidden\r\n[^]*Mux-Problem: assertion_invalid/)
+      if (!request.startsWith('HEAD')) answers.add(answer.replace(/Date: .*\r\n/, ''))
+    }
+    expect(answers.size).toBe(1)
+    expect([...answers][0]).toContain('Cache-Control: no-store')
+    expect(claims).toBe(0)
+    expect(peer.received).toEqual([])
+  })
+
+  it('the log says why, and names skewed clocks', async () => {
+    const { port, log } = await startGateway(await startFixedPeer(OK), { now: () => (NOW + 600) * 1000 })
+    await rawClient(port, message('GET', sign())).closed()
+    expect(log).toEqual([{ event: 'assertion_refused', reason: 'clock skew' }])
+  })
+
+  it('three requests sent ahead are each judged by their own assertion', async () => {
+    const peer = await startFixedPeer(OK)
+    const { port } = await startGateway(peer)
+    const keep = (request: string) => request.replace('Connection: close', 'Connection: keep-alive')
+    const client = rawClient(
+      port,
+      keep(message('GET', sign())) + keep(message('GET', sign({ user: 'graham' }))) + message('GET', {}),
+    )
+    const answers = await client.closed()
+    expect(answers.match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 200', 'HTTP/1.1 403'])
+    const sent = peer.received.join('')
+    expect(sent.match(/Mux-User: \w+/g)!.sort()).toEqual(['Mux-User: brian', 'Mux-User: graham'])
+  })
+})
+
+describe('a request that is not for this host', () => {
+  it('is misdirected when nobody here has the instance', async () => {
+    const { port } = await startGateway(await startFixedPeer(OK), {
+      source: {
+        claim: () => {
+          throw new Problem('instance_undefined')
+        },
+      },
+    })
+    expect(await rawClient(port, message('GET', sign())).closed()).toMatch(
+      /^HTTP\/1.1 421 Misdirected Request\r\n[^]*Mux-Problem: misdirected\r\n[^]*"request_id":"r1"/,
+    )
+  })
+
+  it.each([
+    [7, 200],
+    [6, 200],
+    [8, 421],
+  ])(
+    'is misdirected when version %i of the user is known here and 7 was asked with: %i',
+    async (known, status) => {
+      const knownVersion = (user: UserName) => (user === 'brian' ? known : undefined)
+      const { port } = await startGateway(await startFixedPeer(OK), { knownVersion })
+      expect(await rawClient(port, message('GET', sign())).closed()).toMatch(
+        new RegExp(`^HTTP/1.1 ${status}`),
+      )
+    },
+  )
+})
+
+describe('what goes wrong behind the gateway', () => {
+  it('is a problem with its code in a header and the request id in its body', async () => {
+    const { port } = await startGateway(await startFixedPeer(OK), {
+      source: { claim: () => Promise.reject(new Problem('instance_busy', { retryAfter: 3 })) },
+    })
+    const answer = await rawClient(port, message('GET', sign())).closed()
+    expect(answer).toMatch(/^HTTP\/1.1 503 [^]*Retry-After: 3\r\n[^]*Mux-Problem: instance_busy\r\n/)
+    expect(answer).toContain('"request_id":"r1"')
+  })
+
+  it('is logged when it is a defect, and not told', async () => {
+    const { port, log } = await startGateway(await startFixedPeer(OK), {
+      source: {
+        claim: () => {
+          throw new TypeError('secret detail')
+        },
+      },
+    })
+    const answer = await rawClient(port, message('GET', sign())).closed()
+    expect(answer).toMatch(/^HTTP\/1.1 500/)
+    expect(answer).not.toContain('secret')
+    expect(log).toMatchObject([{ event: 'request_failed', request: 'r1' }])
+  })
+})
+
+describe('an upgrade', () => {
+  const SWITCH =
+    'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nMux-X: 1\r\n\r\n'
+
+  it('with an assertion is joined to its instance, and its assertion cannot be used again', async () => {
+    const peer = await startRawPeer((socket, received) => {
+      if (received.endsWith('\r\n\r\n')) socket.write(SWITCH)
+      else socket.write('pong')
+    })
+    const { port } = await startGateway(peer)
+    const request = upgrade(sign())
+    const client = rawClient(port, request)
+    await client.until(/^HTTP\/1.1 101 [^]*\r\n\r\n$/)
+    expect(client.received).not.toContain('Mux-X')
+    client.socket.write('ping')
+    await client.until(/pong$/)
+    expect(peer.received[0]).toMatch(/host: notes.example.com[^]*Mux-User: brian/i)
+    expect(await rawClient(port, request).closed()).toMatch(/^HTTP\/1.1 403/)
+  })
+
+  it('to anything but a WebSocket is refused', async () => {
+    const peer = await startFixedPeer(OK)
+    const { port } = await startGateway(peer)
+    const request = upgrade(sign()).replace('Upgrade: websocket', 'Upgrade: h2c')
+    expect(await rawClient(port, request).closed()).toMatch(/^HTTP\/1.1 400[^]*bad_request/)
+    expect(peer.received).toEqual([])
+  })
+})
+
+describe('closing', () => {
+  it('lets what is under way end, says that the connection does, and takes nothing new', async () => {
+    const answers: (() => void)[] = []
+    const peer = await startRawPeer((socket, received) => {
+      if (received.endsWith('\r\n\r\n')) answers.push(() => socket.write(OK))
+    })
+    const { port, gateway } = await startGateway(peer)
+    const idle = rawClient(port)
+    const busy = rawClient(
+      port,
+      message('GET', sign()).replace('Connection: close', 'Connection: keep-alive'),
+    )
+    await eventually(
+      () => answers.length === 1,
+      () => 'not asked',
+    )
+    const closed = gateway.close(5_000)
+    await idle.closed()
+    answers[0]!()
+    expect(await busy.closed()).toMatch(/200 OK[^]*Connection: close[^]*ok$/)
+    await closed
+    expect(await rawClient(port).closed()).toBe('')
+  })
+
+  it('ends what does not end by itself', async () => {
+    const { port, gateway } = await startGateway(await startRawPeer(() => {}))
+    const stuck = rawClient(port, message('GET', sign()))
+    const start = performance.now()
+    await gateway.close(100)
+    expect(await stuck.closed()).toBe('')
+    expect(performance.now() - start).toBeLessThan(2_000)
+  })
+})
+
+it('an address that is taken is an error of listen', async () => {
+  const other = createServer()
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void other.close())
+  const { port } = other.address() as { port: number }
+  const gateway = createGateway({
+    host: HOST,
+    key: () => undefined,
+    source: { claim: () => Promise.reject(new Problem('internal')) },
+    identityHeader: 'X-Auth-User',
+    now: Date.now,
+    log: () => {},
+  })
+  await expect(gateway.listen({ hostname: '127.0.0.1', port })).rejects.toMatchObject({ code: 'EADDRINUSE' })
+})
