@@ -1,12 +1,8 @@
 import { statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { InstanceName } from '@mux/contract'
-import {
-  type InstanceDefinition,
-  type InstanceLimits,
-  placeholderProblem,
-  type SecretFile,
-} from '@mux/instance'
+import type { InstanceDefinition, InstanceLimits, SecretFile } from '@mux/instance'
+import { placeholderProblem } from '@mux/instance/settings'
 import type { ConfigReader, Place } from './config-reader.ts'
 import {
   DURATION_RULE,

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { INSTANCE_NAME_RULE, type InstanceName, parseInstanceName } from '@mux/contract'
-import { addressKind, type InstanceDefinition, launchPlan, SettingsError } from '@mux/instance'
+import type { InstanceDefinition } from '@mux/instance'
+import { addressKind, launchPlan, SettingsError } from '@mux/instance/settings'
 import { MAX_CONFIG_BYTES, readDocument } from './config-document.ts'
 import { ConfigProblems } from './config-problems.ts'
 import { ConfigReader, type Place } from './config-reader.ts'

@@ -1,4 +1,4 @@
-import { openSqliteRegistry, type RegistryStore } from '@mux/edge'
+import { openSqliteRegistry, type RegistryStore } from '@mux/edge/registry'
 import { ensureStateDirectory, type Project } from './project.ts'
 
 /** Opens the registry of a project for the time of `task`. */

@@ -1,5 +1,5 @@
 import { type InstanceName, nextVersion, type UserName, type UserRecord } from '@mux/contract'
-import { type RegistryStore, verifyPassword } from '@mux/edge'
+import { type RegistryStore, verifyPassword } from '@mux/edge/registry'
 import { CliError } from '../errors.ts'
 import { rememberUser } from '../last-user.ts'
 import { readConfig } from '../mux-yaml.ts'

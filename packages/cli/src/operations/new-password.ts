@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import { hashPassword, PasswordError } from '@mux/edge'
+import { hashPassword, PasswordError } from '@mux/edge/registry'
 import { askHidden, canAsk, readHidden } from '../ask.ts'
 import { CliError } from '../errors.ts'
 
