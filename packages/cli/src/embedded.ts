@@ -78,7 +78,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
       stateDirectory: directory,
       pool: config.pool,
       definitions: config.instances,
-      closed: closed.find,
+      closed: (name) => closed.find(name),
       environment,
       log,
     })

@@ -3,7 +3,7 @@ import { Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.ts'
 import { LISTEN_RULE, type ListenAddress, parseListen } from '../config-values.ts'
 import { type Embedded, startEmbedded } from '../embedded.ts'
-import { type EndSignals, listenForEnd } from '../end-signals.ts'
+import { listenForEnd } from '../end-signals.ts'
 import { CliError, toCliError } from '../errors.ts'
 import { createEventLog } from '../event-log.ts'
 import { describeProject, type ProjectOverview } from '../operations/describe-project.ts'
@@ -77,20 +77,21 @@ export default class Up extends BaseCommand {
   private async runHere(options: UpOptions): Promise<void> {
     const starter = findStarter()
     const end = listenForEnd(starter?.gone)
+    const log = createEventLog((line) => process.stderr.write(line))
+    const environment = process.env
     try {
-      const mux = await startEmbedded({
-        ...options,
-        version: this.config.version,
-        environment: process.env,
-        log: createEventLog((line) => process.stderr.write(line)),
-      })
+      const mux = await startEmbedded({ ...options, version: this.config.version, environment, log })
       if (starter) await starter.tell({ event: 'mux-up', pid: process.pid, url: mux.url })
       else await this.announce(mux, options.project)
-      await runUntilEnd(mux, end)
+      await Promise.race([end.first, mux.endOrdered])
+      await mux.close(end.hurry)
     } catch (error) {
-      const { code, message, hint, details } = toCliError(error)
-      await starter?.tell({ event: 'mux-failed', code, message, hint, details })
-      throw error
+      if (!starter) throw error
+      // The one who hears of it is the starter; the log, which other processes write to as well, gets a line of it.
+      const { code, message, hint, details, exitCode } = toCliError(error)
+      log({ event: 'start_failed', pid: process.pid, code, message })
+      await starter.tell({ event: 'mux-failed', code, message, hint, details })
+      process.exitCode = exitCode
     } finally {
       end.dispose()
     }
@@ -103,11 +104,6 @@ export default class Up extends BaseCommand {
     this.log(summary(url, overview))
     this.hint('Ctrl-C ends it, and every instance with it.')
   }
-}
-
-async function runUntilEnd(mux: Embedded, { first, hurry }: EndSignals): Promise<void> {
-  await Promise.race([first, mux.endOrdered])
-  await mux.close(hurry)
 }
 
 function summary(url: string, { instances, users, logs }: ProjectOverview): string {

@@ -53,7 +53,7 @@ export async function runDemo(version: string, end: EndSignals, spectator: Spect
       people,
       restarted: brian,
       restart: (instance) => restartInstance(site.project, instanceName(instance)),
-      show: spectator.shown,
+      show: (shown) => spectator.shown(shown),
     })
     await Promise.race([proof, interrupted])
     await Promise.race([spectator.proven(people), end.first])

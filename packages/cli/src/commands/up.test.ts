@@ -1,0 +1,212 @@
+import { once } from 'node:events'
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import {
+  addUser,
+  createProject,
+  firstMatch,
+  isRunning,
+  type TestProject,
+  TWO_INSTANCES,
+} from '../fixtures/mux.ts'
+
+const EAGER = TWO_INSTANCES.replace('  limits:', '  boot: eager\n  limits:')
+const BOUND = { timeout: 10_000, interval: 25 }
+
+let project: TestProject
+afterEach(() => project.remove())
+
+async function readyPid(name: string): Promise<number> {
+  const find = async () => (await project.status()).instances.find((instance) => instance.name === name)
+  await expect.poll(async () => (await find())?.state, BOUND).toBe('ready')
+  return (await find())!.generation!.pid
+}
+
+describe('mux up', () => {
+  it('says where it serves, what it serves with, where the logs are, and how to add the first user', async () => {
+    project = await createProject()
+    const { url, said } = await project.up()
+    expect((await fetch(`${url}/_mux/health`)).status).toBe(200)
+    expect(said.stdout).toMatch(/instances +a, b\n/)
+    expect(said.stdout).toContain('mux user add NAME')
+    expect(said.stdout).toContain(join(project.directory, '.mux/logs'))
+    expect(said.stderr).toMatch(/^time=\S+ event=up url=http/m)
+  })
+
+  it('told to end, answers what is under way, ends every process, and exits with 0', async () => {
+    project = await createProject(EAGER)
+    const graham = await addUser(project, 'graham', 'a')
+    const { url, child, pid, ended } = await project.up()
+    const pids = [await readyPid('a'), await readyPid('b')]
+    const answer = fetch(`${url}/slow`, { headers: graham })
+    await expect.poll(async () => (await project.status()).instances[0]?.inFlight, BOUND).toBe(1)
+    child.kill('SIGTERM')
+    expect((await answer).status).toBe(200)
+    expect((await ended).code).toBe(0)
+    for (const each of [pid, ...pids]) expect(await isRunning(each)).toBe(false)
+    expect((await project.mux('status')).code).toBe(5)
+  })
+
+  it('told twice, waits for nobody and still ends every process', async () => {
+    project = await createProject(
+      EAGER.replace('drain: 2s, stop: 2s', 'drain: 60s, stop: 60s').replace(
+        'settings: {',
+        'settings: { STUBBORN: "1",',
+      ),
+    )
+    const { child, said, ended } = await project.up()
+    const pids = [await readyPid('a'), await readyPid('b')]
+    child.kill('SIGINT')
+    await expect.poll(() => said.stderr, BOUND).toContain('event=ending')
+    child.kill('SIGINT')
+    expect((await ended).code).toBe(0)
+    for (const each of pids) expect(await isRunning(each)).toBe(false)
+  })
+
+  it('killed, leaves nothing that the next one cannot put right', async () => {
+    project = await createProject(EAGER)
+    const graham = await addUser(project, 'graham', 'a')
+    const first = await project.up()
+    const old = await readyPid('a')
+    first.child.kill('SIGKILL')
+    await first.ended
+    expect(await isRunning(old)).toBe(true)
+    const second = await project.up()
+    const { pid } = (await (await fetch(second.url, { headers: graham })).json()) as { pid: number }
+    expect(pid).toBe(await readyPid('a'))
+    expect(pid).not.toBe(old)
+    expect(await isRunning(old)).toBe(false)
+  })
+
+  it('a second time is refused, naming the first one and where it serves, which goes on', async () => {
+    project = await createProject()
+    const { url, pid } = await project.up()
+    const second = await project.mux('up')
+    expect(second.code).toBe(4)
+    expect(second.stderr).toContain('already_running')
+    expect(second.stderr).toContain(`process ${pid}, ${url}`)
+    expect((await fetch(`${url}/_mux/health`)).status).toBe(200)
+  })
+
+  it('on a taken port is refused before anything boots, and says how to choose another', async () => {
+    project = await createProject(EAGER)
+    const other = createServer()
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+    const address = `127.0.0.1:${(other.address() as AddressInfo).port}`
+    const refused = await project.mux('up', '--listen', address)
+    other.close()
+    expect(refused.code).toBe(4)
+    expect(refused.stderr).toContain(address)
+    expect(refused.stderr).toContain('--listen')
+    expect(refused.stderr).not.toContain('event=started')
+    await expect(stat(join(project.directory, '.mux/run/control.sock'))).rejects.toThrow('ENOENT')
+    expect((await fetch(`${(await project.up()).url}/_mux/health`)).status).toBe(200)
+  })
+
+  it.each([
+    ['without mux.yaml', null, 3, 'mux init'],
+    ['with a broken mux.yaml', 'app: [', 1, 'line 1'],
+    ['with an unusable address', TWO_INSTANCES.replace('127.0.0.1:0', '192.0.2.1:80'), 1, 'address_unusable'],
+  ])('%s is refused', async (_, yaml, code, hint) => {
+    project = await createProject(yaml)
+    const refused = await project.mux('up')
+    expect(refused).toMatchObject({ code, stdout: '' })
+    expect(refused.stderr).toContain(hint)
+  })
+
+  it('with a state directory that is none is refused', async () => {
+    project = await createProject()
+    await writeFile(join(project.directory, '.mux'), '')
+    expect(await project.mux('up')).toMatchObject({
+      code: 6,
+      stderr: expect.stringContaining('state_refused'),
+    })
+  })
+
+  it('with a session key that others can read is refused', async () => {
+    project = await createProject()
+    await mkdir(join(project.directory, '.mux/keys'), { recursive: true })
+    await writeFile(join(project.directory, '.mux/keys/session.key'), '', { mode: 0o644 })
+    expect(await project.mux('up')).toMatchObject({ code: 6, stderr: expect.stringContaining('key_exposed') })
+  })
+
+  it('in a directory that is too deep for a socket works, and so do the orders', async () => {
+    project = await createProject()
+    const deep = join(project.directory, 'x'.repeat(90), 'y'.repeat(90))
+    await mkdir(deep, { recursive: true })
+    await writeFile(join(deep, 'mux.yaml'), TWO_INSTANCES)
+    const { child, ended } = await project.up('--project', deep)
+    const started = await project.mux('instance', 'start', 'a', '--project', deep)
+    child.kill('SIGTERM')
+    expect(started).toMatchObject({ code: 0, stdout: expect.stringContaining('a is ready') })
+    expect((await ended).code).toBe(0)
+  })
+
+  it('goes on when whoever read its output has gone', async () => {
+    project = await createProject()
+    const { url, child } = await project.up()
+    child.stdout!.destroy()
+    child.stderr!.destroy()
+    expect((await project.mux('instance', 'start', 'a')).code).toBe(0)
+    expect((await fetch(`${url}/_mux/health`)).status).toBe(200)
+  })
+
+  it('with --json says where it serves in one document', async () => {
+    project = await createProject()
+    const up = project.start('up', '--json')
+    await firstMatch(up, /\n}\n/)
+    const document = JSON.parse(up.said.stdout) as { url: string; pid: number }
+    expect(document).toMatchObject({ pid: up.pid, instances: ['a', 'b'], users: 0 })
+    up.child.kill('SIGTERM')
+    expect(await up.ended).toMatchObject({ code: 0, stdout: up.said.stdout })
+  })
+})
+
+describe('mux up --detach', () => {
+  it('returns when it serves; mux down ends it with every process; and then there is nothing to end', async () => {
+    project = await createProject(EAGER)
+    const started = await project.mux('up', '--detach', '--json')
+    const { pid, url } = JSON.parse(started.stdout) as { pid: number; url: string }
+    expect(started.code).toBe(0)
+    expect((await fetch(`${url}/_mux/health`)).status).toBe(200)
+    const instance = await readyPid('a')
+    expect(await project.mux('down')).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining(`process ${pid}`),
+    })
+    expect(await isRunning(pid)).toBe(false)
+    expect(await isRunning(instance)).toBe(false)
+    const log = await readFile(join(project.directory, '.mux/logs/mux.log'), 'utf8')
+    expect(
+      log
+        .trimEnd()
+        .split('\n')
+        .every((line) => /^time=\S+ event=\S+/.test(line)),
+    ).toBe(true)
+    expect(log).toMatch(/event=ended\n$/)
+    expect(await project.mux('down')).toMatchObject({ code: 5, stderr: expect.stringContaining('mux up') })
+  })
+
+  it('fails with what it failed with, and leaves nothing running', async () => {
+    project = await createProject(TWO_INSTANCES.replace('127.0.0.1:0', '192.0.2.1:80'))
+    const refused = await project.mux('up', '--detach')
+    expect(refused).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringContaining('address_unusable'),
+    })
+    expect((await project.mux('status')).code).toBe(5)
+  })
+
+  it('whose starter is killed before it had word of it ends by itself', async () => {
+    project = await createProject()
+    const starter = project.start('up', '--detach')
+    await expect.poll(() => project.read('.mux/logs/mux.log').catch(() => 'none'), BOUND).not.toBe('none')
+    starter.child.kill('SIGKILL')
+    await once(starter.child, 'close')
+    await expect.poll(() => project.read('.mux/run/host.json').catch(() => 'none'), BOUND).toBe('none')
+    expect((await project.mux('status')).code).toBe(5)
+  })
+})
