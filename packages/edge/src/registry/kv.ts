@@ -49,6 +49,6 @@ async function fetchText(namespace: KvNamespace, key: string): Promise<string | 
   } catch (cause) {
     throw new RegistryError('registry_unavailable', 'The registry in Workers KV cannot be read.', { cause })
   } finally {
-    clearTimeout(timer)
+    if (timer !== undefined) clearTimeout(timer)
   }
 }

@@ -67,7 +67,7 @@ describe('several processes with one registry', () => {
 
   it(
     'fifty that add at once, to a registry that is not there yet, all have added and decided in turn',
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     async () => {
       const writers = Array.from({ length: 50 }, (_, index) => startWriter(`p${index}x`, 1))
       const codes = await Promise.all(writers.map(({ exited }) => exited))
@@ -81,7 +81,7 @@ describe('several processes with one registry', () => {
 })
 
 describe('a process that is killed while it writes', () => {
-  it('leaves all that it said was durable, and no half of a change', { timeout: 60_000 }, async () => {
+  it('leaves all that it said was durable, and no half of a change', { timeout: 120_000 }, async () => {
     const durable = new Set<string>()
     for (let kill = 0; kill < 30; kill += 1) {
       const { child, written, exited, firstLine } = startWriter(`k${kill}x`, 1_000_000)

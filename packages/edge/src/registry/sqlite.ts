@@ -7,8 +7,11 @@ import { isBusy, translateFile, translateSqlite } from './sqlite-errors.ts'
 
 /** The layout of the tables; a file of a higher one is refused. */
 const SCHEMA = 1
-/** How long one call waits for another process's write, in milliseconds. */
-const BUSY_TIMEOUT = 5_000
+/**
+ * How long one call waits for the writes of other processes, in milliseconds. SQLite does not let them in by order of
+ * arrival: with fifty on a busy machine, some have waited for more than five seconds. Reading waits for no writer.
+ */
+const BUSY_TIMEOUT = 15_000
 const CACHE_CAPACITY = 20_000
 
 /**
