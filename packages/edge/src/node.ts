@@ -181,9 +181,15 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
 /** A client that waits to be asked for its body may or may not still send it: the connection can carry no other request. */
 function leaveBody(incoming: IncomingMessage, outgoing: ServerResponse): void {
   if (incoming.headers.expect !== undefined) outgoing.shouldKeepAlive = false
-  const limit = setTimeout(() => incoming.socket.destroy(), DISCARD_LIMIT)
-  const done = () => clearTimeout(limit)
-  incoming.once('end', done).once('close', done)
+  const { socket } = incoming
+  const limit = setTimeout(() => socket.destroy(), DISCARD_LIMIT)
+  const done = () => {
+    clearTimeout(limit)
+    socket.off('close', done)
+  }
+  incoming.once('end', done)
+  // Not the request's own `close`: a request that has been answered is not told when its connection closes.
+  socket.once('close', done)
   incoming.resume()
 }
 

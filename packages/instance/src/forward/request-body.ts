@@ -56,8 +56,15 @@ export function discardRest(incoming: IncomingMessage): void {
     incoming.resume()
     return
   }
-  const limit = setTimeout(() => incoming.socket.destroy(), DISCARD_LIMIT)
-  incoming.once('close', () => clearTimeout(limit))
+  const { socket } = incoming
+  const limit = setTimeout(() => socket.destroy(), DISCARD_LIMIT)
+  const done = () => {
+    clearTimeout(limit)
+    socket.off('close', done)
+  }
+  incoming.once('end', done)
+  // Not the request's own `close`: a request that has been answered is not told when its connection closes.
+  socket.once('close', done)
   incoming.resume()
 }
 
