@@ -8,9 +8,10 @@ export function errorPage(problem: Problem, requestId: string): Markup {
   return page(
     problem.message,
     html`<h1>${problem.message}</h1>
-      ${problem.detail === undefined ? '' : html`<p>${problem.detail}</p>`}
-      <p class="quiet">Error ${problem.status} · ${problem.code}<br /><span class="id">${requestId}</span></p>
-      ${wayOut(problem)}`,
+      ${problem.detail === undefined ? '' : html`<p>${problem.detail}</p>`} ${wayOut(problem)}
+      <p class="quiet">
+        Error ${problem.status} · ${problem.code}<br /><span class="id">${requestId}</span>
+      </p>`,
   )
 }
 

@@ -26,10 +26,12 @@ input { width: 100%; margin: 0 0 1rem; padding: .6rem .75rem; font: inherit; col
 button, .button { display: block; width: 100%; margin: .5rem 0 0; padding: .65rem 1rem; font: inherit; font-weight: 600;
   text-align: center; text-decoration: none; cursor: pointer; color: var(--on-accent); background: var(--accent);
   border: 1px solid var(--accent); border-radius: 8px }
+.button { margin-bottom: 1rem }
 button.second { color: var(--text); background: transparent; border-color: var(--line) }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
 input:focus-visible { outline-offset: -1px }
 form { margin: 0 0 1rem }
+.button + form { margin-top: -.5rem }
 .bar { height: 4px; margin: 0 0 1.25rem; border-radius: 2px; background: var(--line); overflow: hidden }
 .bar::before { content: ""; display: block; width: 40%; height: 100%; background: var(--accent); animation: pass 1.4s ease-in-out infinite }
 @keyframes pass { from { transform: translateX(-100%) } to { transform: translateX(250%) } }

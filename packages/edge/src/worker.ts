@@ -1,0 +1,79 @@
+import { Problem } from '@mux/contract'
+import { problemResponse } from './answer.ts'
+import { createApp } from './app.ts'
+import { createFailureCounter } from './failures.ts'
+import type { LogEvent } from './log-event.ts'
+import { kvRegistry } from './registry/kv.ts'
+import { DEFAULT_IDENTITY_HEADER } from './request-headers.ts'
+import { createSessions } from './session.ts'
+import { createDecisionSigner } from './sign-decision.ts'
+import { WorkerExchange } from './worker-exchange.ts'
+
+/** What wrangler.jsonc binds. */
+interface Env {
+  REGISTRY: KVNamespace
+  /** Base64 of at least 32 bytes: what session cookies are signed with. */
+  SESSION_KEY?: string
+  /** Base64 of at least 32 bytes: what the key of each host is derived from. */
+  EDGE_KEY?: string
+  IDENTITY_HEADER?: string
+}
+
+const MIN_KEY_BYTES = 32
+
+type Edge = (request: Request) => Promise<Response>
+/** One for the life of the isolate: what it remembers of records and passwords is worth a lot. */
+let edge: Edge | undefined
+
+export default {
+  async fetch(request, env) {
+    try {
+      edge ??= createEdge(env)
+      return await edge(request)
+    } catch (error) {
+      log({ event: 'worker_failed', error })
+      return problemResponse(new Problem('internal'), crypto.randomUUID())
+    }
+  },
+} satisfies ExportedHandler<Env>
+
+/** @throws without both keys: there is no other way to run than with them */
+function createEdge(env: Env): Edge {
+  const now = Date.now
+  const app = createApp({
+    registry: kvRegistry(env.REGISTRY, { now }),
+    sessions: createSessions({ keys: [readKey('SESSION_KEY', env.SESSION_KEY)], now }),
+    failures: createFailureCounter({ now }),
+    identityHeader: env.IDENTITY_HEADER ?? DEFAULT_IDENTITY_HEADER,
+    log,
+    now,
+  })
+  const forwarding = { signer: createDecisionSigner(readKey('EDGE_KEY', env.EDGE_KEY), now), log }
+  return async (request) => app.fetch(request, { exchange: new WorkerExchange(request, forwarding) })
+}
+
+function readKey(name: string, base64: string | undefined): Uint8Array {
+  let bytes: Uint8Array
+  try {
+    bytes = Uint8Array.from(atob(base64 ?? ''), (character) => character.charCodeAt(0))
+  } catch {
+    throw new Error(`The secret ${name} is not base64.`)
+  }
+  if (bytes.length < MIN_KEY_BYTES) {
+    throw new Error(`The secret ${name} is missing, or has less than ${MIN_KEY_BYTES} bytes.`)
+  }
+  return bytes
+}
+
+function log({ event, ...fields }: LogEvent): void {
+  const entries = Object.entries(fields).map(([name, value]) => [name, printable(value)])
+  // oxlint-disable-next-line no-console -- the one way to Workers Logs
+  console.log(JSON.stringify({ event, ...Object.fromEntries(entries) }))
+}
+
+/** An error in JSON is `{}`; of one, its name, its message and its causes are told. */
+function printable(value: unknown): unknown {
+  if (!(value instanceof Error)) return value
+  const own = `${value.name}: ${value.message}`
+  return value.cause instanceof Error ? `${own} (${String(printable(value.cause))})` : own
+}
