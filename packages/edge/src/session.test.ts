@@ -193,10 +193,10 @@ describe('a Cookie header', () => {
 
   it('costs nothing to read, however many blanks and cookies it has', () => {
     const header = `a=b${' '.repeat(2 ** 19)}x; ${'c=d;'.repeat(2 ** 17)}__Host-mux=x`
-    const began = performance.now()
+    const before = process.cpuUsage()
     expect(sessions().read(header)).toBeUndefined()
     stripSessionCookie(header)
-    expect(performance.now() - began).toBeLessThan(500)
+    expect(process.cpuUsage(before).user).toBeLessThan(500_000)
   })
 })
 

@@ -14,7 +14,7 @@ it.each([
 
 it('takes no time for a flood of blanks in the middle', () => {
   const text = `a${' '.repeat(1_000_000)}b`
-  const began = performance.now()
+  const before = process.cpuUsage()
   expect(trimBlanks(text)).toBe(text)
-  expect(performance.now() - began).toBeLessThan(100)
+  expect(process.cpuUsage(before).user).toBeLessThan(100_000)
 })
