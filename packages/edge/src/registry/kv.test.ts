@@ -4,7 +4,7 @@ import { describeRegistry, USER } from './fixtures/registry-suite.ts'
 import { type KvNamespace, kvRegistry } from './kv.ts'
 import { RegistryError } from './registry.ts'
 
-/** What the tests use of the real namespace besides, whose own types come with a package for Workers only. */
+/** What the tests use of the real namespace besides. */
 interface WritableNamespace extends KvNamespace {
   put(key: string, value: string): Promise<void>
   delete(key: string): Promise<void>
