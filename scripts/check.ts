@@ -89,6 +89,7 @@ function djangoTest(directory: string): Step[] {
       title: directory,
       ok: true,
       seconds: 0,
+      hasTests: true,
       output: '',
       tally: { passed: 0, failed: 0, skipped: [`${directory}: ${reason}`] },
     })
@@ -104,8 +105,8 @@ async function inOrder(steps: Step[]): Promise<void> {
 
 function show(outcome: Outcome): void {
   outcomes.push(outcome)
-  const { title, ok, seconds, tally } = outcome
-  const tests = tally.passed + tally.failed + tally.skipped.length === 0 ? '' : lastLine(tally)
+  const { title, ok, seconds, tally, hasTests } = outcome
+  const tests = hasTests ? lastLine(tally) : ''
   console.log(
     `${ok ? 'ok  ' : 'FAIL'} ${title.padEnd(20)} ${seconds.toFixed(1).padStart(6)} s  ${tests}`.trimEnd(),
   )

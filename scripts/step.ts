@@ -21,6 +21,8 @@ export interface Outcome {
   ok: boolean
   seconds: number
   tally: Tally
+  /** False for a check that has no tests to count. */
+  hasTests: boolean
   /** Standard output and error as they came. */
   output: string
 }
@@ -69,6 +71,7 @@ export async function runStep(step: Step): Promise<Outcome> {
     title: step.title,
     ok,
     seconds: (performance.now() - start) / 1000,
+    hasTests: step.tally !== undefined,
     // What fails without a failed test is one failure, so that "0 failed" is never said of a failed run.
     tally: { passed: 0, skipped: [], ...tally, failed: ok ? 0 : Math.max(1, tally?.failed ?? 0) },
     output: end === '' ? output : `${output}\n${end}\n`,

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import type { Reporter, SerializedError, TestModule } from 'vitest/node'
+import type { Reporter, SerializedError, TestCase, TestModule } from 'vitest/node'
 import type { Tally } from './tally.ts'
 
 /** The variable that names the file to write. */
@@ -14,7 +14,7 @@ export default class TallyReporter implements Reporter {
       for (const test of module.children.allTests()) {
         const result = test.result()
         if (result.state === 'passed') tally.passed++
-        else if (result.state === 'failed') tally.failed++
+        else if (result.state === 'failed' || isWithoutSetUp(test)) tally.failed++
         else
           tally.skipped.push(
             `${test.fullName}: ${(result.state === 'skipped' && result.note) || 'no reason given'}`,
@@ -22,5 +22,13 @@ export default class TallyReporter implements Reporter {
       }
     }
     writeFileSync(process.env[TALLY_FILE]!, JSON.stringify(tally))
+  }
+}
+
+/** True for a test that vitest calls skipped because a hook before it failed. */
+function isWithoutSetUp({ parent }: TestCase): boolean {
+  for (let suite = parent; ; suite = suite.parent) {
+    if (suite.errors().length > 0) return true
+    if (suite.type === 'module') return false
   }
 }
