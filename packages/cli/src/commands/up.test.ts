@@ -155,7 +155,7 @@ describe('mux up', () => {
 
   it('with --json says where it serves in one document', async () => {
     project = await createProject()
-    const up = project.start('up', '--json')
+    const up = project.start({}, 'up', '--json')
     await firstMatch(up, /\n}\n/)
     const document = JSON.parse(up.said.stdout) as { url: string; pid: number }
     expect(document).toMatchObject({ pid: up.pid, instances: ['a', 'b'], users: 0 })
@@ -202,7 +202,7 @@ describe('mux up --detach', () => {
 
   it('whose starter is killed before it had word of it ends by itself', async () => {
     project = await createProject()
-    const starter = project.start('up', '--detach')
+    const starter = project.start({}, 'up', '--detach')
     await expect.poll(() => project.read('.mux/logs/mux.log').catch(() => 'none'), BOUND).not.toBe('none')
     starter.child.kill('SIGKILL')
     await once(starter.child, 'close')

@@ -10,11 +10,11 @@ export interface Person {
 
 /** What the demo has shown, in its order. Whoever prints it does so as it comes. */
 export type Shown =
-  | { step: 'served'; person: Person; way: string; who: WhoAmI; notes: string[] }
+  | { step: 'served'; name: string; way: string; who: WhoAmI; notes: string[] }
   | { step: 'refused'; what: string; status: number }
-  | { step: 'disguised'; person: Person; as: string; who: WhoAmI }
-  | { step: 'restarted'; person: Person; report: RestartReport; reads: Reads }
-  | { step: 'kept'; person: Person; who: WhoAmI; notes: string[] }
+  | { step: 'disguised'; name: string; as: string; who: WhoAmI }
+  | { step: 'restarted'; name: string; report: RestartReport; reads: Reads }
+  | { step: 'kept'; name: string; who: WhoAmI; notes: string[] }
 
 /** What came of the reads by everybody else while one instance was restarted. */
 export interface Reads {
@@ -56,7 +56,7 @@ export async function prove({ url, people, restarted, restart, show }: ProofOpti
       notes.join() === `A note of ${person.name}`,
       `${person.name} sees other notes than their own.`,
     )
-    show({ step: 'served', person, way: visitor.way, who, notes })
+    show({ step: 'served', name: person.name, way: visitor.way, who, notes })
   }
 
   const [first, second = first] = people
@@ -74,7 +74,7 @@ export async function prove({ url, people, restarted, restart, show }: ProofOpti
     .get(first)!
     .whoAmI({ 'mux-user': second.name, 'x-remote-user': second.name })
   requireOwn(first, disguised)
-  show({ step: 'disguised', person: first, as: second.name, who: disguised })
+  show({ step: 'disguised', name: first.name, as: second.name, who: disguised })
 
   const others = people.filter((person) => person !== restarted)
   const stop = new AbortController()
@@ -84,14 +84,14 @@ export async function prove({ url, people, restarted, restart, show }: ProofOpti
   requireThat(reads.failed === 0, `${reads.failed} requests of the others failed during the restart.`)
   requireThat(reads.served > 0, 'Nobody was served during the restart.')
   requireThat(report.oldPid !== report.newPid, 'The restart left the old process.')
-  show({ step: 'restarted', person: restarted, report, reads })
+  show({ step: 'restarted', name: restarted.name, report, reads })
 
   const who = await visitors.get(restarted)!.whoAmI()
   requireOwn(restarted, who)
   const notes = await visitors.get(restarted)!.notes()
   requireThat(who.pid === report.newPid, 'The new process does not serve.')
   requireThat(notes.length === 1, 'The restart lost a note.')
-  show({ step: 'kept', person: restarted, who, notes })
+  show({ step: 'kept', name: restarted.name, who, notes })
 }
 
 async function readInALoop(person: Person, visitor: Visitor, signal: AbortSignal): Promise<Reads> {

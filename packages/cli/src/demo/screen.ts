@@ -40,7 +40,7 @@ export function createScreen(): Screen {
         '',
         `  ${bold(url)}`,
         '',
-        ...people.map(({ name, password }) => `  ${name.padEnd(9)} ${bold(password)}`),
+        ...people.map(({ name, password }) => `  ${column(name)} ${bold(password)}`),
         '',
         bold('Try this in a second terminal'),
         '',
@@ -59,30 +59,30 @@ export function createScreen(): Screen {
 function describe(shown: Shown): string {
   switch (shown.step) {
     case 'served': {
-      const { person, who, way, notes } = shown
-      return `${name(person)} ${who.instance}  pid ${pid(who.pid)}  ${dim(way.padEnd(17))}  “${notes.join('”, “')}”`
+      const { name, who, way, notes } = shown
+      return `${column(name)} ${who.instance}  pid ${pid(who.pid)}  ${dim(way.padEnd(17))}  “${notes.join('”, “')}”`
     }
     case 'refused':
       return `${shown.what.padEnd(42)} ${shown.status}`
     case 'disguised':
-      return `${`${shown.person.name}, with headers that say ${shown.as}`.padEnd(42)} still ${shown.who.user}, by ${shown.who.instance}`
+      return `${`${shown.name}, with headers that say ${shown.as}`.padEnd(42)} still ${shown.who.user}, by ${shown.who.instance}`
     case 'restarted': {
-      const { person, report, reads } = shown
-      const others = `${'the others'.padEnd(9)} ${reads.served} requests served, ${bold(`${reads.failed} failed`)}, the slowest in ${Math.ceil(reads.slowest)} ms`
+      const { name, report, reads } = shown
+      const others = `${column('others')} ${reads.served} requests served, ${bold(`${reads.failed} failed`)}, the slowest in ${Math.ceil(reads.slowest)} ms`
       return [
-        `${name(person)} ${report.instance}  pid ${report.oldPid} → ${bold(String(report.newPid))} in ${Math.round(report.took)} ms`,
+        `${column(name)} ${report.instance}  pid ${report.oldPid} → ${bold(String(report.newPid))} in ${Math.round(report.took)} ms`,
         `  ${styleText('green', '✓')} ${others}`,
       ].join('\n')
     }
     case 'kept':
-      return `${name(shown.person)} ${shown.who.instance}  pid ${shown.who.pid}  still has “${shown.notes.join('”, “')}”`
+      return `${column(shown.name)} ${shown.who.instance}  pid ${shown.who.pid}  still has “${shown.notes.join('”, “')}”`
     default:
       return shown satisfies never
   }
 }
 
-function name(person: Person): string {
-  return person.name.padEnd(9)
+function column(name: string): string {
+  return name.padEnd(9)
 }
 
 function pid(value: number): string {
