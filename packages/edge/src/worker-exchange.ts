@@ -1,5 +1,5 @@
 import { LOCAL_ORIGIN, Problem, PROBLEMS, splitTarget, type Decision, type ProblemCode } from '@mux/contract'
-import type { DecidedRequest, Exchange } from './forward.ts'
+import { headerPairs, type DecidedRequest, type Exchange } from './forward.ts'
 import type { Log } from './log-event.ts'
 import { responseHeaders } from './response-headers.ts'
 import type { DecisionSigner } from './sign-decision.ts'
@@ -58,20 +58,21 @@ export class WorkerExchange implements Exchange {
     const code = answer.headers.get('mux-problem')
     if (code !== null) throw await readProblem(answer, code)
     const list = responseHeaders([...answer.headers].flat(), this.requestId)
-    const kept = new Headers(pairs(list))
+    const kept = new Headers(headerPairs(list))
     if (answer.webSocket !== null) {
       return new Response(null, { status: 101, webSocket: answer.webSocket, headers: kept })
     }
     // From the answer itself, so that a compressed body passes as it is; its headers are set anew then.
     const copy = new Response(answer.body, answer)
-    for (const name of [...copy.headers.keys()]) copy.headers.delete(name)
+    const names = Array.from(copy.headers.keys())
+    for (const name of names) copy.headers.delete(name)
     for (const [name, value] of kept) copy.headers.append(name, value)
     return copy
   }
 
   async #signed(list: readonly string[], decision: Decision): Promise<Headers> {
     // The platform sets Host by the URL that is fetched; the true one travels in X-Forwarded-Host.
-    const headers = new Headers(pairs(list).filter(([name]) => name.toLowerCase() !== 'host'))
+    const headers = new Headers(headerPairs(list).filter(([name]) => name.toLowerCase() !== 'host'))
     const { user, instance, version, requestId } = decision
     headers.set('Mux-Version', String(version))
     const asserted = {
@@ -132,8 +133,4 @@ async function readProblem(answer: Response, code: string): Promise<Problem> {
     ...(typeof detail === 'string' ? { detail } : {}),
     ...(Number.isFinite(retryAfter) ? { retryAfter } : {}),
   })
-}
-
-function pairs(list: readonly string[]): [string, string][] {
-  return Array.from({ length: list.length / 2 }, (_, at) => [list[2 * at]!, list[2 * at + 1]!])
 }

@@ -1,0 +1,354 @@
+import { createHash, createHmac, hkdfSync } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, request as openRequest, type ServerResponse } from 'node:http'
+import { join } from 'node:path'
+import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib'
+import {
+  HOST_KEY_INFO,
+  parseInstanceName,
+  parseSignature,
+  parseUserName,
+  signatureBase,
+  splitTarget,
+  type UserRecord,
+} from '@mux/contract'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { unstable_readConfig as readConfig } from 'wrangler'
+import { basic } from './fixtures/edge-under-test.ts'
+import { PASSWORD, PASSWORD_HASH } from './fixtures/memory-registry.ts'
+import { browse } from './fixtures/raw-client.ts'
+import {
+  type Bundle,
+  bundleWorker,
+  listen,
+  startWorker,
+  type WorkerUnderTest,
+} from './fixtures/worker-under-test.ts'
+
+/** What is looked at of the configuration as wrangler understands it, whose own types need more than is here. */
+interface Configuration {
+  compatibility_date: string
+  cache: { enabled: boolean } | undefined
+  workers_dev: boolean
+  preview_urls: boolean
+  observability: object
+  kv_namespaces: { binding: string }[]
+  secrets: object
+  vars: object
+}
+const CONFIG: Configuration = readConfig({ config: join(import.meta.dirname, '../wrangler.jsonc') })
+const EDGE_KEY = Buffer.alloc(32, 1)
+const SECRETS = { EDGE_KEY: EDGE_KEY.toString('base64'), SESSION_KEY: Buffer.alloc(32, 2).toString('base64') }
+const GRAHAM = { authorization: basic('graham', PASSWORD) }
+
+let bundle: Bundle
+beforeAll(async () => {
+  bundle = await bundleWorker()
+}, 60_000)
+
+describe('what is deployed', () => {
+  test('is a bundle that wrangler takes, of a size that starts quickly', () => {
+    process.stdout.write(`Worker bundle: ${(bundle.size / 1024).toFixed(0)} KiB\n`)
+    expect(bundle.output).toContain('--dry-run: exiting now.')
+    expect(bundle.size).toBeLessThan(300 * 1024)
+    expect(bundle.source).not.toMatch(/from\s*["']node:(?!buffer|crypto)/)
+  })
+
+  test('lets the platform answer nothing in our stead, and nobody in by another door', () => {
+    expect(CONFIG.cache?.enabled ?? false).toBe(false)
+    expect(CONFIG.workers_dev).toBe(false)
+    expect(CONFIG.preview_urls).toBe(false)
+    expect(CONFIG.observability).toMatchObject({ enabled: true, redact_query_string: true })
+    expect(CONFIG.kv_namespaces.map(({ binding }) => binding)).toEqual(['REGISTRY'])
+  })
+
+  test('has its keys as secrets only', () => {
+    expect(CONFIG.secrets).toEqual({ required: ['SESSION_KEY', 'EDGE_KEY'] })
+    expect(Object.keys(CONFIG.vars)).toEqual(['IDENTITY_HEADER'])
+  })
+})
+
+describe('without its keys', () => {
+  test.each([
+    ['EDGE_KEY', { SESSION_KEY: SECRETS.SESSION_KEY }],
+    ['SESSION_KEY', { EDGE_KEY: SECRETS.EDGE_KEY }],
+    ['SESSION_KEY', { ...SECRETS, SESSION_KEY: 'c2hvcnQ=' }],
+    ['EDGE_KEY', { ...SECRETS, EDGE_KEY: 'not base64!' }],
+  ])('every request fails, and the log names %s', async (name, secrets) => {
+    const worker = await startWorker(bundle.source, CONFIG.compatibility_date, secrets)
+    try {
+      for (const path of ['/', '/_mux/health', '/_mux/signin']) {
+        const answer = await fetch(worker.url + path, { headers: GRAHAM })
+        expect(answer.status).toBe(500)
+        expect(await answer.json()).toMatchObject({ code: 'internal' })
+      }
+      await expect.poll(() => worker.log.join('\n')).toContain(`The secret ${name} `)
+    } finally {
+      await worker.close()
+    }
+  })
+})
+
+describe('in workerd', () => {
+  let worker: WorkerUnderTest
+  let behaviour: ((incoming: IncomingMessage, outgoing: ServerResponse) => void) | undefined
+  let received: IncomingMessage[]
+  const gateway = createServer((incoming, outgoing) => {
+    received.push(incoming)
+    if (behaviour !== undefined) behaviour(incoming, outgoing)
+    else
+      outgoing.end(
+        JSON.stringify({ url: incoming.url, verified: verifies(incoming), headers: incoming.rawHeaders }),
+      )
+  })
+
+  beforeAll(async () => {
+    const origin = await listen(gateway)
+    worker = await startWorker(bundle.source, CONFIG.compatibility_date, SECRETS)
+    const user = {
+      v: 1,
+      instance: 'django1',
+      target: { host: 'east', origin },
+      password: PASSWORD_HASH,
+      disabled: false,
+      version: 7,
+      changed: '2026-11-22T10:00:00.000Z',
+    }
+    await worker.put('user:graham', user satisfies Record<keyof UserRecord, unknown>)
+    await worker.put('user:brian', { ...user, target: { host: 'east', origin: 'http://127.0.0.1:9' } })
+    await worker.put('user:local', { ...user, target: { host: 'local', origin: 'local:' } })
+    await worker.put('instance:site', { v: 1, host: 'east', origin, state: 'open', message: null })
+    await worker.put('route:public.example', { v: 1, instance: 'site', access: 'public' })
+  }, 30_000)
+  afterAll(async () => {
+    await worker.close()
+    gateway.close()
+    gateway.closeAllConnections()
+  })
+  beforeEach(() => {
+    behaviour = undefined
+    received = []
+  })
+
+  function get(path: string, init: RequestInit = {}): Promise<Response> {
+    return fetch(worker.url + path, { redirect: 'manual', headers: GRAHAM, ...init })
+  }
+
+  /** What the gateway of the host would find. */
+  function verifies({ method, url, headers }: IncomingMessage): boolean {
+    const parsed = parseSignature(String(headers['signature-input']), String(headers['signature']))!
+    const user = headers['mux-user'] === undefined ? undefined : parseUserName(String(headers['mux-user']))
+    const base = signatureBase(
+      {
+        method: method!,
+        ...splitTarget(url!),
+        forwardedHost: String(headers['x-forwarded-host']),
+        decision: {
+          user,
+          instance: parseInstanceName(String(headers['mux-instance']))!,
+          version: Number(headers['mux-version']),
+          requestId: String(headers['x-request-id']),
+        },
+      },
+      parsed.parameters,
+    )
+    const key = new Uint8Array(hkdfSync('sha256', EDGE_KEY, '', `${HOST_KEY_INFO}east`, 32))
+    return createHmac('sha256', key).update(base).digest('base64') === parsed.signatureBase64
+  }
+
+  test.each(['/', '/a%2Fb/%2e%2e%2f?c=%zz;d', '/x?', '//evil/x', '/a;b', '/?a=b%20c+d', '/%00', '/\u00fc'])(
+    'the gateway can verify what it receives of %s',
+    async (path) => {
+      expect(await (await get(path)).json()).toMatchObject({ verified: true })
+    },
+  )
+
+  test.each(['GET', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'PROPFIND'])(
+    'of a %s too',
+    async (method) => {
+      expect(await (await get('/x', { method })).json()).toMatchObject({ verified: true })
+    },
+  )
+
+  test('a public route is signed without a user', async () => {
+    const call = openRequest(worker.url, { headers: { host: 'public.example', 'mux-user': 'admin' } }).end()
+    const [answer] = (await once(call, 'response')) as [IncomingMessage]
+    answer.resume()
+    expect(received[0]!.headers).not.toHaveProperty('mux-user')
+    expect(received[0]!.headers).not.toHaveProperty('x-remote-user')
+    expect(received[0]!.headers['x-forwarded-host']).toBe('public.example')
+    expect(verifies(received[0]!)).toBe(true)
+  })
+
+  test('what comes from outside under our names stays outside', async () => {
+    const headers = {
+      ...GRAHAM,
+      mux_user: 'admin',
+      'X-Remote_User': 'admin',
+      'X-Forwarded-For': '6.6.6.6',
+      Signature: 'x',
+    }
+    await get('/', { headers })
+    const names = received[0]!.rawHeaders
+      .filter((_text, at) => at % 2 === 0)
+      .map((name) => name.toLowerCase())
+    expect(names).not.toContain('mux_user')
+    expect(names).not.toContain('authorization')
+    expect(names.filter((name) => name === 'x-remote-user')).toHaveLength(1)
+    expect(received[0]!.headers['x-remote-user']).toBe('graham')
+    expect(received[0]!.headers['x-forwarded-for']).not.toContain('6.6.6.6')
+  })
+
+  test('one hash serves ten first requests of one credential', async () => {
+    const statuses = await Promise.all(
+      Array.from(
+        { length: 10 },
+        async () => (await get('/', { headers: { authorization: basic('local', PASSWORD) } })).status,
+      ),
+    )
+    expect(new Set(statuses)).toEqual(new Set([503]))
+  })
+
+  test('ten wrong passwords at once are ten refusals', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, (_, i) =>
+        get('/', { headers: { authorization: basic('graham', `wrong${i}`) } }),
+      ),
+    )
+    expect(answers.map(({ status }) => status)).toEqual(Array(8).fill(401))
+  })
+
+  test('one signs in by the form, and is somebody then', async () => {
+    const signIn = await browse(`${worker.url}/_mux/signin`, {
+      form: { username: 'graham', password: PASSWORD, next: '/x' },
+      headers: { 'cf-connecting-ip': '192.0.2.9' },
+    })
+    expect(signIn.status).toBe(303)
+    const cookie = signIn.headers['set-cookie']![0]!.split(';')[0]!
+    expect(await (await get('/', { headers: { cookie } })).json()).toMatchObject({ verified: true })
+    expect(received.at(-1)!.headers).not.toHaveProperty('cookie')
+  })
+
+  test('a redirect of the instance is the client’s to follow', async () => {
+    behaviour = (_incoming, outgoing) => outgoing.writeHead(302, { location: 'https://evil.example/' }).end()
+    const answer = await get('/')
+    expect(answer.status).toBe(302)
+    expect(answer.headers.get('location')).toBe('https://evil.example/')
+  })
+
+  test('an answer comes back under our request id, less what only we may say', async () => {
+    behaviour = (_incoming, outgoing) =>
+      outgoing
+        .writeHead(201, [
+          'Set-Cookie',
+          'a=1',
+          'Set-Cookie',
+          '__Host-mux=x',
+          'Set-Cookie',
+          'b=2',
+          'Mux-User',
+          'x',
+          'X-Request-Id',
+          'y',
+        ])
+        .end()
+    const answer = await get('/')
+    expect(answer.status).toBe(201)
+    expect(answer.headers.getSetCookie()).toEqual(['a=1', 'b=2'])
+    expect(answer.headers.has('mux-user')).toBe(false)
+    expect(answer.headers.get('x-request-id')).toBe(received[0]!.headers['x-request-id'])
+  })
+
+  test.each([
+    ['gzip', gzipSync('hello '.repeat(100))],
+    ['br', brotliCompressSync('hello '.repeat(100))],
+    ['zstd', zstdCompressSync('hello '.repeat(100))],
+    ['made-up', Buffer.from([0, 255, 128, 10])],
+  ])('a body encoded as %s passes as it is', async (encoding, body) => {
+    behaviour = (_incoming, outgoing) =>
+      outgoing.writeHead(200, { 'content-encoding': encoding, 'content-length': body.length }).end(body)
+    const call = openRequest(worker.url, { headers: { ...GRAHAM, 'accept-encoding': encoding } }).end()
+    const [answer] = (await once(call, 'response')) as [IncomingMessage]
+    expect(answer.headers['content-encoding']).toBe(encoding)
+    expect(answer.headers['content-length']).toBe(String(body.length))
+    expect(Buffer.concat((await answer.toArray()) as Buffer[])).toEqual(body)
+  })
+
+  test('HEAD tells the length that a GET would have', async () => {
+    behaviour = (_incoming, outgoing) => outgoing.writeHead(200, { 'content-length': 12345 }).end()
+    const answer = await get('/', { method: 'HEAD' })
+    expect(received[0]!.method).toBe('HEAD')
+    expect(answer.headers.get('content-length')).toBe('12345')
+  })
+
+  test('a problem of the host is a problem document, and a page for a browser', async () => {
+    behaviour = (_incoming, outgoing) =>
+      outgoing
+        .writeHead(503, {
+          'mux-problem': 'instance_stopped',
+          'retry-after': '9',
+          'content-type': 'application/problem+json',
+        })
+        .end(JSON.stringify({ code: 'instance_stopped', detail: 'Back at <noon>.' }))
+    const answer = await get('/')
+    expect(answer.status).toBe(503)
+    expect(answer.headers.get('retry-after')).toBe('9')
+    expect(answer.headers.has('mux-problem')).toBe(false)
+    expect(await answer.json()).toMatchObject({ code: 'instance_stopped', detail: 'Back at <noon>.' })
+    const page = await browse(worker.url, { headers: GRAHAM })
+    expect(page.status).toBe(503)
+    expect(page.text).toContain('Back at &lt;noon&gt;.')
+  })
+
+  test.each([
+    [520, 502],
+    [521, 502],
+    [530, 502],
+    [522, 504],
+    [524, 504],
+  ])(
+    'what Cloudflare answers with %i for a host that it does not reach is our %i',
+    async (status, expected) => {
+      behaviour = (_incoming, outgoing) => outgoing.writeHead(status).end('<html>cloudflare</html>')
+      const answer = await get('/')
+      expect(answer.status).toBe(expected)
+      expect(await answer.text()).not.toContain('cloudflare')
+    },
+  )
+
+  test('a host that nobody answers for is 502, and nothing of the reason is told', async () => {
+    const answer = await get('/', { headers: { authorization: basic('brian', PASSWORD) } })
+    expect(answer.status).toBe(502)
+    expect(await answer.json()).toMatchObject({ code: 'instance_unreachable' })
+    await expect.poll(() => worker.log.join('\n')).toContain('host_unreachable')
+  })
+
+  test('an instance of a machine that has no gateway is on no host', async () => {
+    const answer = await get('/', { headers: { authorization: basic('local', PASSWORD) } })
+    expect(await answer.json()).toMatchObject({ code: 'instance_undefined' })
+  })
+
+  test('a WebSocket passes both ways, with its protocol and signed like any request', async () => {
+    gateway.once('upgrade', (incoming: IncomingMessage, socket) => {
+      received.push(incoming)
+      socket.write(
+        `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${acceptFor(incoming)}\r\n` +
+          'Sec-WebSocket-Protocol: notes\r\nMux-X: 1\r\n\r\n',
+      )
+      // A text message "hi", unmasked as a server's are.
+      socket.write(Buffer.from([0x81, 2, 0x68, 0x69]))
+    })
+    const url = worker.url.replace('http:', 'ws:')
+    const socket = new WebSocket(url, { protocols: ['notes'], headers: GRAHAM })
+    const [message] = (await once(socket, 'message')) as [MessageEvent]
+    expect(message.data).toBe('hi')
+    expect(socket.protocol).toBe('notes')
+    expect(verifies(received[0]!)).toBe(true)
+    socket.close()
+  })
+
+  function acceptFor(incoming: IncomingMessage): string {
+    const key = `${incoming.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`
+    return createHash('sha1').update(key).digest('base64')
+  }
+})
