@@ -62,12 +62,7 @@ export class WorkerExchange implements Exchange {
     if (answer.webSocket !== null) {
       return new Response(null, { status: 101, webSocket: answer.webSocket, headers: kept })
     }
-    // From the answer itself, so that a compressed body passes as it is; its headers are set anew then.
-    const copy = new Response(answer.body, answer)
-    const names = Array.from(copy.headers.keys())
-    for (const name of names) copy.headers.delete(name)
-    for (const [name, value] of kept) copy.headers.append(name, value)
-    return copy
+    return new Response(answer.body, { status: answer.status, statusText: answer.statusText, headers: kept })
   }
 
   async #signed(list: readonly string[], decision: Decision): Promise<Headers> {
