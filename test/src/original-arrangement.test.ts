@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ask } from './harness/client.ts'
 import { findDjango } from './harness/django.ts'
 import { passwordOf, Project } from './harness/project.ts'
+import { plantUser } from './harness/registry.ts'
 import { Running } from './harness/running.ts'
 import { until } from './harness/until.ts'
 
@@ -109,9 +110,14 @@ describe.skipIf(absent)('the original arrangement, with a real Django under guni
 
   it('refuses a user whom the map does not name, rather than serving them from somewhere', async () => {
     await project.addUser('eve', 'django1')
-    await project.must(['user', 'disable', 'eve'])
-    expect((await ask(running.url, '/', { user: 'eve' })).status).toBe(401)
-    expect((await ask(running.url, '/', { headers: { authorization: `Basic ${btoa('mallory:x')}` } })).status).toBe(401)
+    plantUser(project, 'eve', { instance: null, target: null })
+    const unmapped = await ask(running.url, '/whoami', { user: 'eve' })
+    expect([unmapped.status, unmapped.json().code]).toEqual([403, 'no_instance'])
+    plantUser(project, 'eve', { instance: 'django9', target: { host: 'local', origin: 'local:' } })
+    const mapped = await ask(running.url, '/whoami', { user: 'eve' })
+    expect([mapped.status, mapped.json().code]).toEqual([503, 'instance_undefined'])
+    await project.must(['user', 'remove', 'eve', '--yes'])
+    expect((await ask(running.url, '/whoami', { user: 'eve' })).status).toBe(401)
   })
 
   it('sees a change of the map with the very next request', async () => {

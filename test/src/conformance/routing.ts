@@ -150,7 +150,7 @@ export function routing(layout: () => Layout): void {
 
   it('answers 503 for the one user whose record is damaged, and serves the others', async () => {
     await layout().addUser('damaged', 'django1')
-    await layout().plant('user:damaged', '{"v":1,')
+    await layout().plant('user', 'damaged', '{"v":1,')
     const answer = await ask(layout().url, '/', { user: 'damaged' })
     expect([answer.status, answer.json().code]).toEqual([503, 'registry_unavailable'])
     expect((await ask(layout().url, '/', { user: 'brian' })).status).toBe(200)

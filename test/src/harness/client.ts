@@ -47,6 +47,8 @@ export function open(url: string, target: string, options: Ask = {}): Promise<In
       method: options.method ?? 'GET',
       agent: options.agent ?? new Agent({ keepAlive: false }),
       headers: {
+        // Node frames no body of DELETE or OPTIONS by itself.
+        ...(framed(options.body) ? { 'content-length': String(Buffer.byteLength(options.body)) } : {}),
         ...(options.user === undefined ? {} : { authorization: basic(options.user) }),
         ...options.headers,
       },
@@ -54,13 +56,17 @@ export function open(url: string, target: string, options: Ask = {}): Promise<In
     })
     outgoing.once('response', resolve)
     outgoing.once('error', reject)
-    if (options.body === undefined || typeof options.body === 'string' || Buffer.isBuffer(options.body)) {
+    if (options.body === undefined || framed(options.body)) {
       outgoing.end(options.body)
     } else {
       options.body.once('error', (error) => outgoing.destroy(error))
       options.body.pipe(outgoing)
     }
   })
+}
+
+function framed(body: Ask['body']): body is string | Buffer {
+  return typeof body === 'string' || Buffer.isBuffer(body)
 }
 
 /** Every value of a header in a raw list, by its exact or folded name. */

@@ -19,6 +19,14 @@ export interface Outcome {
   json: () => any // oxlint-disable-line typescript/no-explicit-any -- a test reads whatever a command prints
 }
 
+export interface RunOptions {
+  input?: string | Buffer
+  /** Added to the environment. */
+  env?: Record<string, string>
+  /** User id to run as; the tests' own if absent. */
+  uid?: number | undefined
+}
+
 /** A directory of an operator: a mux.yaml, its state, and the command line run in it. */
 export class Project {
   readonly directory: string
@@ -46,7 +54,7 @@ export class Project {
   }
 
   /** Runs `mux ARGS…` in this project to its end. */
-  run(args: readonly string[], options: { input?: string; env?: Record<string, string> } = {}): Promise<Outcome> {
+  run(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
     return runMux(args, { ...options, cwd: this.directory })
   }
 
@@ -83,13 +91,14 @@ export function muxCommand(args: readonly string[]): [string, string[]] {
 
 function runMux(
   args: readonly string[],
-  options: { cwd: string; input?: string; env?: Record<string, string> },
+  options: RunOptions & { cwd: string },
 ): Promise<Outcome> {
   const [command, argv] = muxCommand(args)
   const child = spawn(command, argv, {
     cwd: options.cwd,
     env: { ...process.env, NO_COLOR: '1', ...options.env },
     stdio: 'pipe',
+    ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
     timeout: COMMAND_LIMIT,
     killSignal: 'SIGKILL',
   })

@@ -18,11 +18,15 @@ export class Running {
   }
 
   /** Starts `mux up` and returns when `mux status` answers. */
-  static async up(project: Project, args: readonly string[] = []): Promise<Running> {
+  static async up(
+    project: Project,
+    args: readonly string[] = [],
+    environment: Record<string, string> = {},
+  ): Promise<Running> {
     const [command, argv] = muxCommand(['up', ...args])
     const child = spawn(command, argv, {
       cwd: project.directory,
-      env: { ...process.env, NO_COLOR: '1' },
+      env: { ...process.env, NO_COLOR: '1', ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     let output = ''

@@ -11,7 +11,7 @@ interface WritableNamespace extends KvNamespace {
   list(): Promise<{ keys: { name: string }[] }>
 }
 
-const HELD = 5_000
+const HELD = 2_000
 let miniflare: Miniflare
 let namespace: WritableNamespace
 

@@ -15,7 +15,7 @@ export interface KvRegistryOptions {
 /** How long KV's own cache at one location may keep a value, in seconds; the least that the platform takes. */
 const CACHE_TTL = 30
 /** How long a decoded record is trusted without asking KV, in milliseconds. */
-const HOLD = 5_000
+const HOLD = 2_000
 /** How long one read may take, in milliseconds. */
 const TIMEOUT = 5_000
 const CACHE_CAPACITY = 10_000

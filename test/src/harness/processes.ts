@@ -1,0 +1,75 @@
+import { readdir, readFile, readlink, writeFile } from 'node:fs/promises'
+import type { Project } from './project.ts'
+
+/** One process of an instance, as the kernel tells it (proc(5)). */
+export interface InstanceProcess {
+  pid: number
+  instance: string
+  /** What sets the processes of one generation apart from those of the next. */
+  generation: string
+}
+
+/** Every living process that an instance of this project has started, whatever session or parent it has now. */
+export async function processesOf(project: Project): Promise<InstanceProcess[]> {
+  const found = await Promise.all((await pids()).map((pid) => instanceProcess(pid, project.path('.mux/data/'))))
+  return found.filter((process) => process !== undefined)
+}
+
+async function instanceProcess(pid: number, data: string): Promise<InstanceProcess | undefined> {
+  const environment = await environmentOf(pid)
+  const { MUX_DATA, MUX_INSTANCE, MUX_GENERATION } = environment
+  if (!MUX_DATA?.startsWith(data) || MUX_INSTANCE === undefined) return undefined
+  return { pid, instance: MUX_INSTANCE, generation: MUX_GENERATION ?? '' }
+}
+
+/** What a process was started with; empty for one that has ended. */
+export async function environmentOf(pid: number): Promise<Record<string, string>> {
+  const text = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '')
+  return Object.fromEntries(
+    text
+      .split('\0')
+      .filter(Boolean)
+      .map((entry) => [entry.slice(0, entry.indexOf('=')), entry.slice(entry.indexOf('=') + 1)]),
+  )
+}
+
+/** True while a process runs; a zombie does not. */
+export async function isAlive(pid: number): Promise<boolean> {
+  return !['', 'Z', 'X'].includes((await statOf(pid)).state)
+}
+
+/** The ended processes that their parent has not taken leave of. */
+export async function zombiesOf(parent: number): Promise<number[]> {
+  const stats = await Promise.all((await pids()).map(async (pid) => ({ pid, ...(await statOf(pid)) })))
+  return stats.filter((stat) => stat.parent === parent && stat.state === 'Z').map((stat) => stat.pid)
+}
+
+async function statOf(pid: number): Promise<{ state: string; parent: number }> {
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
+  // The name of the program stands in parentheses and may hold anything.
+  const [state = '', parent] = text.slice(text.lastIndexOf(')') + 2).split(' ')
+  return { state, parent: Number(parent) }
+}
+
+async function pids(): Promise<number[]> {
+  return (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)
+}
+
+/** What the open descriptors of a process are, such as `socket:[123]` and paths. */
+export async function descriptorsOf(pid: number): Promise<string[]> {
+  const names = await readdir(`/proc/${pid}/fd`)
+  const targets = await Promise.all(names.map((name) => readlink(`/proc/${pid}/fd/${name}`).catch(() => undefined)))
+  return targets.filter((target) => target !== undefined)
+}
+
+/** Bytes of memory of a process: now, and the most that it had since {@link forgetPeak}. */
+export async function memoryOf(pid: number): Promise<{ now: number; peak: number }> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8')
+  const kibibytes = (field: string) => Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)![1])
+  return { now: kibibytes('VmRSS') * 1024, peak: kibibytes('VmHWM') * 1024 }
+}
+
+/** Sets the peak of a process back to what it has now. */
+export async function forgetPeak(pid: number): Promise<void> {
+  await writeFile(`/proc/${pid}/clear_refs`, '5')
+}
