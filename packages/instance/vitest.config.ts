@@ -1,3 +1,4 @@
 import { defineConfig } from 'vitest/config'
 
-export default defineConfig({ test: { include: ['src/**/*.test.ts'] } })
+// Real processes are booted and ended: on a busy machine a test of a second takes several.
+export default defineConfig({ test: { include: ['src/**/*.test.ts'], testTimeout: 20_000 } })

@@ -1,4 +1,5 @@
 import { type ChildProcess as NodeChild, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { endTree, type TreeEnd } from './end-tree.ts'
 import { type ProcessIdentity, startTimeOf } from './process-tree.ts'
 import { displayName, findProgram } from './program.ts'
@@ -44,17 +45,8 @@ export class ChildProcess {
    * @throws {SettingsError} when it can't be started, naming the field
    */
   static async launch(plan: LaunchPlan, instance: string, output: number): Promise<ChildProcess> {
-    const path = findProgram(plan)
-    const child = spawn(path, plan.arguments, {
-      argv0: displayName(path, plan, instance),
-      cwd: plan.directory,
-      env: plan.environment,
-      detached: true,
-      stdio: ['ignore', output, output],
-    })
-    await new Promise<void>((resolve, reject) => {
-      child.once('spawn', resolve)
-      child.once('error', (error: NodeJS.ErrnoException) => reject(startFailure(plan, error)))
+    const child = await spawned(plan, findProgram(plan), instance, output).catch((error: unknown) => {
+      throw startFailure(plan, error as NodeJS.ErrnoException)
     })
     return new ChildProcess(child, plan.environment[MARKER_VARIABLE]!)
   }
@@ -71,13 +63,27 @@ export class ChildProcess {
   }
 }
 
-function startFailure(plan: LaunchPlan, error: NodeJS.ErrnoException): SettingsError {
-  const what: Record<string, string> = {
+async function spawned(plan: LaunchPlan, path: string, instance: string, output: number): Promise<NodeChild> {
+  const child = spawn(path, plan.arguments, {
+    argv0: displayName(path, plan, instance),
+    cwd: plan.directory,
+    env: plan.environment,
+    detached: true,
+    stdio: ['ignore', output, output],
+  })
+  await once(child, 'spawn')
+  return child
+}
+
+/** What lies in the settings is told by field; what lies in the machine (no memory, no descriptors) may pass. */
+function startFailure(plan: LaunchPlan, error: NodeJS.ErrnoException): Error {
+  const reasons: Record<string, string> = {
     ENOENT: 'the interpreter that its first line names does not exist',
     EACCES: 'the system does not permit it to be executed',
     ENOEXEC: 'it is not a program of this machine, and has no first line that names an interpreter',
     E2BIG: 'its arguments and settings are too long',
   }
-  const reason = what[error.code ?? ''] ?? error.message
+  const reason = reasons[error.code ?? '']
+  if (reason === undefined) return error
   return new SettingsError(`command: ${plan.program} could not be started: ${reason}.`, { cause: error })
 }

@@ -78,6 +78,7 @@ export class Lineage {
       event('ready', { generation: number, pid: generation.pid, took: Math.round(performance.now() - began) })
       return generation
     } catch (error) {
+      this.#lastExit = this.#booting?.exit ?? this.#lastExit
       event('boot_failed', { generation: number, reason: (error as Error).message })
       throw error
     } finally {

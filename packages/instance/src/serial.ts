@@ -1,4 +1,4 @@
-/** Runs tasks one after the other, in the order in which they were given. */
+/** Carries tasks out one after the other, in the order in which they were given. */
 export class Serial {
   #last: Promise<unknown> = Promise.resolve()
   #pending = 0
@@ -8,12 +8,15 @@ export class Serial {
     return this.#pending > 0
   }
 
+  /** With nothing else to do, the task begins before this returns. */
   run<Result>(task: () => Promise<Result>): Promise<Result> {
+    const result = this.busy ? this.#last.then(task) : task()
     this.#pending++
-    const result = this.#last.then(task).finally(() => {
-      this.#pending--
-    })
-    this.#last = result.catch(() => {})
+    this.#last = result
+      .catch(() => {})
+      .then(() => {
+        this.#pending--
+      })
     return result
   }
 }

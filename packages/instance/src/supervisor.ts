@@ -11,6 +11,7 @@ import {
 } from '@mux/contract'
 import { Ports } from './addresses.ts'
 import type { InstanceDefinition } from './definition.ts'
+import { closeInheritedDescriptors } from './inherited-descriptors.ts'
 import { Instance, type InstanceContext } from './instance.ts'
 import type { ClaimOptions, Lease } from './lease.ts'
 import { endLeftovers } from './leftovers.ts'
@@ -140,6 +141,7 @@ class Host implements Supervisor {
   }
 
   async open(): Promise<void> {
+    closeInheritedDescriptors()
     const { stateDirectory, definitions, log } = this.#options
     await endLeftovers({ stateDirectory, definitions, hurry: this.#hurry.signal, log })
     for (const { instance } of this.#instances.values()) {

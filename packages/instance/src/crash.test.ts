@@ -1,0 +1,105 @@
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { define, laboratory, lives, nameOf, temporaryDirectory } from './fixtures/laboratory.ts'
+
+const django1 = nameOf('django1')
+const patient = () => ({ signal: new AbortController().signal, navigation: false })
+
+describe('an instance that crashes', () => {
+  it('is started again, and requests in between are held and served', async () => {
+    const { ask, status } = await laboratory([define('django1', 'serves')])
+    const { pid } = await ask('django1')
+    await expect(ask('django1', '/exit?code=7')).rejects.toThrow()
+    await expect.poll(() => status('django1').state).toBe('starting')
+    expect(status('django1')).toMatchObject({
+      reason: 'It exited with code 7 while it served.',
+      lastExit: { code: 7, signal: null, by: 'crash' },
+      nextTry: expect.stringMatching(/^\d{4}-/),
+    })
+    const answers = await Promise.all([ask('django1'), ask('django1')])
+    expect(answers[0].pid).not.toBe(pid)
+    expect(status('django1')).toMatchObject({ state: 'ready', crashes: 1, reason: null, nextTry: null })
+  })
+
+  it('takes what it left running with it before it is started again', async () => {
+    const { ask, status, events } = await laboratory([define('django1', 'leaves-strays')])
+    const { pid } = await ask('django1')
+    process.kill(pid, 'SIGKILL')
+    await expect.poll(() => status('django1').crashes, { timeout: 5_000 }).toBe(1)
+    await ask('django1')
+    expect(status('django1').lastExit).toMatchObject({ code: null, signal: 'SIGKILL', by: 'crash' })
+    expect(events.map(({ event }) => event)).toEqual(['started', 'ready', 'crashed', 'ended', 'started', 'ready'])
+  })
+
+  it('again and again is refused at once, and is served when it works again', async () => {
+    const EXIT_WHILE = join(temporaryDirectory(), 'exit')
+    const { ask, supervisor, status } = await laboratory([
+      define('django1', 'exits-while-told-to', { settings: { EXIT_WHILE } }),
+    ])
+    writeFileSync(EXIT_WHILE, '')
+    await expect(ask('django1')).rejects.toMatchObject({ code: 'instance_failed' })
+    await expect.poll(() => status('django1').crashes, { timeout: 5_000 }).toBe(1)
+    const began = performance.now()
+    expect(() => supervisor.claim(django1, patient())).toThrow(
+      expect.objectContaining({ code: 'instance_failed', retryAfter: expect.any(Number) }),
+    )
+    expect(performance.now() - began).toBeLessThan(100)
+    rmSync(EXIT_WHILE)
+    await expect.poll(() => status('django1').state, { timeout: 5_000 }).toBe('ready')
+    await ask('django1')
+  })
+
+  it('is started at once by order, however long its wait has become', async () => {
+    const EXIT_WHILE = join(temporaryDirectory(), 'exit')
+    const { supervisor, status } = await laboratory([
+      define('django1', 'exits-while-told-to', { settings: { EXIT_WHILE } }),
+    ])
+    writeFileSync(EXIT_WHILE, '')
+    await expect(supervisor.start(django1)).rejects.toMatchObject({ code: 'instance_failed' })
+    expect(status('django1').state).toBe('failed')
+    rmSync(EXIT_WHILE)
+    expect(await supervisor.start(django1)).toMatchObject({ state: 'ready', nextTry: null, crashes: 0 })
+  })
+
+  it('is not started again once the operator has closed it', async () => {
+    let closed = false
+    const { ask, status, supervisor } = await laboratory([define('django1', 'serves')], {
+      closed: () => (closed ? { message: null } : undefined),
+    })
+    const { pid } = await ask('django1')
+    closed = true
+    process.kill(pid, 'SIGKILL')
+    await expect.poll(() => status('django1').state, { timeout: 5_000 }).toBe('disabled')
+    expect(supervisor.status().pool.running).toBe(0)
+  })
+
+  it('is stopped by order while it waits for its next start', async () => {
+    const { ask, status, supervisor } = await laboratory([define('django1', 'serves')])
+    const { pid } = await ask('django1')
+    process.kill(pid, 'SIGKILL')
+    await expect.poll(() => status('django1').nextTry).not.toBeNull()
+    expect(await supervisor.stop(django1)).toMatchObject({ state: 'stopped', nextTry: null })
+  })
+
+  it('is not noticed by others', async () => {
+    const { ask, status } = await laboratory([define('django1', 'serves'), define('django2', 'serves')])
+    const { pid } = await ask('django2')
+    process.kill((await ask('django1')).pid, 'SIGKILL')
+    const answers = []
+    while (status('django1').crashes === 0) answers.push((await ask('django2')).pid)
+    expect(new Set(answers)).toEqual(new Set([pid]))
+  })
+
+  it('during a restart is replaced by the new generation', async () => {
+    const { ask, supervisor, status } = await laboratory([define('django1', 'serves')])
+    const { pid } = await ask('django1')
+    supervisor.define([define('django1', 'serves', { settings: { BOOT_MS: '500' } })])
+    const restarting = supervisor.restart(django1)
+    process.kill(pid, 'SIGKILL')
+    const { newPid } = await restarting
+    expect(lives(newPid)).toBe(true)
+    expect((await ask('django1')).pid).toBe(newPid)
+    expect(status('django1')).toMatchObject({ state: 'ready', nextTry: null })
+  })
+})

@@ -1,0 +1,94 @@
+import { describe, expect, it } from 'vitest'
+import { define, laboratory, lives, nameOf } from './fixtures/laboratory.ts'
+
+const patient = () => ({ signal: new AbortController().signal, navigation: false })
+
+describe('with as many instances running as may', () => {
+  it('the longest idle one is stopped to make room for another', async () => {
+    const { ask, supervisor, status } = await laboratory(
+      ['a', 'b', 'c'].map((name) => define(name, 'serves')),
+      { pool: { max: 2 } },
+    )
+    const longest = await ask('a')
+    await ask('b')
+    await ask('c')
+    expect(lives(longest.pid)).toBe(false)
+    expect(['a', 'b', 'c'].map((name) => status(name).state)).toEqual(['stopped', 'ready', 'ready'])
+    expect(supervisor.status().pool).toEqual({ max: 2, running: 2 })
+    await ask('a')
+    expect(status('b').state).toBe('stopped')
+  })
+
+  it('a busy one is never stopped: a request is told to come back, an operator what to do', async () => {
+    const { ask, supervisor, status } = await laboratory(
+      ['a', 'b'].map((name) => define(name, 'serves')),
+      { pool: { max: 1 } },
+    )
+    const lease = await supervisor.claim(nameOf('a'), patient())
+    await expect(ask('b')).rejects.toMatchObject({ code: 'instance_busy', retryAfter: expect.any(Number) })
+    await expect(supervisor.start(nameOf('b'))).rejects.toMatchObject({ code: 'pool_full' })
+    expect(status('b').state).toBe('stopped')
+    lease.release()
+    await ask('b')
+    expect(status('a').state).toBe('stopped')
+  })
+
+  it('a restart by overlap needs no room of its own', async () => {
+    const { ask, supervisor } = await laboratory([define('a', 'serves')], { pool: { max: 1 } })
+    await ask('a')
+    await supervisor.restart(nameOf('a'))
+    expect(supervisor.status().pool.running).toBe(1)
+  })
+
+  it('many users of few places are all served in the end', async () => {
+    const names = ['a', 'b', 'c', 'd']
+    const { ask, supervisor } = await laboratory(
+      names.map((name) => define(name, 'serves')),
+      { pool: { max: 2 } },
+    )
+    const served = await Promise.all(
+      names.map(async (name) => {
+        for (let attempt = 0; attempt < 100; attempt++) {
+          const answer = await ask(name).catch(() => undefined)
+          if (answer) return answer.environment['MUX_INSTANCE']
+          await new Promise((resolve) => setTimeout(resolve, 50))
+        }
+        return undefined
+      }),
+    )
+    expect(served).toEqual(names)
+    expect(supervisor.status().pool.running).toBeLessThanOrEqual(2)
+  })
+})
+
+describe('an instance that nobody uses', () => {
+  it('is stopped after the time that its settings say, and comes back with the next request', async () => {
+    const { ask, status, events } = await laboratory([define('a', 'serves', { idle: 300 })])
+    const { pid } = await ask('a')
+    await expect.poll(() => status('a').state, { timeout: 5_000 }).toBe('stopped')
+    expect(lives(pid)).toBe(false)
+    expect(events.map(({ event }) => event)).toContain('idle')
+    expect((await ask('a')).pid).not.toBe(pid)
+  })
+
+  it('is not one that has a request or an open socket', async () => {
+    const { ask, supervisor, status } = await laboratory([define('a', 'serves', { idle: 150 })])
+    const lease = await supervisor.claim(nameOf('a'), patient())
+    const { pid } = await ask('a', '/slow?ms=600')
+    expect(status('a')).toMatchObject({ state: 'ready', generation: { pid } })
+    lease.release()
+    await expect.poll(() => status('a').state, { timeout: 5_000 }).toBe('stopped')
+  })
+
+  it('loses no request that comes in the moment of stopping', async () => {
+    const { ask, status } = await laboratory([define('a', 'serves', { idle: 100, settings: { DRAIN_MS: '50' } })])
+    const generations = new Set<number>()
+    for (let round = 0; round < 6; round++) {
+      generations.add((await ask('a')).pid)
+      await new Promise((resolve) => setTimeout(resolve, 97 + round))
+      for (const { pid } of await Promise.all([ask('a'), ask('a'), ask('a')])) generations.add(pid)
+    }
+    expect(generations.size).toBeGreaterThan(1)
+    expect(status('a').crashes).toBe(0)
+  })
+})

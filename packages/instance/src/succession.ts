@@ -1,0 +1,234 @@
+import type { Problem } from '@mux/contract'
+import { BootError } from './boot.ts'
+import type { InstanceDefinition } from './definition.ts'
+import type { Generation } from './generation.ts'
+import { IdleTimer } from './idle-timer.ts'
+import { type LifecycleEvent, move, type Phase } from './lifecycle.ts'
+import { Lineage, type LineageOptions } from './lineage.ts'
+import { Recovery } from './recovery.ts'
+
+export interface SuccessionOptions extends Omit<LineageOptions, 'crashed'> {
+  /** The place in the pool: taken before anything is booted, given back when nothing runs any more. */
+  slot: { take(evict: boolean, signal: AbortSignal): Promise<void>; release(): void }
+  /** Where requests wait: let in when a generation serves, and told why when none will. */
+  room: { admit(generation: Generation): void; refuse(reason: Problem): void }
+  /** The time has come to boot it again after a failure. */
+  retry: () => void
+  /** Nobody has used it for as long as its settings say. */
+  unused: () => void
+  /** When an exchange last ended, while none is under way; see `Instance.idleSince`. */
+  idleSince: () => number | null
+}
+
+/** What a replacement leaves for later: the old generation is gone when it is known how many exchanges it finished. */
+export interface Replacement {
+  old: Generation | undefined
+  next: Generation
+  drained: Promise<number>
+}
+
+/**
+ * How the generations of an instance follow each other: boot, prove, swap, drain, and what becomes of a failure. The
+ * caller sees to it that no two of these moves overlap; a crash may come at any moment.
+ */
+export class Succession {
+  readonly lineage: Lineage
+  readonly #options: SuccessionOptions
+  readonly #recovery: Recovery
+  #phase: Phase = 'stopped'
+  /** True while a generation is ended only to make way for the next. */
+  #replacing = false
+  #idleTimer: IdleTimer | undefined
+  #reason: string | null = null
+
+  constructor(options: SuccessionOptions) {
+    this.#options = options
+    this.#recovery = new Recovery(options.retry)
+    this.lineage = new Lineage({
+      ...options,
+      crashed: (generation, { code, signal }) => {
+        this.#idleTimer?.stop()
+        const how = signal ? `was ended by ${signal}` : `exited with code ${code}`
+        this.#fail(`It ${how} while it served.`, generation.readyFor, true)
+      },
+    })
+  }
+
+  get phase(): Phase {
+    return this.#phase
+  }
+
+  /** True while it is being stopped for good, or until somebody wants it again. */
+  get isStopping(): boolean {
+    return this.#phase === 'draining' && !this.#replacing
+  }
+
+  /** Why it is failed or degraded. */
+  get reason(): string | null {
+    return this.#reason
+  }
+
+  /** When it is booted again after a failure, on the monotonic clock. */
+  get nextTry(): number | null {
+    return this.#recovery.nextTry
+  }
+
+  /** What a request is told at once, while it would be held in vain. */
+  get refusal(): Problem | undefined {
+    return this.#recovery.refusal
+  }
+
+  /** Somebody has seen to it: earlier failures no longer count. */
+  forgive(): void {
+    this.#recovery.reset()
+  }
+
+  /** As {@link forgive}, and a failed one is stopped, so that the next request boots it. */
+  pardon(): void {
+    if (this.#phase !== 'failed') return
+    this.forgive()
+    this.#rest()
+    this.#reason = null
+  }
+
+  /**
+   * Makes it ready, if it is not.
+   * @param evict whether another instance may be stopped to make room
+   * @param fallback settings to go back to when `definition` does not become ready; its failure is thrown all the same
+   */
+  async bring(
+    definition: InstanceDefinition,
+    evict: boolean,
+    signal: AbortSignal,
+    fallback?: InstanceDefinition,
+  ): Promise<void> {
+    if (this.#phase === 'ready') return
+    await this.#admission(evict, signal)
+    if (this.#phase !== 'starting') this.#move('boot')
+    let failure: unknown
+    let generation: Generation
+    try {
+      generation = await this.lineage.boot(definition, signal).catch((error: unknown) => {
+        if (!fallback || signal.aborted) throw error
+        failure = error
+        return this.lineage.boot(fallback, signal)
+      })
+    } catch (error) {
+      if (signal.aborted) this.#rest()
+      else this.#fail(messageOf(error), null, !(error instanceof BootError) || error.passing)
+      throw error
+    }
+    this.#serve(generation)
+    if (failure === undefined) return
+    this.#degrade(failure)
+    throw failure
+  }
+
+  /**
+   * Puts a new generation in the place of the one that serves, or boots one if none does. A failure leaves the old
+   * one serving, or, where it had to end first, one with the old one's settings if those were others.
+   */
+  async replace(definition: InstanceDefinition, signal: AbortSignal): Promise<Replacement> {
+    const old = this.lineage.current
+    if (old && definition.restart === 'overlap') {
+      const next = await this.lineage.boot(definition, signal).catch((error: unknown) => {
+        if (this.#phase === 'ready') this.#degrade(error)
+        throw error
+      })
+      this.#serve(next)
+      return { old, next, drained: this.lineage.retire(old) }
+    }
+    const drained = old ? await this.#makeWay() : 0
+    await this.bring(
+      definition,
+      true,
+      signal,
+      old && old.definition !== definition ? old.definition : undefined,
+    )
+    return { old, next: this.lineage.current!, drained: Promise.resolve(drained) }
+  }
+
+  /** From this moment on it takes no more requests; {@link vacate} does the rest. */
+  leave(): void {
+    this.#idleTimer?.stop()
+    this.#move('leave')
+  }
+
+  /** Lets what is under way come to its end, and ends everything: from draining to stopped. */
+  async vacate(): Promise<void> {
+    await this.lineage.leave()
+    await this.lineage.departed()
+    this.#move('gone')
+    this.#options.slot.release()
+    this.#reason = null
+  }
+
+  /** Waits until it may boot. When it may not, it is stopped. */
+  async #admission(evict: boolean, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#options.slot.take(evict, signal)
+    } catch (error) {
+      this.#recovery.settle()
+      if (this.#phase === 'stopped') this.#options.slot.release()
+      else this.#rest()
+      throw error
+    }
+  }
+
+  /** From here on this generation serves, in the place of the one before it, if there is one. */
+  #serve(generation: Generation): void {
+    this.#move(this.#phase === 'ready' ? 'swapped' : 'proved')
+    this.lineage.install(generation)
+    this.#recovery.settle()
+    this.#reason = null
+    this.#idleTimer?.stop()
+    const { idleSince, unused, room } = this.#options
+    const { idle } = generation.definition
+    if (idle !== null) this.#idleTimer = new IdleTimer(idle, idleSince, unused)
+    room.admit(generation)
+  }
+
+  /** Ends the generation that serves, so that the next can start; requests are held, and the slot is kept. */
+  async #makeWay(): Promise<number> {
+    this.#replacing = true
+    this.leave()
+    try {
+      return await this.lineage.leave()
+    } finally {
+      this.#move('gone')
+      this.#replacing = false
+    }
+  }
+
+  #fail(reason: string, readyFor: number | null, passing: boolean): void {
+    this.#reason = reason
+    const refusal = this.#recovery.failed(readyFor, passing)
+    this.#move(refusal ? 'gave-up' : 'crashed')
+    if (!refusal) return
+    this.#options.event('failed', { reason })
+    this.#options.room.refuse(refusal)
+    void this.lineage.departed().then(() => {
+      if (this.#phase === 'failed') this.#options.slot.release()
+    })
+  }
+
+  /** A change failed, and what was there before goes on. */
+  #degrade(error: unknown): void {
+    this.#reason = `The last restart failed: ${messageOf(error)}`
+  }
+
+  /** To stopped, from where nothing runs. */
+  #rest(): void {
+    this.#move('leave')
+    this.#move('gone')
+    this.#options.slot.release()
+  }
+
+  #move(event: LifecycleEvent): void {
+    this.#phase = move(this.#phase, event)
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
