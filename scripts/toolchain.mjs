@@ -101,10 +101,11 @@ export function bring(tool, directory, orInstall) {
     throw new PrepareError(`npm is missing, so that ${tool.name} ${wanted} cannot be brought; ${orInstall}.`)
   const binary = find(tool, directory)
   if (!binary) {
-    const words = `${result.stdout ?? ''}${result.stderr ?? ''}`.trim()
-    if (words) process.stderr.write(`${words}\n`)
+    // Offline, npm counts what it could not fetch as merely optional, and says that all is well.
+    const failed = code ?? (result.status === 0 ? undefined : `exit code ${result.status}`)
+    if (failed) process.stderr.write(`\n${result.stdout ?? ''}${result.stderr ?? ''}`)
     throw new PrepareError(
-      `npm could not bring ${tool.name} ${wanted} (${code ?? `exit code ${result.status}`}); connect to the network and try again, or ${orInstall}.`,
+      `npm could not bring ${tool.name} ${wanted}${failed ? ` (${failed})` : ''}; connect to the network and try again, or ${orInstall}.`,
     )
   }
   return binary
