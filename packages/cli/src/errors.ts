@@ -125,7 +125,8 @@ const SYSTEM_CODES: Record<string, CliErrorCode> = {
 }
 
 /** Translates whatever was thrown into what the operator is told; called once, where the process ends. */
-export function toCliError(error: unknown): CliError {
+export function toCliError(thrown: unknown): CliError {
+  const error = withUsage(thrown, '')
   if (error instanceof CliError) return error
   if (error instanceof ControlError)
     return new CliError(CONTROL_CODES[error.code], error.message, {
@@ -161,11 +162,19 @@ function isRegistryError(error: unknown): error is Error & { code: keyof typeof 
   )
 }
 
-/** What oclif throws when the command line itself is at fault, in our words; anything else as it is. */
+/**
+ * What oclif throws when the command line itself is at fault, in our words; anything else as it is.
+ * @param command the words after `mux` that were understood
+ */
 export function withUsage(error: unknown, command: string): unknown {
-  if (!(error instanceof Error && 'oclif' in error && 'parse' in error)) return error
+  // A command's file that cannot be loaded is thrown in the same way, and is our fault.
+  if (!(error instanceof Error && 'oclif' in error) || ('code' in error && error.code === 'MODULE_NOT_FOUND'))
+    return error
   const text = error.message.replace(/\n?See more help with --help$/, '')
-  return new CliError('usage', sentence(text), { hint: `See: mux ${command} --help`, cause: error })
+  return new CliError('usage', sentence(text), {
+    hint: `See: ${['mux', command, '--help'].filter((word) => word !== '').join(' ')}`,
+    cause: error,
+  })
 }
 
 /** One line that ends like a sentence, whatever the text was. */

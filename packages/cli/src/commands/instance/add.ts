@@ -9,7 +9,7 @@ export default class InstanceAdd extends BaseCommand {
   static override summary = 'define an instance in mux.yaml; a running mux knows of it at once'
   static override examples = [
     '<%= config.bin %> instance add django4',
-    '<%= config.bin %> instance add django4 --set DATABASE_NAME=dora.sqlite3 --set "TITLE=Of Dora"',
+    '<%= config.bin %> instance add django4 --set DATABASE=dora.sqlite3 --set "TITLE=Of Dora"',
     'pass show key | <%= config.bin %> instance add django4 --secret SECRET_KEY',
   ]
   static override args = { name: Args.string({ description: 'name of the new instance', required: true }) }
