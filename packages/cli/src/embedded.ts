@@ -15,7 +15,7 @@ import { sendOrder } from './control-client.ts'
 import { CliError } from './errors.ts'
 import type { EventLog } from './event-log.ts'
 import { edgeFront, type Front, gatewayFront } from './front.ts'
-import { type ProjectConfig, readConfig } from './mux-yaml.ts'
+import { readConfig } from './mux-yaml.ts'
 import { endLimit } from './operations/order-limits.ts'
 import { bringInStep, createOrders } from './orders.ts'
 import { ensureStateDirectory, type Project } from './project.ts'
@@ -35,7 +35,6 @@ export interface EmbeddedOptions {
 /** mux, running in this process. */
 export interface Embedded {
   url: string
-  config: ProjectConfig
   status(): HostStatus
   /** Resolves when the operator has given the order to end. */
   endOrdered: Promise<void>
@@ -73,7 +72,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     const registry = openSqliteRegistry(project.state.registry)
     ends.unshift(() => registry.close())
     const closed = closedInstances(registry)
-    await bringInStep({ registry, closed, target }, config)
+    await bringInStep({ registry, closed, target, log }, config)
     const supervisor = createSupervisor({
       stateDirectory: directory,
       pool: config.pool,
@@ -106,35 +105,45 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
       url,
       ...supervisor.status(),
     })
-    const control = await serveControl({
-      socketPath: socketPath(directory, 'control.sock'),
-      handle: createOrders({
-        project,
-        target,
-        registry,
-        closed,
-        supervisor,
-        status,
-        shutdown: endOrdered.resolve,
-      }),
+    const shutdown = () => endOrdered.resolve()
+    const handle = createOrders({
+      project,
+      target,
+      started: config,
+      registry,
+      closed,
+      supervisor,
+      status,
+      shutdown,
       log,
     })
+    const control = await serveControl({ socketPath: socketPath(directory, 'control.sock'), handle, log })
     ends.unshift(() => control.close(0))
 
     const close = async (hurry: AbortSignal): Promise<void> => {
       log({ event: 'ending' })
-      const answered = front.close(endLimit(config.instances))
-      await supervisor.close(hurry)
-      await Promise.race([answered, aborted(hurry)])
-      await control.close(hurry.aborted ? 0 : LAST_ANSWERS)
-      registry.close()
-      lock.release()
-      log({ event: 'ended' })
+      try {
+        const answered = front.close(endLimit(config.instances))
+        await supervisor.close(hurry)
+        await Promise.race([answered, aborted(hurry)])
+        await control.close(hurry.aborted ? 0 : LAST_ANSWERS)
+      } finally {
+        registry.close()
+        lock.release()
+        log({ event: 'down' })
+      }
     }
     log({ event: 'up', url, host: target.host, instances: config.instances.length, version: options.version })
-    return { url, config, status, endOrdered: endOrdered.promise, close }
+    return { url, status, endOrdered: endOrdered.promise, close }
   } catch (error) {
-    for (const end of ends) await end()
+    for (const end of ends) {
+      try {
+        await end()
+      } catch (another) {
+        // What went wrong first is what the operator has to know.
+        log({ event: 'not_ended', error: another })
+      }
+    }
     throw error
   }
 }

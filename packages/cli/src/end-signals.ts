@@ -22,6 +22,7 @@ export function listenForEnd(also?: AbortSignal): EndSignals {
   }
   const once = () => first.resolve()
   for (const signal of SIGNALS) process.on(signal, ask)
+  if (also?.aborted) once()
   also?.addEventListener('abort', once, { once: true })
   return {
     first: first.promise,

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import {
   ControlError,
   type ControlRequest,
@@ -10,22 +11,26 @@ import type { RegistryStore } from '@mux/edge'
 import type { Supervisor } from '@mux/instance'
 import type { ClosedInstances } from './closed-instances.ts'
 import { toCliError } from './errors.ts'
+import type { EventLog } from './event-log.ts'
 import { type ProjectConfig, readConfig } from './mux-yaml.ts'
 import { repairRegistry } from './operations/repair-registry.ts'
 import type { Project } from './project.ts'
 
-export interface OrdersOptions {
+interface OrdersOptions {
   project: Project
   /** Where this host's instances are reached. */
   target: Target
+  /** What mux.yaml said at the start. */
+  started: ProjectConfig
   registry: RegistryStore
   closed: ClosedInstances
   supervisor: Supervisor
   status: () => HostStatus
   shutdown: () => void
+  log: EventLog
 }
 
-export type CarryOut = (order: ControlRequest) => Promise<ControlResult<ControlRequest['op']>>
+type CarryOut = (order: ControlRequest) => Promise<ControlResult<ControlRequest['op']>>
 
 /**
  * Carries out the operator's orders. Before one that starts something, mux.yaml and the registry are read anew, so that
@@ -68,20 +73,23 @@ export function createOrders(options: OrdersOptions): CarryOut {
 async function readAndDefine(options: OrdersOptions): Promise<ReloadReport> {
   const config = await readOrRefuse(options.project)
   await bringInStep(options, config)
+  const { pool, edge } = options.started
+  if (config.pool.max !== pool.max || !isDeepStrictEqual(config.edge, edge))
+    options.log({ event: 'waits_for_mux_up', changed: 'pool.max or edge', until: 'mux is started again' })
   return options.supervisor.define(config.instances)
 }
 
-/** Makes registry and supervisor agree on which instances there are, where they are, and which of them are to stay stopped. */
+/** Has the registry say of each instance where it is, and learns from it which of them are to stay stopped. */
 export async function bringInStep(
-  { registry, closed, target }: Pick<OrdersOptions, 'registry' | 'closed' | 'target'>,
-  config: ProjectConfig,
+  { registry, closed, target, log }: Pick<OrdersOptions, 'registry' | 'closed' | 'target' | 'log'>,
+  { instances }: ProjectConfig,
 ): Promise<void> {
-  await repairRegistry(
-    registry,
-    config.instances.map(({ name }) => name),
-    target,
-    Date.now(),
-  )
+  const names = instances.map(({ name }) => name)
+  const repaired = await repairRegistry(registry, names, target, Date.now())
+  for (const name of repaired.instances)
+    log({ event: 'instance_recorded', instance: name, host: target.host })
+  for (const user of repaired.users) log({ event: 'user_redirected', user, host: target.host })
+  for (const { key, message } of repaired.unusable) log({ event: 'record_unusable', key, message })
   await closed.refresh()
 }
 

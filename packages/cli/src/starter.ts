@@ -21,10 +21,12 @@ export interface Starter {
 
 /** Undefined in the foreground. */
 export function findStarter(): Starter | undefined {
-  if (!process.connected) return undefined
+  // There is such a function exactly when this process was started with a channel, whatever became of that.
+  if (process.send === undefined) return undefined
   const gone = new AbortController()
   const onGone = () => gone.abort()
-  process.once('disconnect', onGone)
+  if (process.connected) process.once('disconnect', onGone)
+  else onGone()
   return {
     gone: gone.signal,
     async tell(report) {

@@ -185,7 +185,7 @@ describe('mux up --detach', () => {
         .split('\n')
         .every((line) => /^time=\S+ event=\S+/.test(line)),
     ).toBe(true)
-    expect(log).toMatch(/event=ended\n$/)
+    expect(log).toMatch(/event=down\n$/)
     expect(await project.mux('down')).toMatchObject({ code: 5, stderr: expect.stringContaining('mux up') })
   })
 
@@ -206,7 +206,41 @@ describe('mux up --detach', () => {
     await expect.poll(() => project.read('.mux/logs/mux.log').catch(() => 'none'), BOUND).not.toBe('none')
     starter.child.kill('SIGKILL')
     await once(starter.child, 'close')
-    await expect.poll(() => project.read('.mux/run/host.json').catch(() => 'none'), BOUND).toBe('none')
+    await expect.poll(() => project.read('.mux/logs/mux.log'), BOUND).toMatch(/event=down\n$/)
     expect((await project.mux('status')).code).toBe(5)
+  })
+})
+
+describe('mux up --host', () => {
+  const HOST = ['--host', 'h1', '--listen', '127.0.0.1:0', '--origin', 'https://h1.example.com']
+
+  it('serves nobody but an edge that knows the key of this host, and records where its instances are', async () => {
+    project = await createProject()
+    await mkdir(join(project.directory, '.mux/keys'), { recursive: true })
+    const key = `${Buffer.alloc(32, 7).toString('base64')}\n`
+    await writeFile(join(project.directory, '.mux/keys/host-h1.key'), key, { mode: 0o600 })
+    const { url } = await project.up(...HOST)
+    const refused = await fetch(url, { headers: { 'mux-user': 'graham', 'mux-instance': 'a' } })
+    expect(refused.status).toBe(403)
+    expect(await refused.json()).toMatchObject({ code: 'assertion_invalid' })
+    expect(await project.status()).toMatchObject({ host: 'h1' })
+    await addUser(project, 'graham', 'a')
+    const { stdout } = await project.mux('user', 'show', 'graham', '--json')
+    expect(JSON.parse(stdout)).toMatchObject({ host: 'h1' })
+  })
+
+  it('without a key is refused, naming the file', async () => {
+    project = await createProject()
+    const refused = await project.mux('up', ...HOST)
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('.mux/keys/host-h1.key') })
+  })
+
+  it.each([
+    ['without an address', ['--host', 'h1']],
+    ['under an impossible name', ['--host', '../h1', ...HOST.slice(2)]],
+    ['at a URL with a path', [...HOST.slice(0, 5), 'https://h1.example.com/mux']],
+  ])('%s is wrong usage', async (_, args) => {
+    project = await createProject()
+    expect((await project.mux('up', ...args)).code).toBe(2)
   })
 })

@@ -69,7 +69,7 @@ export default class Up extends BaseCommand {
       ...(gateway ? ['--host', gateway.host, '--origin', gateway.origin] : []),
     ])
     const overview = await describeProject(project)
-    this.log(summary(started.url, overview))
+    this.log(summary(started.url, gateway, overview))
     this.hint(`It is process ${started.pid}. To end it: mux down`)
     return { ...started, ...overview }
   }
@@ -82,7 +82,7 @@ export default class Up extends BaseCommand {
     try {
       const mux = await startEmbedded({ ...options, version: this.config.version, environment, log })
       if (starter) await starter.tell({ event: 'mux-up', pid: process.pid, url: mux.url })
-      else await this.announce(mux, options.project)
+      else await this.announce(mux, options)
       await Promise.race([end.first, mux.endOrdered])
       await mux.close(end.hurry)
     } catch (error) {
@@ -97,18 +97,23 @@ export default class Up extends BaseCommand {
     }
   }
 
-  private async announce({ url }: Embedded, project: Project): Promise<void> {
+  private async announce({ url }: Embedded, { project, gateway }: UpOptions): Promise<void> {
     const overview = await describeProject(project)
     // It goes on running, so the document cannot wait for the end of the command.
     if (this.jsonEnabled()) this.logJson({ pid: process.pid, url, ...overview })
-    this.log(summary(url, overview))
+    this.log(summary(url, gateway, overview))
     this.hint('Ctrl-C ends it, and every instance with it.')
   }
 }
 
-function summary(url: string, { instances, users, logs }: ProjectOverview): string {
+function summary(
+  url: string,
+  gateway: UpOptions['gateway'],
+  { instances, users, logs }: ProjectOverview,
+): string {
   const people = users === 0 ? 'none yet; add the first one: mux user add NAME' : String(users)
-  return `mux serves ${url}\n\n${render.fields([
+  const role = gateway ? ` as the host ${gateway.host}, for an edge that reaches it at ${gateway.origin}` : ''
+  return `mux serves ${url}${role}\n\n${render.fields([
     ['instances', instances.join(', ') || 'none yet; add one: mux instance add NAME'],
     ['users', people],
     ['logs', logs],

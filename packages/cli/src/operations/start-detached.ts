@@ -3,12 +3,12 @@ import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { CliError } from '../errors.ts'
+import { readConfig } from '../mux-yaml.ts'
 import { ensureStateDirectory, type Project } from '../project.ts'
 import type { StartReport } from '../starter.ts'
+import { endLimit } from './order-limits.ts'
 import { readLog } from './read-log.ts'
 
-/** How long the start may take until mux takes requests, in milliseconds; no instance has to boot for that. */
-const PATIENCE = 30_000
 const PROGRAM = fileURLToPath(new URL('../../bin/run.js', import.meta.url))
 
 export interface Started {
@@ -23,6 +23,8 @@ export interface Started {
  * @throws {CliError} what it failed with, or `start_failed`
  */
 export async function startDetached(project: Project, args: readonly string[]): Promise<Started> {
+  // No instance has to boot for that; but what a supervisor that died has left may have to be ended first.
+  const limit = endLimit((await readConfig(project)).instances)
   await ensureStateDirectory(project)
   const logFile = join(project.state.logs, 'mux.log')
   const log = openSync(logFile, 'a', 0o600)
@@ -38,10 +40,7 @@ export async function startDetached(project: Project, args: readonly string[]): 
   child.once('exit', (code, signal) => {
     report.reject(new Error(`it ended by itself with ${signal ?? `code ${code}`}`))
   })
-  const timer = setTimeout(
-    () => report.reject(new Error(`it took longer than ${PATIENCE / 1000} s`)),
-    PATIENCE,
-  )
+  const timer = setTimeout(() => report.reject(new Error(`it took longer than ${limit / 1000} s`)), limit)
   try {
     const said = await report.promise
     if (said.event === 'mux-up') return { pid: said.pid, url: said.url }
