@@ -31,7 +31,7 @@ export interface ControlServer {
 /** More clients at once than this are turned away at the door. */
 const MAX_CLIENTS = 256
 /** How long a client may take to say what it wants, in milliseconds. */
-const REQUEST_LIMIT = 10_000
+const REQUEST_LIMIT = 5_000
 
 const STATUS: Record<ControlErrorCode, number> = {
   control_request_invalid: 400,
