@@ -496,6 +496,15 @@ describe('closing', () => {
     await Promise.all([under.edge.close(100), expect(answer).rejects.toThrow(), once(socket, 'close')])
   })
 
+  test('called again, ends at the earlier limit', async () => {
+    under.host.behaviour = () => new Promise(() => {})
+    const answer = get('/', GRAHAM)
+    await expect.poll(() => under.host.orders.length).toBe(1)
+    const begin = performance.now()
+    await Promise.all([under.edge.close(60_000), under.edge.close(0), expect(answer).rejects.toThrow()])
+    expect(performance.now() - begin).toBeLessThan(2_000)
+  })
+
   test('is quick when nobody is there, and harmless twice', async () => {
     await get('/', GRAHAM)
     const begin = performance.now()

@@ -34,7 +34,8 @@ export interface NodeEdge {
   /** @throws the error of the system, such as EADDRINUSE, when the address cannot be had */
   listen(): Promise<{ url: string; port: number }>
   /**
-   * Takes no more connections, lets what is under way come to its end, and ends what is left then.
+   * Takes no more connections, lets what is under way come to its end, and ends what is left then. Called again, it
+   * ends what is left at the earlier of the two limits.
    * @param limit milliseconds
    */
   close(limit: number): Promise<void>
@@ -67,7 +68,7 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
   const answering = new Set<ServerResponse>()
   const upgraded = new Set<Duplex>()
   const latestOn = new WeakMap<Socket, ServerResponse>()
-  let closing = false
+  let closed: Promise<void> | undefined
 
   const server = createServer({
     maxHeaderSize: MAX_HEADER_SIZE,
@@ -97,7 +98,7 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
   }
 
   function serve(incoming: IncomingMessage, outgoing: ServerResponse): void {
-    if (closing) outgoing.shouldKeepAlive = false
+    if (closed !== undefined) outgoing.shouldKeepAlive = false
     answering.add(outgoing)
     outgoing.once('close', () => answering.delete(outgoing))
     const exchange = new NodeExchange(incoming, { outgoing }, options)
@@ -161,20 +162,22 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
     },
 
     async close(limit) {
-      if (!server.listening) return
-      closing = true
-      const closed = once(server, 'close')
-      server.close()
-      for (const outgoing of answering) outgoing.shouldKeepAlive = false
-      const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK)
+      if (server.listening) closed = drain()
       const end = setTimeout(() => {
         server.closeAllConnections()
         for (const socket of upgraded) socket.destroy()
       }, limit)
       await closed
-      clearInterval(idle)
       clearTimeout(end)
     },
+  }
+
+  async function drain(): Promise<void> {
+    server.close()
+    for (const outgoing of answering) outgoing.shouldKeepAlive = false
+    const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK)
+    await once(server, 'close')
+    clearInterval(idle)
   }
 }
 

@@ -1,4 +1,5 @@
 import { foldedName, isHopByHop, nominatedNames, type Decision } from '@mux/contract'
+import { rememberByName } from './by-name.ts'
 import { headerValues } from './forward.ts'
 import { stripSessionCookie } from './session.ts'
 
@@ -57,10 +58,8 @@ export function requestHeaders(raw: readonly string[], facts: InstanceFacts): st
   const list: string[] = []
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i]!
-    const lowerName = name.toLowerCase()
-    const folded = foldedName(name)
-    if (isOurs(folded) || folded === identity || isHopByHop(folded) || FRAMING.has(folded)) continue
-    if (folded !== lowerName && DISGUISED.has(folded)) continue
+    const { lowerName, folded, dropped } = judge(name)
+    if (dropped || folded === identity) continue
     // Nominating Host or Cookie must not take them away: they belong to the request, not to the connection.
     if (nominated?.has(lowerName) && !DISGUISED.has(lowerName)) continue
     if (lowerName === 'authorization' && !facts.keepAuthorization) continue
@@ -72,21 +71,16 @@ export function requestHeaders(raw: readonly string[], facts: InstanceFacts): st
     list.push(name, raw[i + 1]!)
   }
   if (decision.user !== undefined) list.push('Mux-User', decision.user, facts.identityHeader, decision.user)
-  list.push(
-    'Mux-Instance',
-    decision.instance,
-    'X-Request-Id',
-    decision.requestId,
-    'X-Forwarded-For',
-    facts.peer,
-    'X-Forwarded-Proto',
-    facts.scheme,
-    'X-Forwarded-Host',
-    facts.host,
-  )
+  list.push('Mux-Instance', decision.instance, 'X-Request-Id', decision.requestId)
+  list.push('X-Forwarded-For', facts.peer, 'X-Forwarded-Proto', facts.scheme, 'X-Forwarded-Host', facts.host)
   return list
 }
 
-function isOurs(folded: string): boolean {
-  return TRUSTED.has(folded) || TRUSTED_PREFIXES.some((prefix) => folded.startsWith(prefix))
-}
+/** What a name is worth by itself, whatever the request. */
+const judge = rememberByName((name) => {
+  const lowerName = name.toLowerCase()
+  const folded = foldedName(name)
+  const ours = TRUSTED.has(folded) || TRUSTED_PREFIXES.some((prefix) => folded.startsWith(prefix))
+  const disguised = folded !== lowerName && DISGUISED.has(folded)
+  return { lowerName, folded, dropped: ours || disguised || isHopByHop(folded) || FRAMING.has(folded) }
+})

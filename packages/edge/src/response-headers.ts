@@ -1,4 +1,5 @@
 import { foldedName, isHopByHop, nominatedNames } from '@mux/contract'
+import { rememberByName } from './by-name.ts'
 import { headerValues } from './forward.ts'
 import { SESSION_COOKIE } from './session.ts'
 
@@ -13,8 +14,8 @@ export function responseHeaders(raw: readonly string[], requestId: string): stri
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i]!
     const value = raw[i + 1]!
-    const lowerName = name.toLowerCase()
-    if (isHopByHop(lowerName) || nominated?.has(lowerName) || isReserved(name)) continue
+    const { lowerName, dropped } = judge(name)
+    if (dropped || nominated?.has(lowerName)) continue
     if (lowerName === 'set-cookie' && setsOurCookie(value)) continue
     list.push(name, value)
   }
@@ -22,10 +23,11 @@ export function responseHeaders(raw: readonly string[], requestId: string): stri
   return list
 }
 
-function isReserved(name: string): boolean {
+const judge = rememberByName((name) => {
   const folded = foldedName(name)
-  return folded === 'x-request-id' || folded.startsWith('mux-')
-}
+  const reserved = folded === 'x-request-id' || folded.startsWith('mux-')
+  return { lowerName: name.toLowerCase(), dropped: reserved || isHopByHop(name) }
+})
 
 /** Browsers trim the name of a cookie before they look at it (RFC 6265bis section 5.6). */
 function setsOurCookie(value: string): boolean {
