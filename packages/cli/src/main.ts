@@ -13,7 +13,8 @@ export async function run(argv: string[]): Promise<void> {
   // A reader of standard error that has gone is no reason to fail; oclif does the same for standard output.
   process.stderr.on('error', () => {})
   try {
-    await runOclif(argv, ROOT)
+    // Plugins of the user are not looked for: mux has none, and a home that cannot be read would be complained about.
+    await runOclif(argv, { root: ROOT, userPlugins: false, devPlugins: false })
   } catch (error) {
     const failure = toCliError(error)
     if (wantsJson(argv)) process.stdout.write(`${render.json(failure)}\n`)
