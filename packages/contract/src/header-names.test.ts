@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { foldedName, isHopByHop, nominatedNames } from './header-names.ts'
+import { foldedName, isHopByHop, isTrustedName, nominatedNames } from './header-names.ts'
 
 it('every spelling that a backend could take for a trusted name folds onto it', () => {
   for (const name of ['Mux-User', 'mux_user', 'MUX-user', 'Mux.User', 'mux~user']) {
@@ -15,4 +15,23 @@ it('names nominated by Connection are found whatever their case and spacing', ()
 it('hop-by-hop headers are known in every case', () => {
   expect(isHopByHop('Transfer-Encoding')).toBe(true)
   expect(isHopByHop('Content-Length')).toBe(false)
+})
+
+it.each([
+  ['Mux-User', true],
+  ['mux_user', true],
+  ['MUX-anything', true],
+  ['Mux.User', true],
+  ['X-Remote-User', true],
+  ['Remote_User', true],
+  ['X-Forwarded_Host', true],
+  ['Forwarded', true],
+  ['Signature-Input', true],
+  ['X-Request-ID', true],
+  ['Muxer', false],
+  ['X-Checksum', false],
+  ['X-Forwarder', false],
+  ['Signatures', false],
+])('%s is believed by instances without proof: %s', (name, expected) => {
+  expect(isTrustedName(foldedName(name))).toBe(expected)
 })

@@ -36,3 +36,25 @@ export function nominatedNames(connectionValues: readonly string[]): Set<string>
 export function foldedName(name: string): string {
   return name.toLowerCase().replace(/[^a-z0-9]/g, '-')
 }
+
+const TRUSTED: ReadonlySet<string> = new Set([
+  'remote-user',
+  'x-remote-user',
+  'x-request-id',
+  'x-real-ip',
+  'forwarded',
+  'signature',
+  'signature-input',
+  // CGI makes HTTP_PROXY of it, which HTTP clients obey (httpoxy).
+  'proxy',
+])
+const TRUSTED_PREFIXES = ['mux-', 'x-forwarded-']
+
+/**
+ * True for a folded name that an instance, or what it is built with, believes without proof. Neither as a header nor
+ * as a trailer is one ever passed on from outside, in any spelling that folds onto it: believing `X_Remote_User` is
+ * what oauth2-proxy, Traefik, Caddy and Django each had to fix. The configured identity header is one more of them.
+ */
+export function isTrustedName(folded: string): boolean {
+  return TRUSTED.has(folded) || TRUSTED_PREFIXES.some((prefix) => folded.startsWith(prefix))
+}

@@ -1,28 +1,10 @@
-import { foldedName, isHopByHop, nominatedNames, type Decision } from '@mux/contract'
+import { foldedName, isHopByHop, isTrustedName, nominatedNames, type Decision } from '@mux/contract'
 import { rememberByName } from './by-name.ts'
 import { headerValues } from './forward.ts'
 import { stripSessionCookie } from './session.ts'
 
 /** The header by which an application that knows nothing of mux learns who is there. */
 export const DEFAULT_IDENTITY_HEADER = 'X-Remote-User'
-
-/**
- * Folded names that an instance, or what it is built with, believes without proof. None is ever passed on from
- * outside, in any spelling that folds onto it: believing `X_Remote_User` is what oauth2-proxy, Traefik, Caddy and
- * Django each had to fix.
- */
-const TRUSTED: ReadonlySet<string> = new Set([
-  'remote-user',
-  'x-remote-user',
-  'x-request-id',
-  'x-real-ip',
-  'forwarded',
-  'signature',
-  'signature-input',
-  // CGI makes HTTP_PROXY of it, which HTTP clients obey (httpoxy).
-  'proxy',
-])
-const TRUSTED_PREFIXES = ['mux-', 'x-forwarded-']
 
 /** The body's framing and the client's wish to be asked for it are settled between the two hops. */
 const FRAMING: ReadonlySet<string> = new Set(['content-length', 'transfer-encoding', 'expect'])
@@ -80,7 +62,10 @@ export function requestHeaders(raw: readonly string[], facts: InstanceFacts): st
 const judge = rememberByName((name) => {
   const lowerName = name.toLowerCase()
   const folded = foldedName(name)
-  const ours = TRUSTED.has(folded) || TRUSTED_PREFIXES.some((prefix) => folded.startsWith(prefix))
   const disguised = folded !== lowerName && DISGUISED.has(folded)
-  return { lowerName, folded, dropped: ours || disguised || isHopByHop(folded) || FRAMING.has(folded) }
+  return {
+    lowerName,
+    folded,
+    dropped: isTrustedName(folded) || disguised || isHopByHop(folded) || FRAMING.has(folded),
+  }
 })

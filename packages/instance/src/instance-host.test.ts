@@ -37,10 +37,10 @@ it.each(['overlap', 'replace'] as const)(
     const front = await serveFront(supervisor)
     const agent = new Agent({ keepAlive: true, maxSockets: 16 })
     onTestFinished(() => agent.destroy())
-    let restarted = false
+    const restarted = new AbortController()
     const pids = new Set<string>()
     const worker = async (): Promise<void> => {
-      while (!restarted) {
+      while (!restarted.signal.aborted) {
         const { status, text } = await post(front.port, agent)
         expect(status).toBe(200)
         pids.add(/"pid":(\d+)/.exec(text)![1]!)
@@ -48,7 +48,7 @@ it.each(['overlap', 'replace'] as const)(
     }
     const workers = Array.from({ length: 16 }, worker)
     for (let round = 0; round < 3; round++) await supervisor.restart(django2)
-    restarted = true
+    restarted.abort()
     await Promise.all(workers)
     expect(pids.size).toBeGreaterThanOrEqual(3)
     expect(front.problems).toEqual([])

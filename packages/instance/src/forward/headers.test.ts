@@ -32,20 +32,10 @@ describe('the framing of a body', () => {
 describe('a trusted name', () => {
   const isTrusted = trustedNames('X-Auth-User')
   it.each([
-    ['Mux-User', true],
     ['mux_user', true],
-    ['MUX-anything', true],
-    ['Mux.User', true],
     ['x_auth-USER', true],
     ['X-Remote-User', true],
-    ['Remote_User', true],
-    ['X-Forwarded_Host', true],
-    ['Forwarded', true],
-    ['Signature-Input', true],
-    ['X-Request-ID', true],
-    ['Muxer', false],
-    ['X-Checksum', false],
-    ['X-Forwarder', false],
+    ['X-Auth-Users', false],
   ])('%s: %s', (name, expected) => {
     expect(isTrusted(name)).toBe(expected)
   })

@@ -1,4 +1,4 @@
-import { foldedName, isHopByHop, nominatedNames } from '@mux/contract'
+import { foldedName, isHopByHop, isTrustedName, nominatedNames } from '@mux/contract'
 
 /** How the body of a request is delimited, and whether its client waits to be asked for it (RFC 9110 section 10.1.1). */
 export interface BodyFraming {
@@ -51,24 +51,15 @@ export function lengthAllowedBy(status: number, headers: string[]): string[] {
     : headers
 }
 
-/** Folded names by which an instance may learn something that only mux may tell it. */
-const TRUSTED = new Set(['x-request-id', 'forwarded', 'x-real-ip', 'remote-user', 'x-remote-user', 'proxy'])
-
 /**
- * A test for the names, in any spelling that some backend takes for the same one, that mux sets itself.
+ * A test for the names, in any spelling that some backend takes for the same one, that only mux may send.
  * @param identityHeader the configured one, besides `Mux-User`
  */
 export function trustedNames(identityHeader: string): (name: string) => boolean {
   const identity = foldedName(identityHeader)
   return (name) => {
     const folded = foldedName(name)
-    return (
-      folded === identity ||
-      TRUSTED.has(folded) ||
-      folded.startsWith('mux-') ||
-      folded.startsWith('x-forwarded-') ||
-      folded.startsWith('signature')
-    )
+    return folded === identity || isTrustedName(folded)
   }
 }
 
