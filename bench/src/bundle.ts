@@ -16,7 +16,7 @@ export async function bundleEdge(directory: string): Promise<EdgeBundle> {
     { cwd: EDGE, env: { ...process.env, WRANGLER_SEND_METRICS: 'false', CI: 'true' }, timeout: 60_000 },
   )
   const text = await readFile(join(EDGE, 'wrangler.jsonc'), 'utf8')
-  const settings = JSON.parse(text.replace(/^\s*\/\/.*$/gm, '')) as {
+  const settings = JSON.parse(text.replace(/^\s*\/\/.*$/gm, '').replace(/,(\s*[}\]])/g, '$1')) as {
     compatibility_date: string
     compatibility_flags?: string[]
   }

@@ -38,7 +38,7 @@ export async function startWorkers(
   upstream: string,
   secrets: Record<string, string>,
 ): Promise<Workers> {
-  await mkdir(join(directory, 'kv'))
+  await mkdir(join(directory, 'kv'), { recursive: true })
   await cp(bundle.file, join(directory, 'edge.js'))
   await cp(join(import.meta.dirname, 'fixtures', 'pass-through.js'), join(directory, 'pass-through.js'))
   await writeFile(join(directory, 'config.capnp'), configuration(bundle, upstream, Object.keys(secrets)))
