@@ -1,6 +1,6 @@
 import { type ChildProcess as NodeChild, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { endTree, type TreeEnd } from './end-tree.ts'
+import { endTree, type TreeEnd, type TreeEndOptions } from './end-tree.ts'
 import { type ProcessIdentity, startTimeOf } from './process-tree.ts'
 import { displayName, findProgram } from './program.ts'
 import { type LaunchPlan, MARKER_VARIABLE, SettingsError } from './settings.ts'
@@ -13,13 +13,7 @@ export interface Exit {
   at: Date
 }
 
-export interface StopOptions {
-  signal: NodeJS.Signals
-  /** Milliseconds from the signal to SIGKILL. */
-  limit: number
-  /** When aborted, SIGKILL is not waited for. */
-  hurry: AbortSignal
-}
+export type StopOptions = Pick<TreeEndOptions, 'signal' | 'limit' | 'hurry'>
 
 /** A program that we started in a session of its own, with all that it starts in turn. */
 export class ChildProcess {
@@ -48,7 +42,12 @@ export class ChildProcess {
     const child = await spawned(plan, findProgram(plan), instance, output).catch((error: unknown) => {
       throw startFailure(plan, error as NodeJS.ErrnoException)
     })
-    return new ChildProcess(child, plan.environment[MARKER_VARIABLE]!)
+    try {
+      return new ChildProcess(child, plan.environment[MARKER_VARIABLE]!)
+    } catch (error) {
+      child.kill('SIGKILL')
+      throw error
+    }
   }
 
   /** How it ended, once it has. */
@@ -58,7 +57,12 @@ export class ChildProcess {
 
   /** Ends it and everything that it started; again, it is the same end. */
   stop(options: StopOptions): Promise<TreeEnd> {
-    this.#stopping ??= endTree(this.identity, { ...options, exited: this.exited })
+    this.#stopping ??= endTree(this.identity, {
+      ...options,
+      // Until its exit is known it has not been reaped, and its pid is nobody else's.
+      isAlive: () => this.#exit === undefined,
+      exited: this.exited,
+    })
     return this.#stopping
   }
 }

@@ -28,7 +28,7 @@ export interface SecretFile {
 }
 
 export interface InstanceLimits {
-  /** Milliseconds. */
+  /** Milliseconds, here and in `idle`: at most 24 days, or a timer would fire at once. */
   start: number
   drain: number
   stop: number

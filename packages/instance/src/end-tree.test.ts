@@ -8,6 +8,7 @@ import { define, lives, temporaryDirectory } from './fixtures/laboratory.ts'
 import type { Generation } from './generation.ts'
 import { LogFile } from './log-file.ts'
 import { endTree } from './end-tree.ts'
+import { isAlive } from './process-tree.ts'
 
 const hurry = new AbortController().signal
 
@@ -73,7 +74,7 @@ describe('the end of a process tree', () => {
     const bystander = spawn('sleep', ['60'], { stdio: 'ignore', detached: true })
     try {
       const identity = { pid: bystander.pid!, startTime: 'another boot/1', marker: 'x'.repeat(32) }
-      await endTree(identity, { signal: 'SIGKILL', limit: 100, hurry })
+      await endTree(identity, { signal: 'SIGKILL', limit: 100, hurry, isAlive: () => isAlive(identity) })
       expect(lives(bystander.pid!)).toBe(true)
     } finally {
       bystander.kill('SIGKILL')

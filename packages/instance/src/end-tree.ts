@@ -1,4 +1,4 @@
-import { forEachOfTree, isAlive, type ProcessIdentity, signal } from './process-tree.ts'
+import { forEachOfTree, type ProcessIdentity, signal } from './process-tree.ts'
 import { pause, within } from './wait.ts'
 
 /** Milliseconds that the kernel is given to carry out SIGKILL; only a process stuck inside it takes longer. */
@@ -13,11 +13,15 @@ export interface TreeEnd {
   survivors: number[]
 }
 
-interface EndOptions {
+export interface TreeEndOptions {
   signal: NodeJS.Signals
+  /** Milliseconds from the signal to SIGKILL. */
   limit: number
+  /** When aborted, SIGKILL is not waited for. */
   hurry: AbortSignal
-  /** Settles when the leader is gone; absent when another process started it. */
+  /** Whether the leader is still there, so that its group may be signalled by its number. */
+  isAlive: () => boolean
+  /** Settles when the leader has been reaped; absent when another process started it. */
   exited?: Promise<unknown>
 }
 
@@ -25,47 +29,54 @@ interface EndOptions {
  * Ends a process tree: the signal to the group, then, when `limit` milliseconds are over, SIGKILL to whatever is
  * left of the tree. Returns when a look at the whole machine finds nothing of it.
  */
-export async function endTree(identity: ProcessIdentity, options: EndOptions): Promise<TreeEnd> {
-  const { limit, hurry, exited } = options
-  const startedHere = exited !== undefined
+export async function endTree(identity: ProcessIdentity, options: TreeEndOptions): Promise<TreeEnd> {
+  const { limit, hurry, isAlive, exited } = options
   const deadline = performance.now() + limit
   const left = () => deadline - performance.now()
 
-  let groupTold = false
-  if (isAlive(identity)) groupTold = signal(-identity.pid, options.signal)
+  const groupTold = isAlive() && signal(-identity.pid, options.signal)
   if (exited) await within(exited, limit, hurry)
   // Those outside the group are told once the leader is gone, since until then it may well want to end them itself.
-  let strangersTold = false
+  let othersTold = false
   for (let wait = FIRST_LOOK; left() > 0 && !hurry.aborted; wait = Math.min(wait * 2, LONGEST_PAUSE)) {
-    const leaderGone = !isAlive(identity)
-    const count = await forEachOfTree(identity, startedHere, (pid, group) => {
-      if (leaderGone && !strangersTold && !(groupTold && group === identity.pid)) signal(pid, options.signal)
+    const tell: boolean = !othersTold && !isAlive()
+    const found = await look(identity, options, (pid, group) => {
+      if (tell && !(groupTold && group === identity.pid)) signal(pid, options.signal)
     })
-    if (count === 0) return { killed: false, survivors: [] }
-    strangersTold ||= leaderGone
+    if (found === 0) return { killed: false, survivors: [] }
+    othersTold ||= tell
     await pause(Math.min(wait, Math.max(left(), 0)), hurry)
   }
-  return { killed: true, survivors: await kill(identity, startedHere, exited) }
+  return { killed: true, survivors: await kill(identity, options) }
 }
 
-async function kill(
-  identity: ProcessIdentity,
-  startedHere: boolean,
-  exited: Promise<unknown> | undefined,
-): Promise<number[]> {
+async function kill(identity: ProcessIdentity, options: TreeEndOptions): Promise<number[]> {
   const deadline = performance.now() + KILL_LIMIT
   for (;;) {
-    if (isAlive(identity)) signal(-identity.pid, 'SIGKILL')
-    const found: number[] = []
-    await forEachOfTree(identity, startedHere, (pid) => {
-      found.push(pid)
+    if (options.isAlive()) signal(-identity.pid, 'SIGKILL')
+    const pids: number[] = []
+    const found = await look(identity, options, (pid) => {
+      pids.push(pid)
       signal(pid, 'SIGKILL')
     })
-    if (found.length === 0) break
-    if (performance.now() > deadline) return found
+    if (found === 0) break
+    if (performance.now() > deadline) return pids.length > 0 ? pids : [identity.pid]
     await pause(FIRST_LOOK)
   }
-  // Gone from the list of the living, it has still to be reaped, or its pid stays taken by a zombie.
-  if (exited) await within(exited, KILL_LIMIT)
+  // Gone from among the living, it has still to be reaped, or a zombie keeps its pid.
+  if (options.exited) await within(options.exited, KILL_LIMIT)
   return []
+}
+
+/** How many of the tree are there; when that cannot be seen at the moment, not none. */
+async function look(
+  identity: ProcessIdentity,
+  { exited }: TreeEndOptions,
+  visit: (pid: number, group: number) => void,
+): Promise<number> {
+  try {
+    return await forEachOfTree(identity, exited !== undefined, visit)
+  } catch {
+    return Infinity
+  }
 }

@@ -8,7 +8,7 @@ import type { Address, Lease } from './lease.ts'
 import type { ProcessIdentity } from './process-tree.ts'
 import { within } from './wait.ts'
 
-/** Milliseconds that exchanges have to end themselves once the drain limit is over. */
+/** Milliseconds that exchanges have to end themselves once the drain limit is over, or the process is. */
 const LAST_WORDS = 2_000
 
 export interface GenerationParts {
@@ -80,9 +80,9 @@ export class Generation {
     return this.#lastUse
   }
 
-  /** The same, but counted from when it became ready as long as nobody has used it. */
-  get idleSince(): number {
-    return this.#lastUse ?? this.#readyAt ?? performance.now()
+  /** When it became ready, on the monotonic clock; null before. */
+  get readyAt(): number | null {
+    return this.#readyAt
   }
 
   get leaving(): boolean {
@@ -91,11 +91,6 @@ export class Generation {
 
   get ended(): AbortSignal {
     return this.#ended.signal
-  }
-
-  /** Milliseconds for which it has been ready; null when it never was. */
-  get readyFor(): number | null {
-    return this.#readyAt === null ? null : performance.now() - this.#readyAt
   }
 
   markReady(): void {
@@ -130,12 +125,20 @@ export class Generation {
 
   async #endOnce(): Promise<TreeEnd> {
     this.#leaving = true
+    // An application that ends when its last connection does should not have to wait for ours.
+    if (!this.exit) await this.#disconnect()
     const { stopSignal, limits } = this.definition
     const end = await this.#process.stop({ signal: stopSignal, limit: limits.stop, hurry: this.#hurry })
-    this.#ended.abort()
-    await this.pool.destroy()
+    // What a process sent before it crashed has still to be read.
+    if (this.#inFlight > 0) await within(this.#quiet(), LAST_WORDS, this.#hurry)
+    await this.#disconnect()
     if (end.survivors.length === 0) this.#vacate()
     return end
+  }
+
+  async #disconnect(): Promise<void> {
+    this.#ended.abort()
+    await this.pool.destroy()
   }
 
   #quiet(): Promise<void> {

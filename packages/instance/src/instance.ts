@@ -146,7 +146,7 @@ export class Instance implements SlotHolder {
   idleSince(): number | null {
     const { phase, lineage } = this.#succession
     const isIdle = phase === 'ready' && !this.#orders.busy && lineage.inFlight === 0
-    return isIdle ? lineage.current!.idleSince : null
+    return isIdle ? Math.max(lineage.current!.readyAt!, lineage.lastUse ?? 0) : null
   }
 
   isLeaving(): boolean {

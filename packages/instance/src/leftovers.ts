@@ -4,7 +4,7 @@ import type { InstanceDefinition } from './definition.ts'
 import { endTree } from './end-tree.ts'
 import { type GenerationRecord, readRecords, removeRecord } from './generation-record.ts'
 import type { LogEvent } from './log-event.ts'
-import { canIdentify } from './process-tree.ts'
+import { canIdentify, isAlive } from './process-tree.ts'
 
 /** How the processes of an instance that is no longer defined are ended. */
 const DEFAULT_STOP = { signal: 'SIGTERM', limit: 10_000 } as const
@@ -34,7 +34,8 @@ async function endLeftover(run: string, record: GenerationRecord, options: Lefto
   const definition = definitions.find(({ name }) => name === instance)
   const stop = definition ? { signal: definition.stopSignal, limit: definition.limits.stop } : DEFAULT_STOP
   // Without a pid the supervisor died in the act of starting it: -1 is nobody's, and leaves the marker to go by.
-  const { survivors } = await endTree({ pid: pid ?? -1, startTime, marker }, { ...stop, hurry })
+  const identity = { pid: pid ?? -1, startTime, marker }
+  const { survivors } = await endTree(identity, { ...stop, hurry, isAlive: () => isAlive(identity) })
   log({ event: 'leftover_ended', instance, generation: number, pid, survivors: survivors.join(' ') || null })
   if (survivors.length > 0) return
   if ('socketPath' in address) rmSync(address.socketPath, { force: true })

@@ -46,9 +46,10 @@ export class Lineage {
     return sum
   }
 
-  /** When an exchange with the one that serves, or served last, began or ended; on the monotonic clock. */
+  /** When an exchange with any of them, past ones included, last began or ended; on the monotonic clock. */
   get lastUse(): number | null {
-    return this.#current?.lastUse ?? this.#lastUse
+    const uses = [this.#current, ...this.#retiring.keys()].flatMap((generation) => generation?.lastUse ?? [])
+    return this.#lastUse === null && uses.length === 0 ? null : Math.max(this.#lastUse ?? 0, ...uses)
   }
 
   get lastExit(): Exit | undefined {
@@ -97,7 +98,6 @@ export class Lineage {
   /** Takes the one that serves out of service, if there is one; see {@link retire}. */
   async leave(): Promise<number> {
     const current = this.#current
-    this.#lastUse = this.lastUse
     this.#current = undefined
     return current ? this.retire(current) : 0
   }
@@ -121,7 +121,6 @@ export class Lineage {
   }
 
   #bury(generation: Generation, exit: Exit): void {
-    this.#lastUse = this.lastUse
     this.#current = undefined
     this.#lastExit = exit
     const { number, pid } = generation
@@ -133,11 +132,17 @@ export class Lineage {
   }
 
   async #end(generation: Generation): Promise<void> {
-    const { killed, survivors } = await generation.end()
+    const { number, pid } = generation
+    const { event } = this.#options
+    try {
+      const { killed, survivors } = await generation.end()
+      this.#survivors = survivors
+      event('ended', { generation: number, pid, killed, survivors: survivors.join(' ') || null })
+    } catch (error) {
+      event('fault', { generation: number, message: String(error) })
+    }
+    this.#lastUse = this.lastUse
     this.#retiring.delete(generation)
     this.#lastExit = generation.exit ?? this.#lastExit
-    this.#survivors = survivors
-    const { number, pid } = generation
-    this.#options.event('ended', { generation: number, pid, killed, survivors: survivors.join(' ') || null })
   }
 }

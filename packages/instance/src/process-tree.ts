@@ -121,8 +121,11 @@ function factsOf(pid: number): ProcessFacts | undefined {
   let text: string
   try {
     text = readFileSync(`/proc/${pid}/stat`, 'latin1')
-  } catch {
-    return undefined
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    // Anything else, such as no free descriptor, must not make a living process look gone.
+    if (code === 'ENOENT' || code === 'ESRCH') return undefined
+    throw error
   }
   // The second field is the program's name in parentheses, and may itself contain spaces and parentheses.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')

@@ -49,7 +49,7 @@ export class Succession {
       crashed: (generation, { code, signal }) => {
         this.#idleTimer?.stop()
         const how = signal ? `was ended by ${signal}` : `exited with code ${code}`
-        this.#fail(`It ${how} while it served.`, generation.readyFor, true)
+        this.#fail(`It ${how} while it served.`, performance.now() - generation.readyAt!, true)
       },
     })
   }

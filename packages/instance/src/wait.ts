@@ -1,35 +1,24 @@
-/** Resolves after `milliseconds`, or at once when `signal` aborts. Never rejects. */
-export function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
+/**
+ * Waits for `promise`, but not longer than `milliseconds` and not after `signal` aborts. Never rejects.
+ * @returns whether it was settled in time
+ */
+export function within(promise: Promise<unknown>, milliseconds: number, signal?: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
-    const done = () => {
+    const finish = (settled: boolean) => {
       clearTimeout(timer)
-      signal?.removeEventListener('abort', done)
-      resolve()
+      signal?.removeEventListener('abort', giveUp)
+      resolve(settled)
     }
-    const timer = setTimeout(done, milliseconds)
-    if (signal?.aborted) done()
-    else signal?.addEventListener('abort', done)
+    const giveUp = () => finish(false)
+    const inTime = () => finish(true)
+    const timer = setTimeout(giveUp, milliseconds)
+    signal?.addEventListener('abort', giveUp)
+    promise.then(inTime, inTime)
+    if (signal?.aborted) giveUp()
   })
 }
 
-/**
- * Waits for `promise`, but not longer than `milliseconds` and not after `signal` aborts.
- * @returns whether it was kept in time; its rejection counts as kept
- */
-export async function within(
-  promise: Promise<unknown>,
-  milliseconds: number,
-  signal?: AbortSignal,
-): Promise<boolean> {
-  const enough = new AbortController()
-  const limit = signal ? AbortSignal.any([signal, enough.signal]) : enough.signal
-  const kept = promise.then(
-    () => true,
-    () => true,
-  )
-  try {
-    return await Promise.race([kept, pause(milliseconds, limit).then(() => false)])
-  } finally {
-    enough.abort()
-  }
+/** Resolves after `milliseconds`, or at once when `signal` aborts. */
+export async function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  await within(new Promise(() => {}), milliseconds, signal)
 }
