@@ -15,7 +15,8 @@ const scratch = mkdtempSync(join(tmpdir(), 'mux-check-'))
 const [, toolPath] = readFileSync(join(root, 'node_modules', '.mux-ready'), 'utf8').split('\n')
 Object.assign(process.env, {
   PATH: `${toolPath}${delimiter}${process.env.PATH}`,
-  [process.stdout.isTTY ? 'FORCE_COLOR' : 'NO_COLOR']: '1',
+  // The same here as in CI: what a test starts must not find a terminal's colours.
+  NO_COLOR: '1',
   DO_NOT_TRACK: '1',
   TURBO_TELEMETRY_DISABLED: '1',
   WRANGLER_SEND_METRICS: 'false',
@@ -44,7 +45,8 @@ await Promise.all([
 ])
 await inOrder([
   ...readdirSync(join(root, 'packages')).map((name) => vitest(`packages/${name}`, 300)),
-  vitest('scripts', 60),
+  vitest('scripts', 120),
+  vitest('bench', 60),
   nodeTest('examples/notes'),
   ...djangoTest('examples/django'),
   vitest('test', 420),
