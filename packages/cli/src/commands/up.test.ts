@@ -208,7 +208,7 @@ describe('mux up --detach', () => {
     const child = Number(await started())
     process.kill(child, 'SIGSTOP')
     starter.child.kill('SIGKILL')
-    await once(starter.child, 'close')
+    await once(starter.child, 'exit')
     process.kill(child, 'SIGCONT')
     await expect.poll(() => project.read('.mux/logs/mux.log'), BOUND).toMatch(/event=down\n$/)
     expect((await project.mux('status')).code).toBe(5)
