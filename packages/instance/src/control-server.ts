@@ -106,11 +106,16 @@ async function carryOut(
 async function readBody(incoming: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0
-  for await (const chunk of incoming as AsyncIterable<Buffer>) {
-    size += chunk.length
-    if (size > CONTROL_MAX_BODY) throw notUnderstood(`it is longer than ${CONTROL_MAX_BODY} bytes`)
-    chunks.push(chunk)
+  try {
+    for await (const chunk of incoming as AsyncIterable<Buffer>) {
+      size += chunk.length
+      if (size > CONTROL_MAX_BODY) break
+      chunks.push(chunk)
+    }
+  } catch {
+    throw notUnderstood('it breaks off')
   }
+  if (size > CONTROL_MAX_BODY) throw notUnderstood(`it is longer than ${CONTROL_MAX_BODY} bytes`)
   return Buffer.concat(chunks).toString('utf8')
 }
 

@@ -180,6 +180,19 @@ describe('what the client sees', () => {
     expect(front.leased).toBe(0)
   })
 
+  it.each([
+    ['a kept connection', 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['its own connection', 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
+  ])('is the whole of an answer that ends with its connection, on %s', async (_, request) => {
+    const peer = await startRawPeer((socket, received) => {
+      if (received.endsWith('\r\n\r\n')) socket.end('HTTP/1.0 200 OK\r\nServer: old\r\n\r\nto the end')
+    })
+    const front = await startFront(peer.address)
+    expect(await rawClient(front.port, request).until(/\r\n0\r\n\r\n$/)).toMatch(
+      /^HTTP\/1.1 200 OK[^]*to the end/,
+    )
+  })
+
   it('is the trailers of a chunked answer', async () => {
     const chunked =
       'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 7\r\nx-sum: 8\r\n\r\n'

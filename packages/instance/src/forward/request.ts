@@ -177,10 +177,10 @@ class Exchange implements Receiver, ClaimOptions {
 
   ended(rawTrailers: string[]): void {
     if (this.#over) return
-    if (rawTrailers.length > 0) {
-      this.#outgoing.addTrailers(
-        passingTrailers(this.#order.answerHeaders(rawTrailers), this.#means.isTrusted),
-      )
+    try {
+      if (rawTrailers.length > 0) this.#outgoing.addTrailers(this.#trailersOf(rawTrailers))
+    } catch (error) {
+      return this.failed(error as Error)
     }
     this.#outgoing.end()
     this.#settle()
@@ -193,8 +193,8 @@ class Exchange implements Receiver, ClaimOptions {
       this.#outgoing.destroy()
       return this.#settle()
     }
-    if (this.#mayRepeat(error)) return this.#repeat()
-    this.#settle(toProblem(error))
+    if (this.#mayRepeat(error)) this.#repeat()
+    else this.#settle(toProblem(error))
   }
 
   clientGone(): void {
@@ -219,10 +219,17 @@ class Exchange implements Receiver, ClaimOptions {
     return this.#upstream === undefined || (this.#body === null && REPEATABLE.has(this.#incoming.method!))
   }
 
-  /** @throws as {@link sendAlone} */
   #repeat(): void {
     this.#repeated = true
-    sendAlone(this.#lease!.address, this.#request(), this)
+    try {
+      sendAlone(this.#lease!.address, this.#request(), this)
+    } catch (error) {
+      this.#settle(toProblem(error as Error))
+    }
+  }
+
+  #trailersOf(rawTrailers: readonly string[]): [string, string][] {
+    return passingTrailers(this.#order.answerHeaders(rawTrailers), this.#means.isTrusted)
   }
 
   #settle(problem?: unknown): void {
