@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, lstatSync, mkdirSync, readlinkSync, rmSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, readlinkSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -49,6 +49,15 @@ describe('the path of a socket', () => {
     const again = socketPath(directory, 'control.sock')
     expect(again).not.toBe(path)
     expect(existsSync(join(again, '..'))).toBe(true)
+  })
+
+  it('is another one for the copy of a project', () => {
+    const directory = deepDirectory()
+    const path = socketPath(directory, 'control.sock')
+    const copy = deepDirectory()
+    cpSync(directory, copy, { recursive: true, verbatimSymlinks: true })
+    expect(socketPath(copy, 'control.sock')).not.toBe(path)
+    expect(socketPath(directory, 'control.sock')).toBe(path)
   })
 
   it('is refused in a short directory that others may enter', () => {

@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto'
 import {
-  chmodSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   symlinkSync,
-  unlinkSync,
 } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -18,6 +17,8 @@ import type { Address } from './lease.ts'
 const LONGEST_SOCKET_PATH = process.platform === 'linux' ? 107 : 103
 /** A temporary directory with a longer path than this leaves no room for the name of a socket. */
 const LONGEST_TEMPORARY = 32
+/** In such a directory, a link back to the `run` that it stands in for. */
+const OWNER = 'run'
 const FIRST_PORT = 20_000
 const PORT_TRIES = 50
 
@@ -37,7 +38,7 @@ export function socketPath(stateDirectory: string, name: string): string {
   mkdirSync(run, { recursive: true, mode: 0o700 })
   const path = join(run, name)
   if (fits(path)) return path
-  const directory = shortDirectory(join(run, 'short'))
+  const directory = shortDirectory(run)
   const short = join(directory, name)
   // The name of an instance may have 63 characters; what stands for it need not.
   return fits(short) ? short : join(directory, createHash('sha256').update(name).digest('hex').slice(0, 24))
@@ -47,38 +48,42 @@ function fits(path: string): boolean {
   return Buffer.byteLength(path) <= LONGEST_SOCKET_PATH
 }
 
-function shortDirectory(pointer: string): string {
-  const known = readPointer(pointer)
-  if (known !== undefined && isPrivate(known)) return known
+function shortDirectory(run: string): string {
+  const pointer = join(run, 'short')
+  const known = readLink(pointer)
+  if (known !== undefined && isOurs(known, run)) return known
   const temporary = Buffer.byteLength(tmpdir()) > LONGEST_TEMPORARY ? '/tmp' : tmpdir()
   const made = mkdtempSync(join(temporary, 'mux-'))
-  chmodSync(made, 0o700)
-  if (known !== undefined) unlinkSync(pointer)
+  symlinkSync(run, join(made, OWNER))
+  if (known !== undefined) rmSync(pointer, { force: true })
   try {
     symlinkSync(made, pointer)
     return made
   } catch (error) {
+    rmSync(made, { recursive: true })
     // Another process of this project was quicker.
-    const theirs = readPointer(pointer)
-    if (theirs !== undefined && isPrivate(theirs)) return theirs
+    const theirs = readLink(pointer)
+    if (theirs !== undefined && isOurs(theirs, run)) return theirs
     throw error
   }
 }
 
-function readPointer(pointer: string): string | undefined {
+function readLink(path: string): string | undefined {
   try {
-    return readlinkSync(pointer)
+    return readlinkSync(path)
   } catch {
     return undefined
   }
 }
 
-/** False when it is gone, which a cleaner of temporary files may see to. */
-function isPrivate(directory: string): boolean {
+/** False when a cleaner of temporary files took it away, and for the copy of a project, whose pointer was copied too. */
+function isOurs(directory: string, run: string): boolean {
   const found = lstatSync(directory, { throwIfNoEntry: false })
   if (found === undefined) return false
-  if (found.isDirectory() && found.uid === process.getuid?.() && (found.mode & 0o077) === 0) return true
-  throw new Error(`The directory for sockets, ${directory}, is not this user's alone (0700). Remove it.`)
+  if (!found.isDirectory() || found.uid !== process.getuid?.() || (found.mode & 0o077) !== 0) {
+    throw new Error(`The directory for sockets, ${directory}, is not this user's alone (0700). Remove it.`)
+  }
+  return readLink(join(directory, OWNER)) === run
 }
 
 /** Hands out loopback ports, each to one generation at a time. */
@@ -113,10 +118,14 @@ function firstEphemeralPort(): number {
   }
 }
 
+/** The port, or a free one for 0; undefined when somebody else has it. */
 function bindable(port: number): Promise<number | undefined> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const server = createServer()
-    server.once('error', () => resolve(undefined))
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE') resolve(undefined)
+      else reject(error)
+    })
     server.listen(port, '127.0.0.1', () => {
       const bound = server.address()
       server.close(() => resolve(typeof bound === 'object' ? bound?.port : undefined))

@@ -90,25 +90,27 @@ async function launch(
     else rmSync(address.socketPath, { force: true })
     removeRecord(run, { instance, number })
   }
+  const record = { instance, number, marker, address }
+  let process: ChildProcess
+  let logStart: number
   try {
     const plan = launchPlan(definition, { address, data, marker, secrets }, environment)
-    const record = { instance, number, marker, address }
     writeRecord(run, { ...record, pid: null, startTime: null })
     const { descriptor, start } = log.open()
-    const process = await ChildProcess.launch(plan, instance, descriptor).finally(() => closeSync(descriptor))
-    const generation = new Generation({ number, definition, address, process, vacate, hurry })
-    try {
-      const { pid, startTime } = process.identity
-      writeRecord(run, { ...record, pid, startTime })
-    } catch (error) {
-      await generation.end()
-      throw error
-    }
-    return { generation, logStart: start }
+    process = await ChildProcess.launch(plan, instance, descriptor).finally(() => closeSync(descriptor))
+    logStart = start
   } catch (error) {
     vacate()
     throw error
   }
+  const generation = new Generation({ number, definition, address, process, vacate, hurry })
+  try {
+    writeRecord(run, { ...record, pid: generation.pid, startTime: generation.identity.startTime })
+  } catch (error) {
+    await generation.end()
+    throw error
+  }
+  return { generation, logStart }
 }
 
 async function findAddress(
