@@ -23,7 +23,7 @@ export async function confirmed(question: string, yes: boolean): Promise<void> {
     throw new CliError('confirmation_needed', `${question} Nobody is here to ask.`, 'Confirm it with --yes.')
   const { default: confirm } = await import('@inquirer/confirm')
   if (!(await confirm({ message: question, default: false }, CONTEXT)))
-    throw new CliError('cancelled', 'Nothing was changed.')
+    throw new CliError('cancelled', 'Not confirmed: nothing was changed.')
 }
 
 /** Asks for a text without showing it; when it is a new one, twice. */

@@ -6,10 +6,12 @@ import { ensureStateDirectory, type Project } from './project.ts'
 
 /** How long a command waits for the one before it, in milliseconds. Each holds the lock for a few. */
 const PATIENCE = 15_000
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /**
  * Runs `task` while no other process changes this project: mux.yaml, its secrets, and which instance is whose. The lock
- * is SQLite's on a file of its own, so that the kernel frees it however the process ends.
+ * is SQLite's on a file of its own, so that the kernel frees it however the process ends. Ctrl-C takes effect before the
+ * task or after it.
  * @throws {CliError} `locked` when another one does not come to an end
  */
 export async function withProjectLock<Result>(
@@ -20,7 +22,7 @@ export async function withProjectLock<Result>(
   const database = new DatabaseSync(join(project.state.run, 'change.lock'))
   try {
     await acquire(database)
-    return await task()
+    return await uninterrupted(task)
   } finally {
     database.close()
   }
@@ -45,6 +47,21 @@ async function acquire(database: DatabaseSync): Promise<void> {
         )
     }
     await sleep(5 + Math.random() * 20)
+  }
+}
+
+/** What a task does in several files is done to its end, or the operator would find half of it. */
+async function uninterrupted<Result>(task: () => Promise<Result>): Promise<Result> {
+  let came: NodeJS.Signals | undefined
+  const remember = (signal: NodeJS.Signals) => {
+    came ??= signal
+  }
+  for (const signal of SIGNALS) process.on(signal, remember)
+  try {
+    return await task()
+  } finally {
+    for (const signal of SIGNALS) process.off(signal, remember)
+    if (came !== undefined) process.kill(process.pid, came)
   }
 }
 

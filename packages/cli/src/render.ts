@@ -28,7 +28,12 @@ export function table<Row>(
   const total = widths.reduce((sum, one) => sum + one, GAP.length * (columns.length - 1))
   if (total > width)
     return cells
-      .map((row) => fields(columns.map((column, i) => [column.header.toLowerCase(), row[i]!])))
+      .map((row) =>
+        fields(
+          columns.map((column, i) => [column.header.toLowerCase(), row[i]!]),
+          width,
+        ),
+      )
       .join('\n\n')
   const line = (row: readonly string[]) =>
     row
@@ -38,10 +43,30 @@ export function table<Row>(
   return [strong(line(columns.map((column) => column.header.toUpperCase()))), ...cells.map(line)].join('\n')
 }
 
-/** Labels and their values, one pair a line, the values under each other. */
-export function fields(pairs: readonly (readonly [label: string, value: string])[]): string {
-  const width = Math.max(0, ...pairs.map(([label]) => label.length))
-  return pairs.map(([label, value]) => `${label.padEnd(width)}${GAP}${printable(value)}`.trimEnd()).join('\n')
+/** Labels and their values, one pair a line, the values under each other, wrapped to a terminal that is narrow. */
+export function fields(
+  pairs: readonly (readonly [label: string, value: string])[],
+  width = terminalWidth(),
+): string {
+  const column = Math.max(0, ...pairs.map(([label]) => label.length)) + GAP.length
+  return pairs
+    .map(([label, value]) => {
+      const lines = wrap(printable(value), Math.max(width - column, 20))
+      return `${label.padEnd(column)}${lines.join(`\n${' '.repeat(column)}`)}`.trimEnd()
+    })
+    .join('\n')
+}
+
+/** Breaks a text at its spaces; a word that is too long for a line stands in one of its own. */
+function wrap(text: string, width: number): string[] {
+  const lines = ['']
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1)!
+    if (line === '') lines[lines.length - 1] = word
+    else if (line.length + 1 + word.length <= width) lines[lines.length - 1] = `${line} ${word}`
+    else lines.push(word)
+  }
+  return lines
 }
 
 /** A moment as people read it, in UTC to the minute; `-` for none. */

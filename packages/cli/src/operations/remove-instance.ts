@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type InstanceName, RecordError } from '@mux/contract'
 import type { RegistryStore } from '@mux/edge'
+import type { InstanceDefinition } from '@mux/instance'
 import { changeConfig, withoutInstance } from '../config-edit.ts'
 import { CliError } from '../errors.ts'
 import { forgetUser } from '../last-user.ts'
@@ -41,16 +42,17 @@ export async function removeInstance(
   if (!isDefined(config, name)) throw noInstance(config, name, 'See what there is: mux instance list')
   await assertUnused(registry, name)
   await confirm(purge ? `Remove the instance ${name} and its data for good?` : `Remove the instance ${name}?`)
-  return withProjectLock(project, async () => {
+  const definition = await withProjectLock(project, async () => {
     await assertUnused(registry, name)
-    const removed = await undefineInstance(project, registry, name)
-    if (!purge) return removed
-    await rm(removed.data, { recursive: true, force: true })
-    await rm(join(project.state.logs, `${name}.log`), { force: true })
-    for (const setting of removed.secrets) await removeSecret(project, secretName(name, setting))
-    await forgetUser(project, name)
-    return { ...removed, data: null }
+    return undefineInstance(project, registry, name)
   })
+  const ended = await endDefined(project, definition)
+  if (!purge) return ended
+  await rm(ended.data, { recursive: true, force: true })
+  await rm(join(project.state.logs, `${name}.log`), { force: true })
+  for (const key of Object.keys(definition.settings)) await removeSecret(project, secretName(name, key))
+  await forgetUser(project, name)
+  return { ...ended, data: null }
 }
 
 /**
@@ -78,12 +80,15 @@ export async function assertUnused(
   )
 }
 
-/** The caller holds the project's lock and has seen that nobody uses the instance. */
+/**
+ * Takes an instance out of mux.yaml and the registry; what runs of it goes on until {@link endDefined}. The caller holds
+ * the project's lock and has seen that nobody uses the instance.
+ */
 export async function undefineInstance(
   project: Project,
   registry: RegistryStore,
   name: InstanceName,
-): Promise<RemovedInstance & { data: string; secrets: string[] }> {
+): Promise<InstanceDefinition> {
   const config = await readConfig(project)
   const definition = config.instances.find((instance) => instance.name === name)
   if (definition === undefined) throw noInstance(config, name, 'See what there is: mux instance list')
@@ -94,11 +99,17 @@ export async function undefineInstance(
     await change.undo()
     throw error
   }
-  const secrets = Object.entries(definition.settings).flatMap(([key, value]) =>
-    typeof value === 'string' ? [] : [key],
-  )
+  return definition
+}
+
+/** Has the supervisor end an instance that is no longer defined; returns when its processes are gone. */
+export async function endDefined(
+  project: Project,
+  definition: InstanceDefinition,
+): Promise<RemovedInstance & { data: string }> {
+  const { name } = definition
   const supervisor = await endInstance(project, name, instanceOrderLimit(definition))
-  return { instance: name, data: join(project.state.data, name), secrets, supervisor }
+  return { instance: name, data: join(project.state.data, name), supervisor }
 }
 
 async function pointing(

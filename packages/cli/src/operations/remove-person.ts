@@ -3,7 +3,7 @@ import type { RegistryStore } from '@mux/edge'
 import { withProjectLock } from '../project-lock.ts'
 import type { Project } from '../project.ts'
 import { existing, removeUser } from './change-user.ts'
-import { assertUnused, undefineInstance } from './remove-instance.ts'
+import { assertUnused, endDefined, undefineInstance } from './remove-instance.ts'
 
 export interface RemovePersonOrder {
   user: UserName
@@ -31,24 +31,22 @@ export async function removePerson(
   registry: RegistryStore,
   { user, withInstance, confirm }: RemovePersonOrder,
 ): Promise<RemovePersonResult> {
-  const asked = await instanceOf(registry, user)
-  const ending = withInstance ? asked : null
+  const instance = await instanceOf(registry, user)
+  const ending = withInstance ? instance : null
   if (ending !== null) await assertUnused(registry, ending, user)
   await confirm(
     ending === null ? `Remove the user ${user}?` : `Remove the user ${user} and end the instance ${ending}?`,
   )
-  return withProjectLock(project, async () => {
+  const { tokens, definition } = await withProjectLock(project, async () => {
     if (ending !== null) await assertUnused(registry, ending, user)
-    const { tokens } = await removeUser(registry, user)
-    const removed = ending === null ? undefined : await undefineInstance(project, registry, ending)
+    const removed = await removeUser(registry, user)
     return {
-      user,
-      tokens,
-      instance: asked,
-      instanceRemoved: removed !== undefined,
-      data: removed?.data ?? null,
+      ...removed,
+      definition: ending === null ? null : await undefineInstance(project, registry, ending),
     }
   })
+  const ended = definition === null ? null : await endDefined(project, definition)
+  return { user, tokens, instance, instanceRemoved: ended !== null, data: ended?.data ?? null }
 }
 
 /** @throws {CliError} `user_not_found` */

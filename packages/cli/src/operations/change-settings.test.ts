@@ -1,0 +1,96 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it, onTestFinished } from 'vitest'
+import { addUser, createProject, type TestProject, TWO_INSTANCES } from '../fixtures/mux.ts'
+
+async function setUp(yaml = TWO_INSTANCES) {
+  const project = await createProject(yaml)
+  onTestFinished(() => project.remove())
+  const { url } = await project.up()
+  const headers = await addUser(project, 'brian', 'a')
+  const ask = async () =>
+    (await fetch(url, { headers })).json() as Promise<{ pid: number; color: string | null }>
+  return { project, ask }
+}
+
+async function must(project: TestProject, ...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await project.mux(...args)
+  expect([code, stderr]).toEqual([0, expect.anything()])
+  return stdout
+}
+
+it('a running instance takes new settings at once', async () => {
+  const { project, ask } = await setUp()
+  const before = await ask()
+  expect(await must(project, 'instance', 'set', 'a', 'COLOR=red')).toMatch(/restarted in \d+ ms/)
+  const after = await ask()
+  expect(after.color).toBe('red')
+  expect(after.pid).not.toBe(before.pid)
+  await must(project, 'instance', 'unset', 'a', 'COLOR')
+  expect((await ask()).color).toBeNull()
+})
+
+it('or when it is next restarted, with --no-restart', async () => {
+  const { project, ask } = await setUp()
+  const before = await ask()
+  expect(await must(project, 'instance', 'set', 'a', 'COLOR=red', '--no-restart')).toContain(
+    'mux instance restart a',
+  )
+  expect(await ask()).toEqual(before)
+  await must(project, 'instance', 'restart', 'a')
+  expect((await ask()).color).toBe('red')
+})
+
+it('one that does not run is not started for it, and has them when it starts', async () => {
+  const { project, ask } = await setUp()
+  await must(project, 'instance', 'set', 'a', 'COLOR=red')
+  const { instances } = await project.status()
+  expect(instances.find(({ name }) => name === 'a')).toMatchObject({ state: 'stopped' })
+  expect((await ask()).color).toBe('red')
+})
+
+it.each(['overlap', 'replace'])(
+  'settings with which it does not start are put back, with 1 and the end of its log (restart: %s)',
+  async (strategy) => {
+    const { project, ask } = await setUp(TWO_INSTANCES.replace('app:', `app:\n  restart: ${strategy}`))
+    await must(project, 'instance', 'set', 'a', 'COLOR=red')
+    await ask()
+    const yaml = await project.read('mux.yaml')
+    const { code, stdout } = await project.mux(
+      'instance',
+      'set',
+      'a',
+      'BROKEN=no such color',
+      'COLOR=blue',
+      '--json',
+    )
+    expect(code).toBe(1)
+    const { error } = JSON.parse(stdout) as { error: { code: string; details: string[] } }
+    expect(error.code).toBe('instance_failed')
+    expect(error.details.join('\n')).toContain('cannot start: no such color')
+    expect(await project.read('mux.yaml')).toBe(yaml)
+    expect((await ask()).color).toBe('red')
+  },
+)
+
+it('a new person with a new instance can use it with the next request, and is gone with the next after that', async () => {
+  const { project, ask } = await setUp()
+  await ask()
+  const stdout = await must(
+    project,
+    'user',
+    'add',
+    'dora',
+    '--instance',
+    'd',
+    '--create',
+    '--generate',
+    '--json',
+  )
+  expect(JSON.parse(stdout)).toMatchObject({ instance: 'd', instanceCreated: true, supervisor: 'told' })
+  await must(project, 'instance', 'start', 'd')
+  const running = (await project.status()).instances.find(({ name }) => name === 'd')!
+  await must(project, 'user', 'remove', 'dora', '--with-instance', '--yes')
+  expect(existsSync(join('/proc', String(running.generation!.pid)))).toBe(false)
+  expect((await project.status()).instances.map(({ name }) => name)).toEqual(['a', 'b'])
+})
