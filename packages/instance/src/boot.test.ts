@@ -22,7 +22,10 @@ class GivenPorts extends Ports {
   }
 }
 
-async function bootOnce(definition: ReturnType<typeof define>, { ports = new Ports(), signal = new AbortController().signal } = {}) {
+async function bootOnce(
+  definition: ReturnType<typeof define>,
+  { ports = new Ports(), signal = new AbortController().signal } = {},
+) {
   const stateDirectory = temporaryDirectory()
   const launched: Generation[] = []
   const habitat = {
@@ -77,7 +80,9 @@ describe('a generation', () => {
     await expect.poll(() => supervisor.status().instances[0]!.generation?.pid).toBeGreaterThan(0)
     const { pid } = supervisor.status().instances[0]!.generation!
     const log = join(stateDirectory, 'logs', 'django1.log')
-    const descriptors = readdirSync(`/proc/${pid}/fd`).map((n) => `${n} ${readlinkSync(`/proc/${pid}/fd/${n}`)}`)
+    const descriptors = readdirSync(`/proc/${pid}/fd`).map(
+      (n) => `${n} ${readlinkSync(`/proc/${pid}/fd/${n}`)}`,
+    )
     expect(descriptors.slice(0, 3)).toEqual(['0 /dev/null', `1 ${log}`, `2 ${log}`])
     expect(descriptors.slice(3)).toEqual([])
     expect(statSync(log).mode & 0o777).toBe(0o600)
@@ -91,7 +96,10 @@ describe('a generation', () => {
     chmodSync(secretFile, 0o600)
     const settings = { DATABASE_NAME: '{data}/db', KEY: { secretFile } }
     const environment = { PATH: process.env['PATH'], HOME: '/home/op', TOKEN: 'planted' }
-    const { ask } = await laboratory([define('django1', 'serves', { settings })], { stateDirectory, environment })
+    const { ask } = await laboratory([define('django1', 'serves', { settings })], {
+      stateDirectory,
+      environment,
+    })
     const seen = (await ask('django1')).environment
     const data = join(stateDirectory, 'data', 'django1')
     expect(seen).toEqual({
@@ -108,30 +116,46 @@ describe('a generation', () => {
   })
 
   it('is reached on a Unix socket when it asks for one', async () => {
-    const { outcome, stateDirectory } = await bootOnce(define('django1', 'serves', { settings: { BIND: '{socket}' } }))
-    expect((outcome as Generation).address).toEqual({ socketPath: join(stateDirectory, 'run', 'django1.1.sock') })
+    const { outcome, stateDirectory } = await bootOnce(
+      define('django1', 'serves', { settings: { BIND: '{socket}' } }),
+    )
+    expect((outcome as Generation).address).toEqual({
+      socketPath: join(stateDirectory, 'run', 'django1.1.sock'),
+    })
   })
 
   it('is ready when its health path answers 2xx or 3xx', async () => {
     const healthy = (status: number) =>
-      define('django1', 'is-unhealthy', { health: '/up', settings: { STATUS: `${status}` }, limits: { start: 700 } })
+      define('django1', 'is-unhealthy', {
+        health: '/up',
+        settings: { STATUS: `${status}` },
+        limits: { start: 700 },
+      })
     expect((await bootOnce(healthy(204))).outcome).not.toBeInstanceOf(Error)
     expect((await bootOnce(healthy(302))).outcome).not.toBeInstanceOf(Error)
-    expect((await failureOf(healthy(404))).message).toMatch(/^It was not ready within 0.7 s: GET \/up was answered 404/)
+    expect((await failureOf(healthy(404))).message).toMatch(
+      /^It was not ready within 0.7 s: GET \/up was answered 404/,
+    )
   })
 
   it('gets another port when somebody else listens on the one that it was given', async () => {
     const taken = await strangerOn()
-    const { outcome, launched } = await bootOnce(define('django1', 'serves'), { ports: new GivenPorts([taken]) })
+    const { outcome, launched } = await bootOnce(define('django1', 'serves'), {
+      ports: new GivenPorts([taken]),
+    })
     expect(launched).toHaveLength(2)
     expect((outcome as Generation).address).not.toEqual({ port: taken })
   })
 
   it('is never confused with somebody else who answers its probe', async () => {
     const taken = [await strangerOn(), await strangerOn(), await strangerOn()]
-    const { outcome } = await bootOnce(define('django1', 'never-listens'), { ports: new GivenPorts([...taken]) })
+    const { outcome } = await bootOnce(define('django1', 'never-listens'), {
+      ports: new GivenPorts([...taken]),
+    })
     expect(outcome).toBeInstanceOf(BootError)
-    expect((outcome as BootError).message).toBe(`Port ${taken[2]}, which it was given, is answered by another process.`)
+    expect((outcome as BootError).message).toBe(
+      `Port ${taken[2]}, which it was given, is answered by another process.`,
+    )
   })
 })
 
@@ -165,20 +189,42 @@ describe('a generation that does not become ready', () => {
   it('because somebody gave it up is ended, and the reason is passed on', async () => {
     const giveUp = new AbortController()
     setTimeout(() => giveUp.abort(new Error('another order came')), 200)
-    const { outcome, launched } = await bootOnce(define('django1', 'never-listens'), { signal: giveUp.signal })
+    const { outcome, launched } = await bootOnce(define('django1', 'never-listens'), {
+      signal: giveUp.signal,
+    })
     expect(outcome).toMatchObject({ message: 'another order came' })
     expect(lives(launched[0]!.pid)).toBe(false)
   })
 
   const missing = join(tmpdir(), 'not-there')
   it.each([
-    ['a missing program', { command: ['no-such-program'] as const }, 'command: no-such-program was not found in PATH.'],
-    ['a file that is no program', { command: [fixture('serves')] as const }, /^command: .* is not executable\.$/],
+    [
+      'a missing program',
+      { command: ['no-such-program'] as const },
+      'command: no-such-program was not found in PATH.',
+    ],
+    [
+      'a file that is no program',
+      { command: [fixture('serves')] as const },
+      /^command: .* is not executable\.$/,
+    ],
     ['a bad directory', { directory: missing }, `directory: ${missing} is not a directory.`],
-    ['a missing secret', { settings: { K: { secretFile: missing } } }, 'settings.K: its secret does not exist.'],
+    [
+      'a missing secret',
+      { settings: { K: { secretFile: missing } } },
+      'settings.K: its secret does not exist.',
+    ],
     ['an unknown placeholder', { settings: { K: '{prot}' } }, /^settings\.K: \{prot\} is not a placeholder/],
-    ['two addresses', { command: ['x', '{port}', '{socket}'] as const }, /^\{socket\} and \{port\} are both named/],
-    ['arguments too long', { command: ['true', 'x'.repeat(200_000)] as const }, /^command: true could not be started/],
+    [
+      'two addresses',
+      { command: ['x', '{port}', '{socket}'] as const },
+      /^\{socket\} and \{port\} are both named/,
+    ],
+    [
+      'arguments too long',
+      { command: ['true', 'x'.repeat(200_000)] as const },
+      /^command: true could not be started/,
+    ],
   ])('for %s names the field, and is not tried again by itself', async (_, changes, message) => {
     const failure = await failureOf(define('django1', 'serves', changes))
     expect(failure.message).toMatch(message)

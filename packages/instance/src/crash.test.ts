@@ -29,7 +29,14 @@ describe('an instance that crashes', () => {
     await expect.poll(() => status('django1').crashes, { timeout: 5_000 }).toBe(1)
     await ask('django1')
     expect(status('django1').lastExit).toMatchObject({ code: null, signal: 'SIGKILL', by: 'crash' })
-    expect(events.map(({ event }) => event)).toEqual(['started', 'ready', 'crashed', 'ended', 'started', 'ready'])
+    expect(events.map(({ event }) => event)).toEqual([
+      'started',
+      'ready',
+      'crashed',
+      'ended',
+      'started',
+      'ready',
+    ])
   })
 
   it('again and again is refused at once, and is served when it works again', async () => {

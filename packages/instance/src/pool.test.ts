@@ -81,7 +81,9 @@ describe('an instance that nobody uses', () => {
   })
 
   it('loses no request that comes in the moment of stopping', async () => {
-    const { ask, status } = await laboratory([define('a', 'serves', { idle: 100, settings: { DRAIN_MS: '50' } })])
+    const { ask, status } = await laboratory([
+      define('a', 'serves', { idle: 100, settings: { DRAIN_MS: '50' } }),
+    ])
     const generations = new Set<number>()
     for (let round = 0; round < 6; round++) {
       generations.add((await ask('a')).pid)

@@ -37,7 +37,9 @@ describe.each(['overlap', 'replace'] as const)('a restart by %s', (restart) => {
     for (let i = 0; i < 5; i++) reports.push(await supervisor.restart(django1))
     const tally = await stop()
     expect(tally.failed).toEqual([])
-    expect(reports.map(({ oldPid }) => oldPid).slice(1)).toEqual(reports.map(({ newPid }) => newPid).slice(0, 4))
+    expect(reports.map(({ oldPid }) => oldPid).slice(1)).toEqual(
+      reports.map(({ newPid }) => newPid).slice(0, 4),
+    )
     expect(reports.map(({ oldPid }) => lives(oldPid!))).not.toContain(true)
     expect(tally.pids.size).toBeGreaterThan(2)
   })
@@ -119,15 +121,23 @@ describe('a restart whose new generation does not become ready', () => {
   })
 
   it('by replace with other settings goes back to the old ones, and those who waited are served', async () => {
-    const { ask, supervisor, status } = await laboratory([define('django1', 'serves', { restart: 'replace' })])
+    const { ask, supervisor, status } = await laboratory([
+      define('django1', 'serves', { restart: 'replace' }),
+    ])
     await ask('django1')
     supervisor.define([define('django1', 'exits-at-once', { restart: 'replace' })])
     const restarting = supervisor.restart(django1).catch((error: unknown) => error)
     await expect.poll(() => status('django1').state, { interval: 5 }).not.toBe('ready')
     const held = ask('django1')
-    expect(await restarting).toMatchObject({ code: 'instance_failed', log: [expect.stringContaining('database')] })
+    expect(await restarting).toMatchObject({
+      code: 'instance_failed',
+      log: [expect.stringContaining('database')],
+    })
     expect((await held).pid).toBe(status('django1').generation!.pid)
-    expect(status('django1')).toMatchObject({ state: 'ready', reason: expect.stringMatching(/^The last restart failed/) })
+    expect(status('django1')).toMatchObject({
+      state: 'ready',
+      reason: expect.stringMatching(/^The last restart failed/),
+    })
   })
 
   it('by replace with the same settings has nothing to go back to', async () => {

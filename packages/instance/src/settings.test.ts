@@ -12,7 +12,11 @@ const onPort: GenerationFacts = { ...onSocket, address: { port: 4711 } }
 
 function planOf(
   changes: Parameters<typeof define>[2],
-  { name = 'django2', facts = onPort, environment = {} }: Partial<{
+  {
+    name = 'django2',
+    facts = onPort,
+    environment = {},
+  }: Partial<{
     name: string
     facts: GenerationFacts
     environment: NodeJS.ProcessEnv

@@ -24,7 +24,10 @@ describe('a lazy instance', () => {
 
   it('counts what it is serving', async () => {
     const { supervisor, status } = await laboratory([define('django1', 'serves')])
-    const leases = await Promise.all([supervisor.claim(django1, patient()), supervisor.claim(django1, patient())])
+    const leases = await Promise.all([
+      supervisor.claim(django1, patient()),
+      supervisor.claim(django1, patient()),
+    ])
     expect(status('django1').inFlight).toBe(2)
     leases[0].release()
     leases[0].release()
@@ -52,9 +55,12 @@ describe('a lazy instance', () => {
     const limits = { queue: 2, hold: 300, start: 1_000 }
     const { ask, supervisor, status } = await laboratory([define('django1', 'never-listens', { limits })])
     const held = [ask('django1'), ask('django1')].map((asked) => asked.catch((error: unknown) => error))
-    expect(() => supervisor.claim(django1, patient())).toThrow(expect.objectContaining({ code: 'instance_busy' }))
+    expect(() => supervisor.claim(django1, patient())).toThrow(
+      expect.objectContaining({ code: 'instance_busy' }),
+    )
     expect(status('django1').waiting).toBe(2)
-    for (const outcome of held) expect(await outcome).toMatchObject({ code: 'instance_start_timeout', status: 504 })
+    for (const outcome of held)
+      expect(await outcome).toMatchObject({ code: 'instance_start_timeout', status: 504 })
   })
 
   it('that fails to start says so to those who wait, at once', async () => {
@@ -73,7 +79,9 @@ describe('a lazy instance', () => {
 describe('a name', () => {
   it('that is not defined is refused, to a request and to an operator', async () => {
     const { supervisor } = await laboratory([])
-    expect(() => supervisor.claim(django1, patient())).toThrow(expect.objectContaining({ code: 'instance_undefined' }))
+    expect(() => supervisor.claim(django1, patient())).toThrow(
+      expect.objectContaining({ code: 'instance_undefined' }),
+    )
     for (const order of ['start', 'stop', 'restart'] as const) {
       await expect(supervisor[order](django1)).rejects.toMatchObject({ code: 'instance_not_found' })
     }
@@ -96,7 +104,9 @@ describe('an eager instance', () => {
   it('stops nobody to find room', async () => {
     const definitions = ['a', 'b', 'c'].map((name) => define(name, 'serves', { boot: 'eager' }))
     const { status, supervisor } = await laboratory(definitions, { pool: { max: 2 } })
-    await expect.poll(() => ['a', 'b'].map((name) => status(name).state), { timeout: 5_000 }).toEqual(['ready', 'ready'])
+    await expect
+      .poll(() => ['a', 'b'].map((name) => status(name).state), { timeout: 5_000 })
+      .toEqual(['ready', 'ready'])
     expect(status('c').state).toBe('stopped')
     expect(supervisor.status().pool).toEqual({ max: 2, running: 2 })
   })
@@ -151,11 +161,16 @@ describe('the operator', () => {
     const starting = supervisor.start(django1).catch((error: unknown) => error)
     await expect.poll(() => status('django1').state).toBe('starting')
     const [, outcome] = await Promise.all([supervisor.stop(django1), starting])
-    expect(outcome).toMatchObject({ code: 'instance_failed', message: 'It was stopped while it was starting.' })
+    expect(outcome).toMatchObject({
+      code: 'instance_failed',
+      message: 'It was stopped while it was starting.',
+    })
   })
 
   it('starts an instance that is stopping: it comes back when it is gone', async () => {
-    const { supervisor, status } = await laboratory([define('django1', 'serves', { settings: { DRAIN_MS: '300' } })])
+    const { supervisor, status } = await laboratory([
+      define('django1', 'serves', { settings: { DRAIN_MS: '300' } }),
+    ])
     const { pid } = (await supervisor.start(django1)).generation!
     const stopping = supervisor.stop(django1)
     const again = await supervisor.start(django1)
@@ -180,7 +195,9 @@ describe('the operator', () => {
 
 describe('a request that comes while an instance is stopping', () => {
   it('is held, and served by the next generation', async () => {
-    const { ask, supervisor } = await laboratory([define('django1', 'serves', { settings: { DRAIN_MS: '300' } })])
+    const { ask, supervisor } = await laboratory([
+      define('django1', 'serves', { settings: { DRAIN_MS: '300' } }),
+    ])
     const { pid } = await ask('django1')
     const stopping = supervisor.stop(django1)
     const answers = await Promise.all([ask('django1'), ask('django1')])
@@ -204,7 +221,9 @@ describe('a stop', () => {
     const lease = await supervisor.claim(django1, patient())
     const began = performance.now()
     const stopping = supervisor.stop(django1)
-    await new Promise<void>((resolve) => lease.ended.addEventListener('abort', () => resolve(), { once: true }))
+    await new Promise<void>((resolve) =>
+      lease.ended.addEventListener('abort', () => resolve(), { once: true }),
+    )
     expect(performance.now() - began).toBeGreaterThan(195)
     expect(lease.leaving).toBe(true)
     lease.release()
@@ -252,7 +271,9 @@ describe('new definitions', () => {
   })
 
   it('let an instance that had failed be tried again by the next request', async () => {
-    const { ask, supervisor, status } = await laboratory([define('django1', 'serves', { command: ['no-such-program'] })])
+    const { ask, supervisor, status } = await laboratory([
+      define('django1', 'serves', { command: ['no-such-program'] }),
+    ])
     await expect(ask('django1')).rejects.toMatchObject({ code: 'instance_failed' })
     expect(status('django1')).toMatchObject({ state: 'failed', nextTry: null })
     await expect(ask('django1')).rejects.toMatchObject({ code: 'instance_failed', retryAfter: 60 })
@@ -270,7 +291,9 @@ describe('the end of the supervisor', () => {
     const pids = [(await ask('django1')).pid, (await ask('django2')).pid]
     const slow = ask('django1', '/slow?ms=400')
     const closing = supervisor.close()
-    expect(() => supervisor.claim(django1, patient())).toThrow(expect.objectContaining({ code: 'instance_busy' }))
+    expect(() => supervisor.claim(django1, patient())).toThrow(
+      expect.objectContaining({ code: 'instance_busy' }),
+    )
     await expect(supervisor.start(django1)).rejects.toMatchObject({ code: 'shutting_down' })
     expect(() => supervisor.define([])).toThrow(expect.objectContaining({ code: 'shutting_down' }))
     expect((await slow).pid).toBe(pids[0])

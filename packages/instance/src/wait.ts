@@ -2,7 +2,11 @@
  * Waits for `promise`, but not longer than `milliseconds` and not after `signal` aborts. Never rejects.
  * @returns whether it was settled in time
  */
-export function within(promise: Promise<unknown>, milliseconds: number, signal?: AbortSignal): Promise<boolean> {
+export function within(
+  promise: Promise<unknown>,
+  milliseconds: number,
+  signal?: AbortSignal,
+): Promise<boolean> {
   return new Promise((resolve) => {
     const finish = (settled: boolean) => {
       clearTimeout(timer)
