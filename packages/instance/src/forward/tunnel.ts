@@ -18,12 +18,14 @@ export class Tunnel {
   #leaving = false
   #limit: NodeJS.Timeout | undefined
 
-  /** @param ended when aborted, the client is told 1012 and both connections are closed */
+  /**
+   * Both connections are listened to for their errors by whoever opened them.
+   * @param ended when aborted, the client is told 1012 and both connections are closed
+   */
   constructor(client: Duplex, upstream: Socket, ended: AbortSignal) {
     this.#client = client
     this.#upstream = upstream
     this.#ended = ended
-    upstream.on('error', () => {})
   }
 
   /**
@@ -43,6 +45,7 @@ export class Tunnel {
     if (upstreamHead.length > 0) this.#onUpstreamData(upstreamHead)
     if (clientHead.length > 0) upstream.write(clientHead)
     client.pipe(upstream)
+    if (upstream.closed) this.#onUpstreamClose()
     const end = () => this.#leave()
     this.#ended.addEventListener('abort', end, { once: true })
     if (this.#ended.aborted) end()

@@ -39,7 +39,9 @@ export async function forwardUpgrade(
     try {
       const answer = await handshake(lease, order, gone.signal)
       gone.stop()
-      if (answer.upstream === undefined) await relay(answer.response, incoming, socket, order, lease.ended)
+      if (gone.signal.aborted) (answer.upstream ?? answer.response).destroy()
+      else if (answer.upstream === undefined)
+        await relay(answer.response, incoming, socket, order, lease.ended)
       else {
         socket.write(switchingHead(answer.response, order), 'latin1')
         await new Tunnel(socket, answer.upstream, lease.ended).join(head, answer.head)
@@ -49,9 +51,9 @@ export async function forwardUpgrade(
     }
   } catch (error) {
     if (!gone.signal.aborted) throw toProblem(error as Error)
-    socket.destroy()
   } finally {
     gone.stop()
+    if (gone.signal.aborted) socket.destroy()
   }
 }
 
@@ -93,6 +95,8 @@ function handshake(lease: Lease, order: ForwardOrder, gone: AbortSignal): Promis
     })
     call.once('upgrade', (response, upstream: Socket, head) => {
       stop()
+      // From here on Node listens no more; what fails is reported by `close`.
+      upstream.on('error', () => {})
       if (response.headers.upgrade?.toLowerCase() === 'websocket') resolve({ response, upstream, head })
       else {
         upstream.destroy()
