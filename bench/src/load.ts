@@ -49,7 +49,7 @@ export function readWrk(output: string): Sample {
     return match
   }
   const milliseconds = (percentile: number) => {
-    const [, value, unit] = find(new RegExp(`^\\s*${percentile}%\\s+([\\d.]+)(us|ms|s)$`, 'm'))
+    const [, value, unit] = find(new RegExp(`^\\s*${percentile}%\\s+([\\d.]+)(us|ms|s)\\s*$`, 'm'))
     return Number(value) * { us: 0.001, ms: 1, s: 1000 }[unit as 'us' | 'ms' | 's']
   }
   return {
