@@ -1,7 +1,7 @@
-import { Problem, type ProblemCode } from '@mux/contract'
+import { type InstanceName, Problem, type ProblemCode } from '@mux/contract'
 import { Hono, type Context, type Handler } from 'hono'
 import type { EdgeEnv } from './answer.ts'
-import type { Authenticator } from './authenticate.ts'
+import type { Authenticator, Identity } from './authenticate.ts'
 import { chooseInstance } from './find-instance.ts'
 import { readForm } from './form.ts'
 import { localPath } from './local-path.ts'
@@ -83,7 +83,7 @@ export function ownPages({ registry, sessions, authenticator }: OwnPagesParts): 
     if (identity === undefined) throw new Problem('unauthenticated')
     return c.json({
       user: identity.user,
-      instance: (await chosenFor(exchange.header('host'), identity))?.instance ?? null,
+      instance: await instanceOf(identity, exchange.header('host')),
       until: identity.expires === null ? null : new Date(identity.expires * 1000).toISOString(),
     })
   })
@@ -112,11 +112,11 @@ export function ownPages({ registry, sessions, authenticator }: OwnPagesParts): 
     }
   }
 
-  async function chosenFor(...[host, identity]: [string | undefined, Parameters<typeof chooseInstance>[2]]) {
+  async function instanceOf(identity: Identity, host: string | undefined): Promise<InstanceName | null> {
     try {
-      return await chooseInstance(registry, host, identity)
+      return (await chooseInstance(registry, host, identity))?.instance ?? null
     } catch (error) {
-      if (error instanceof Problem) return undefined
+      if (error instanceof Problem) return null
       throw error
     }
   }

@@ -1,7 +1,6 @@
 import { createHash, createHmac, hkdfSync } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, request as openRequest, type ServerResponse } from 'node:http'
-import { join } from 'node:path'
 import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import {
   HOST_KEY_INFO,
@@ -13,7 +12,6 @@ import {
   type UserRecord,
 } from '@mux/contract'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { unstable_readConfig as readConfig } from 'wrangler'
 import { basic } from './fixtures/edge-under-test.ts'
 import { PASSWORD, PASSWORD_HASH } from './fixtures/memory-registry.ts'
 import { browse } from './fixtures/raw-client.ts'
@@ -23,20 +21,9 @@ import {
   listen,
   startWorker,
   type WorkerUnderTest,
+  CONFIG,
 } from './fixtures/worker-under-test.ts'
 
-/** What is looked at of the configuration as wrangler understands it, whose own types need more than is here. */
-interface Configuration {
-  compatibility_date: string
-  cache: { enabled: boolean } | undefined
-  workers_dev: boolean
-  preview_urls: boolean
-  observability: object
-  kv_namespaces: { binding: string }[]
-  secrets: object
-  vars: object
-}
-const CONFIG: Configuration = readConfig({ config: join(import.meta.dirname, '../wrangler.jsonc') })
 const EDGE_KEY = Buffer.alloc(32, 1)
 const SECRETS = { EDGE_KEY: EDGE_KEY.toString('base64'), SESSION_KEY: Buffer.alloc(32, 2).toString('base64') }
 const GRAHAM = { authorization: basic('graham', PASSWORD) }
