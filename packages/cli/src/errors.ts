@@ -44,7 +44,6 @@ export const CLI_ERRORS = {
   state_refused: EXIT.refused,
   control_refused: EXIT.refused,
   key_exposed: EXIT.refused,
-  secret_refused: EXIT.refused,
 
   config_invalid: EXIT.failed,
   address_unusable: EXIT.failed,

@@ -1,10 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CliError } from './errors.ts'
 import { parseConfig, readConfig } from './mux-yaml.ts'
-import { type Project, projectAt } from './project.ts'
+import { findProject, type Project, projectAt } from './project.ts'
 
 let project: Project
 beforeAll(() => {
@@ -289,12 +290,31 @@ server: {}`),
     expect(problemsOf(`${bomb.join('\n')}\napp: *j`).length).toBeGreaterThan(0)
     expect(performance.now() - began).toBeLessThan(1000)
   })
+})
 
-  it('does not stop a file in another encoding from being named', async () => {
-    writeFileSync(project.configFile, Buffer.from([0xff, 0xfe, 0x61, 0x00]))
-    await expect(readConfig(project)).rejects.toMatchObject({
-      code: 'config_invalid',
-      message: expect.stringContaining('not UTF-8'),
-    })
+describe('a mux.yaml that is no text file', () => {
+  it.each([
+    [
+      'in another encoding',
+      (file: string) => writeFileSync(file, Buffer.from([0xff, 0xfe, 0x61, 0x00])),
+      'not UTF-8',
+    ],
+    ['a directory', (file: string) => mkdirSync(file), 'not a file'],
+    ['a pipe', (file: string) => execFileSync('mkfifo', [file]), 'not a file'],
+    ['a link to itself', (file: string) => symlinkSync(file, file), 'ELOOP'],
+    ['larger than any', (file: string) => writeFileSync(file, '#'.repeat(2 ** 20 + 1)), 'larger than 1 MiB'],
+  ])('but %s is found, and not passed by for another one above', async (_, make, expected) => {
+    const directory = join(project.directory, 'below')
+    mkdirSync(directory)
+    writeFileSync(project.configFile, DESIGN)
+    try {
+      make(join(directory, 'mux.yaml'))
+      await expect(readConfig(findProject(undefined, directory))).rejects.toMatchObject({
+        code: 'config_invalid',
+        message: expect.stringContaining(expected),
+      })
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
   })
 })

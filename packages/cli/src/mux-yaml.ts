@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { INSTANCE_NAME_RULE, type InstanceName, parseInstanceName } from '@mux/contract'
 import type { InstanceDefinition } from '@mux/instance'
 import { addressKind, launchPlan, SettingsError } from '@mux/instance/settings'
@@ -46,14 +46,13 @@ export async function readConfig(project: Project): Promise<ProjectConfig> {
 
 /** The text of mux.yaml as it is, a byte order mark included. */
 export async function readConfigText({ configFile }: Project): Promise<string> {
-  const bytes = await readFile(configFile).catch((error: NodeJS.ErrnoException) => {
+  const bytes = await readRegularFile(configFile).catch((error: NodeJS.ErrnoException) => {
+    if (error instanceof CliError) throw error
     throw new CliError('config_invalid', `${configFile} cannot be read (${error.code ?? error.message}).`, {
       hint: `See what it is: ls -l ${configFile}`,
       cause: error,
     })
   })
-  if (bytes.length > MAX_CONFIG_BYTES)
-    throw new CliError('config_invalid', `${configFile} is larger than 1 MiB, so it is no ${CONFIG_FILE}.`)
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch (error) {
@@ -62,6 +61,15 @@ export async function readConfigText({ configFile }: Project): Promise<string> {
       cause: error,
     })
   }
+}
+
+/** A pipe in its place would be waited for without end. */
+async function readRegularFile(file: string): Promise<Buffer> {
+  const found = await stat(file)
+  if (!found.isFile()) throw new CliError('config_invalid', `${file} is not a file.`)
+  if (found.size > MAX_CONFIG_BYTES)
+    throw new CliError('config_invalid', `${file} is larger than 1 MiB, so it is no ${CONFIG_FILE}.`)
+  return readFile(file)
 }
 
 /** @throws {CliError} `config_invalid` */

@@ -50,7 +50,7 @@ export function projectAt(directory: string): Project {
 export function findProject(named: string | undefined, from: string): Project {
   if (named !== undefined) {
     const project = projectAt(resolve(from, named))
-    if (isFile(project.configFile)) return project
+    if (isThere(project.configFile)) return project
     throw new CliError(
       'project_not_found',
       `There is no ${CONFIG_FILE} in ${project.directory}.`,
@@ -59,7 +59,7 @@ export function findProject(named: string | undefined, from: string): Project {
   }
   for (let directory = resolve(from); ; directory = dirname(directory)) {
     const project = projectAt(directory)
-    if (isFile(project.configFile)) return project
+    if (isThere(project.configFile)) return project
     if (directory === dirname(directory)) break
   }
   throw new CliError(
@@ -112,11 +112,11 @@ function ignoreExisting(error: unknown): void {
   if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
 }
 
-function isFile(path: string): boolean {
+/** Whatever it is: what cannot be read, or is no file, is for the one who reads it to tell, and not to be passed by. */
+function isThere(path: string): boolean {
   try {
-    return statSync(path).isFile()
+    return statSync(path, { throwIfNoEntry: false }) !== undefined
   } catch (error) {
-    // Present but closed to us: found, and the one who reads it says why it cannot be read.
-    return (error as NodeJS.ErrnoException).code === 'EACCES'
+    return (error as NodeJS.ErrnoException).code !== 'ENOTDIR'
   }
 }
