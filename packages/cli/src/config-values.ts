@@ -41,6 +41,11 @@ export function parseListen(text: string): ListenAddress | undefined {
   return port <= 65_535 ? { host: (match[1] ?? match[2])!, port } : undefined
 }
 
+/** The address as {@link parseListen} reads it. */
+export function listenText({ host, port }: ListenAddress): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
 export const SIGNALS = Object.keys(constants.signals).filter(
   // The two that no process can answer; the other end of `limits.stop` uses the first.
   (name) => name !== 'SIGKILL' && name !== 'SIGSTOP',

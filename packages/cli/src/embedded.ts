@@ -1,5 +1,5 @@
-import { type HostStatus, type HostName, LOCAL_HOST, LOCAL_ORIGIN } from '@mux/contract'
-import { openSqliteRegistry } from '@mux/edge'
+import { type HostStatus, type HostName, LOCAL_HOST, LOCAL_ORIGIN, type Target } from '@mux/contract'
+import { openSqliteRegistry, type RegistryStore } from '@mux/edge'
 import {
   createSupervisor,
   type HostLock,
@@ -14,9 +14,10 @@ import type { ListenAddress } from './config-values.ts'
 import { sendOrder } from './control-client.ts'
 import { CliError } from './errors.ts'
 import type { EventLog } from './event-log.ts'
-import { edgeFront, type Front, gatewayFront } from './front.ts'
-import { readConfig } from './mux-yaml.ts'
+import { edgeFront, gatewayFront, openFront } from './front.ts'
+import { type ProjectConfig, readConfig } from './mux-yaml.ts'
 import { endLimit } from './operations/order-limits.ts'
+import { redirectUsers } from './operations/repair-registry.ts'
 import { bringInStep, createOrders } from './orders.ts'
 import { ensureStateDirectory, type Project } from './project.ts'
 
@@ -73,6 +74,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     ends.unshift(() => registry.close())
     const closed = closedInstances(registry)
     await bringInStep({ registry, closed, target, log }, config)
+    await redirect({ registry, target, log }, config)
     const supervisor = createSupervisor({
       stateDirectory: directory,
       pool: config.pool,
@@ -90,7 +92,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     }
     const parts = { project, config, listen, target, registry, source, log }
     const front = await (options.gateway ? gatewayFront(parts) : edgeFront(parts))
-    const url = await listenAt(front, listen)
+    const url = await openFront(front, listen)
     ends.unshift(() => front.close(0))
     ends.unshift(() => supervisor.close(AbortSignal.abort()))
     await supervisor.open()
@@ -148,6 +150,17 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   }
 }
 
+/** Puts right what an interrupted command, or a change by hand, has left of where users are sent. */
+async function redirect(
+  { registry, target, log }: { registry: RegistryStore; target: Target; log: EventLog },
+  { instances }: ProjectConfig,
+): Promise<void> {
+  const names = instances.map(({ name }) => name)
+  const { users, unusable } = await redirectUsers(registry, names, target, Date.now())
+  for (const user of users) log({ event: 'user_redirected', user, host: target.host })
+  for (const { key, message } of unusable) log({ event: 'record_unusable', key, message })
+}
+
 /** @throws {CliError} `already_running`, with who has it */
 async function lockProject({ state }: Project): Promise<HostLock> {
   try {
@@ -163,37 +176,6 @@ async function lockProject({ state }: Project): Promise<HostLock> {
       hint: 'See what it does: mux status   To end it: mux down',
       cause: error,
     })
-  }
-}
-
-async function listenAt(front: Front, { host, port }: ListenAddress): Promise<string> {
-  try {
-    return (await front.listen()).url
-  } catch (error) {
-    throw listenError(error as NodeJS.ErrnoException, host, port)
-  }
-}
-
-function listenError(error: NodeJS.ErrnoException, host: string, port: number): unknown {
-  const address = `${host.includes(':') ? `[${host}]` : host}:${port}`
-  const hint = `Choose another: mux up --listen 127.0.0.1:${port === 65_535 ? 8081 : port + 1}, or edge.listen in mux.yaml`
-  switch (error.code) {
-    case 'EADDRINUSE':
-      return new CliError('address_in_use', `Another program listens on ${address} already.`, {
-        hint,
-        cause: error,
-      })
-    case 'EACCES':
-      return new CliError('not_permitted', `This user may not listen on ${address}.`, {
-        hint: `A port from 1024 on is open to everybody. ${hint.replace(/:\d+,/, ':8080,')}`,
-        cause: error,
-      })
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return new CliError('address_unusable', `This machine has no address ${host}.`, { hint, cause: error })
-    default:
-      return error
   }
 }
 

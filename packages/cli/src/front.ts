@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { HostName, Target } from '@mux/contract'
 import { createNodeEdge, type RegistryStore } from '@mux/edge'
 import { createGateway, createInstanceHost, type LeaseSource } from '@mux/instance'
-import type { ListenAddress } from './config-values.ts'
+import { type ListenAddress, listenText } from './config-values.ts'
 import { CliError } from './errors.ts'
 import type { EventLog } from './event-log.ts'
 import { ensureKey, readKey } from './keys.ts'
@@ -25,6 +25,19 @@ export interface FrontOptions {
   registry: RegistryStore
   source: LeaseSource
   log: EventLog
+}
+
+/**
+ * Takes requests from now on.
+ * @returns the URL at which it does
+ * @throws {CliError} `address_in_use`, `address_unusable`, `not_permitted`
+ */
+export async function openFront(front: Front, listen: ListenAddress): Promise<string> {
+  try {
+    return (await front.listen()).url
+  } catch (error) {
+    throw listenError(error as NodeJS.ErrnoException, listen)
+  }
 }
 
 /** The edge in this process, in front of the instances in this process. */
@@ -60,7 +73,7 @@ export async function gatewayFront(options: FrontOptions): Promise<Front> {
   return {
     listen: async () => {
       const { port } = await gateway.listen({ hostname: listen.host, port: listen.port })
-      return { url: `http://${listen.host.includes(':') ? `[${listen.host}]` : listen.host}:${port}` }
+      return { url: `http://${listenText({ ...listen, port })}` }
     },
     close: (limit) => gateway.close(limit),
   }
@@ -73,4 +86,28 @@ async function hostKey(project: Project, host: HostName): Promise<Uint8Array> {
   throw new CliError('key_unusable', `This machine has no key for the host ${host}.`, {
     hint: `Put the one that the edge knows (32 bytes, base64, mode 0600) into ${file}`,
   })
+}
+
+function listenError(error: NodeJS.ErrnoException, listen: ListenAddress): unknown {
+  const address = listenText(listen)
+  const other = listenText({
+    ...listen,
+    port: listen.port >= 1024 && listen.port < 65_535 ? listen.port + 1 : 8080,
+  })
+  const hint = `Choose another: mux up --listen ${other}, or edge.listen in mux.yaml`
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return new CliError('address_in_use', `Another program listens on ${address}.`, { hint, cause: error })
+    case 'EACCES':
+      return new CliError('not_permitted', `This user may not listen on ${address}.`, { hint, cause: error })
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return new CliError('address_unusable', `This machine has no address ${listen.host}.`, {
+        hint: 'Choose another: mux up --listen 127.0.0.1:8080, or edge.listen in mux.yaml',
+        cause: error,
+      })
+    default:
+      return error
+  }
 }

@@ -47,7 +47,7 @@ it.each([
   ['blank', ' \n'],
   ['too short', Buffer.alloc(31).toString('base64')],
   ['of another alphabet', Buffer.alloc(32, 255).toString('base64url')],
-  ['cut off', `${Buffer.alloc(32).toString('base64').slice(0, -2)}`],
+  ['cut off', Buffer.alloc(32).toString('base64').slice(0, -2)],
 ])('one that is %s is refused, and the error does not repeat it', async (_, text) => {
   await mkdir(join(directory, 'keys'))
   await writeFile(file, text, { mode: 0o600 })

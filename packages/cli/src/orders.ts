@@ -13,7 +13,7 @@ import type { ClosedInstances } from './closed-instances.ts'
 import { toCliError } from './errors.ts'
 import type { EventLog } from './event-log.ts'
 import { type ProjectConfig, readConfig } from './mux-yaml.ts'
-import { repairRegistry } from './operations/repair-registry.ts'
+import { recordInstances } from './operations/repair-registry.ts'
 import type { Project } from './project.ts'
 
 interface OrdersOptions {
@@ -82,14 +82,11 @@ async function readAndDefine(options: OrdersOptions): Promise<ReloadReport> {
 /** Has the registry say of each instance where it is, and learns from it which of them are to stay stopped. */
 export async function bringInStep(
   { registry, closed, target, log }: Pick<OrdersOptions, 'registry' | 'closed' | 'target' | 'log'>,
-  { instances }: ProjectConfig,
+  config: ProjectConfig,
 ): Promise<void> {
-  const names = instances.map(({ name }) => name)
-  const repaired = await repairRegistry(registry, names, target, Date.now())
-  for (const name of repaired.instances)
-    log({ event: 'instance_recorded', instance: name, host: target.host })
-  for (const user of repaired.users) log({ event: 'user_redirected', user, host: target.host })
-  for (const { key, message } of repaired.unusable) log({ event: 'record_unusable', key, message })
+  const names = config.instances.map(({ name }) => name)
+  for (const instance of await recordInstances(registry, names, target))
+    log({ event: 'instance_recorded', instance })
   await closed.refresh()
 }
 

@@ -1,7 +1,7 @@
 import { type HostName, parseHostName } from '@mux/contract'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.ts'
-import { LISTEN_RULE, type ListenAddress, parseListen } from '../config-values.ts'
+import { LISTEN_RULE, type ListenAddress, listenText, parseListen } from '../config-values.ts'
 import { type Embedded, startEmbedded } from '../embedded.ts'
 import { listenForEnd } from '../end-signals.ts'
 import { CliError, toCliError } from '../errors.ts'
@@ -63,9 +63,7 @@ export default class Up extends BaseCommand {
 
   private async runDetached({ project, listen, gateway }: UpOptions) {
     const started = await startDetached(project, [
-      ...(listen
-        ? ['--listen', `${listen.host.includes(':') ? `[${listen.host}]` : listen.host}:${listen.port}`]
-        : []),
+      ...(listen ? ['--listen', listenText(listen)] : []),
       ...(gateway ? ['--host', gateway.host, '--origin', gateway.origin] : []),
     ])
     const overview = await describeProject(project)

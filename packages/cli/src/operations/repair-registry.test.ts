@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { LOCAL_HOST, LOCAL_ORIGIN, parseHostName, parseInstanceName, type UserRecord } from '@mux/contract'
 import { openSqliteRegistry, type RegistryStore } from '@mux/edge'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { repairRegistry } from './repair-registry.ts'
+import { recordInstances, redirectUsers } from './repair-registry.ts'
 
 const here = { host: LOCAL_HOST, origin: LOCAL_ORIGIN }
 const elsewhere = { host: parseHostName('b')!, origin: 'https://b.example.com' }
@@ -36,24 +36,25 @@ afterEach(async () => {
 
 const put = (name: string, record: UserRecord) =>
   registry.change(() => ({ changes: [{ kind: 'user', name, record }], result: undefined }))
-const repair = (now = 1_000_000) => repairRegistry(registry, [django1, django2], here, now)
+const recordAll = () => recordInstances(registry, [django1, django2], here)
+const redirect = (now = 1_000_000) => redirectUsers(registry, [django1, django2], here, now)
 
 it('every instance of mux.yaml has a record, and a second look finds nothing to do', async () => {
-  expect(await repair()).toMatchObject({ instances: [django1, django2], users: [] })
+  expect(await recordAll()).toEqual([django1, django2])
   expect(await registry.read('instance', django1)).toEqual({ v: 1, state: 'open', message: null, ...here })
-  expect(await repair()).toMatchObject({ instances: [], users: [] })
+  expect(await recordAll()).toEqual([])
 })
 
 it('an instance that was closed and elsewhere stays closed, and is here', async () => {
   const record = { v: 1, state: 'maintenance', message: 'Back at noon.', ...elsewhere } as const
   await registry.change(() => ({ changes: [{ kind: 'instance', name: django1, record }], result: undefined }))
-  await repair()
+  await recordAll()
   expect(await registry.read('instance', django1)).toEqual({ ...record, ...here })
 })
 
 it('a user who is sent to where the instance is not is sent here, under a new version', async () => {
   await put('graham', { ...graham, target: elsewhere })
-  expect(await repair(5)).toMatchObject({ users: ['graham'] })
+  expect(await redirect(5)).toMatchObject({ users: ['graham'] })
   expect(await registry.read('user', 'graham')).toMatchObject({ target: here, version: 8 })
 })
 
@@ -61,7 +62,7 @@ it('users who are sent right, who have no instance, or whose instance is not our
   await put('graham', graham)
   await put('terry', { ...graham, instance: null, target: null })
   await put('eric', { ...graham, instance: parseInstanceName('other')!, target: elsewhere })
-  expect(await repair()).toMatchObject({ users: [] })
+  expect(await redirect()).toMatchObject({ users: [] })
   expect(await registry.read('user', 'graham')).toEqual(graham)
 })
 
@@ -70,5 +71,5 @@ it('a user whose record cannot be used is reported, and does not keep the others
   const database = new DatabaseSync(file)
   database.prepare("INSERT INTO records (kind, name, value) VALUES ('user', 'brian', '{}')").run()
   database.close()
-  expect(await repair()).toMatchObject({ users: ['graham'], unusable: [{ key: 'user:brian' }] })
+  expect(await redirect()).toMatchObject({ users: ['graham'], unusable: [{ key: 'user:brian' }] })
 })

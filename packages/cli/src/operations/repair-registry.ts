@@ -1,55 +1,59 @@
 import { type InstanceName, type InstanceRecord, nextVersion, RecordError, type Target } from '@mux/contract'
 import type { RegistryChange, RegistryStore } from '@mux/edge'
 
-export interface RepairReport {
-  /** Instances that were not recorded, or recorded as being elsewhere. */
-  instances: InstanceName[]
-  /** Users whose record sent them to where their instance is not. */
-  users: string[]
-  /** Records that cannot be used, and that are left as they are. */
-  unusable: RecordError[]
-}
-
 /**
- * Brings the registry in step with the instances that this host runs: each has a record that says where it is, and so
- * does every user of one. What an interrupted command or a hand-made change left behind is put right at the next start.
- * @param target where these instances are reached
- * @param now milliseconds since the epoch
+ * Has the registry say of each of these instances that it is at `target`; whether it is open stays as it was.
+ * @returns those of which it said something else, or nothing
  */
-export async function repairRegistry(
+export async function recordInstances(
   registry: RegistryStore,
   instances: readonly InstanceName[],
   target: Target,
-  now: number,
-): Promise<RepairReport> {
-  const here = new Set<string>(instances)
-  const listed = await registry.list('user')
-  const unusable = listed.map(({ record }) => record).filter((record) => record instanceof RecordError)
-  const users = listed.filter(
-    ({ record }) => !(record instanceof RecordError) && record.instance !== null && here.has(record.instance),
-  )
+): Promise<InstanceName[]> {
   return registry.change((read) => {
     const changes: RegistryChange[] = []
-    const report: RepairReport = { instances: [], users: [], unusable }
     for (const name of instances) {
       const found = read('instance', name)
       if (found && isAt(found, target)) continue
       const record: InstanceRecord = { v: 1, state: 'open', message: null, ...found, ...target }
       changes.push({ kind: 'instance', name, record })
-      report.instances.push(name)
     }
-    for (const { name } of users) {
+    return { changes, result: changes.map(({ name }) => name as InstanceName) }
+  })
+}
+
+/**
+ * Sends the users of these instances to `target`. A command that was killed between two writes, or a change by hand, may
+ * have left some who are sent to where their instance is not.
+ * @param now milliseconds since the epoch
+ * @returns the users who were, and the records that cannot be used, which are left as they are
+ */
+export async function redirectUsers(
+  registry: RegistryStore,
+  instances: readonly InstanceName[],
+  target: Target,
+  now: number,
+): Promise<{ users: string[]; unusable: RecordError[] }> {
+  const here = new Set<string | null>(instances)
+  const unusable: RecordError[] = []
+  const astray: string[] = []
+  for (const { name, record } of await registry.list('user')) {
+    if (record instanceof RecordError) unusable.push(record)
+    else if (here.has(record.instance) && !(record.target && isAt(record.target, target))) astray.push(name)
+  }
+  const users = await registry.change((read) => {
+    const changes: RegistryChange[] = []
+    for (const name of astray) {
       const found = read('user', name)
-      // It may have been removed or moved since the list was made.
-      if (!found?.instance || !here.has(found.instance)) continue
-      if (found.target && isAt(found.target, target)) continue
+      // They may have been removed or moved since the list was made.
+      if (!found || !here.has(found.instance)) continue
       const version = nextVersion(found.version, now)
       const record = { ...found, target, version, changed: new Date(now).toISOString() }
       changes.push({ kind: 'user', name, record })
-      report.users.push(name)
     }
-    return { changes, result: report }
+    return { changes, result: changes.map(({ name }) => name) }
   })
+  return { users, unusable }
 }
 
 function isAt(found: Target, target: Target): boolean {
