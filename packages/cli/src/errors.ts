@@ -115,7 +115,12 @@ const REGISTRY_HINTS = {
   registry_newer: 'Use the mux that wrote it, or a newer one: mux --version',
 } as const
 
-const SYSTEM_CODES: Record<string, CliErrorCode> = {
+const SYSTEM_HINTS = {
+  not_permitted: 'Run mux as the user who owns the project and its .mux, on a disk that can be written.',
+  disk_full: 'Make room on that disk; nothing was half-written.',
+} as const
+
+const SYSTEM_CODES: Record<string, keyof typeof SYSTEM_HINTS> = {
   EACCES: 'not_permitted',
   EPERM: 'not_permitted',
   EROFS: 'not_permitted',
@@ -143,7 +148,11 @@ export function toCliError(thrown: unknown): CliError {
   if (error instanceof Error && error.name === 'ExitPromptError')
     return new CliError('interrupted', 'Interrupted: nothing was changed.', { cause: error })
   const system = error instanceof Error && 'code' in error ? SYSTEM_CODES[String(error.code)] : undefined
-  if (system !== undefined) return new CliError(system, sentence((error as Error).message), { cause: error })
+  if (system !== undefined)
+    return new CliError(system, sentence((error as Error).message), {
+      hint: SYSTEM_HINTS[system],
+      cause: error,
+    })
   const message = error instanceof Error ? error.message : String(error)
   return new CliError('internal', sentence(`Something went wrong inside mux: ${message}`), {
     hint: 'Please report this; DEBUG=mux shows where it happened.',

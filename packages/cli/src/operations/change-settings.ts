@@ -47,6 +47,8 @@ export interface SettingsResult {
  */
 export async function changeSettings(project: Project, order: SettingsOrder): Promise<SettingsResult> {
   const { instance } = order
+  // First of all: with a supervisor that does not answer, nothing is begun.
+  const runs = await isRunning(project, instance)
   const change = await withProjectLock(project, () => save(project, order))
   const result = {
     instance,
@@ -57,7 +59,6 @@ export async function changeSettings(project: Project, order: SettingsOrder): Pr
     restartNeeded: false,
   }
   if (!change.changed) return result
-  const runs = await isRunning(project, instance)
   const restarted = runs && order.restart ? await restartOrPutBack(project, change) : null
   if (restarted === null) await reloadHost(project)
   for (const secret of change.obsolete) await removeSecret(project, secret)

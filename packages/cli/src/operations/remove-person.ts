@@ -1,8 +1,10 @@
 import { type InstanceName, RecordError, type UserName } from '@mux/contract'
 import type { RegistryStore } from '@mux/edge'
+import { readConfig } from '../mux-yaml.ts'
 import { withProjectLock } from '../project-lock.ts'
 import type { Project } from '../project.ts'
 import { existing, removeUser } from './change-user.ts'
+import { isDefined } from './define-instance.ts'
 import { assertUnused, endDefined, undefineInstance } from './remove-instance.ts'
 
 export interface RemovePersonOrder {
@@ -39,11 +41,10 @@ export async function removePerson(
   )
   const { tokens, definition } = await withProjectLock(project, async () => {
     if (ending !== null) await assertUnused(registry, ending, user)
+    // Before anything is changed: it may be that mux.yaml is unusable, or has no such instance any more.
+    const defined = ending !== null && isDefined(await readConfig(project), ending)
     const removed = await removeUser(registry, user)
-    return {
-      ...removed,
-      definition: ending === null ? null : await undefineInstance(project, registry, ending),
-    }
+    return { ...removed, definition: defined ? await undefineInstance(project, registry, ending) : null }
   })
   const ended = definition === null ? null : await endDefined(project, definition)
   return { user, tokens, instance, instanceRemoved: ended !== null, data: ended?.data ?? null }
