@@ -20,7 +20,10 @@ export async function instanceLog(project: Project, name: InstanceName): Promise
   const file = join(project.state.logs, `${name}.log`)
   const present = await access(file).then(
     () => true,
-    () => false,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return false
+      throw error
+    },
   )
   if (!present) requireInstance(await readConfig(project), name)
   return { instance: name, file, present }
