@@ -33,13 +33,16 @@ export class BootError extends Error {
   readonly log: readonly string[]
   /** False when trying again is pointless until somebody has changed something. */
   readonly passing: boolean
+  /** True when it still ran, but was not ready within `limits.start`. */
+  readonly overdue: boolean
   constructor(
     message: string,
-    options: { log?: readonly string[]; passing?: boolean; cause?: unknown } = {},
+    options: { log?: readonly string[]; passing?: boolean; overdue?: boolean; cause?: unknown } = {},
   ) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined)
     this.log = options.log ?? []
     this.passing = options.passing ?? true
+    this.overdue = options.overdue ?? false
   }
 }
 
@@ -69,7 +72,8 @@ export async function boot(habitat: Habitat, order: BootOrder): Promise<Generati
     }
     await generation.end()
     if (order.signal.aborted || (obstacle.portTaken && attempt < PORT_ATTEMPTS)) continue
-    throw new BootError(obstacle.why, { log: order.log.tail(LOG_LINES, logStart) })
+    const { why, overdue = false } = obstacle
+    throw new BootError(why, { log: order.log.tail(LOG_LINES, logStart), overdue })
   }
 }
 
@@ -135,6 +139,7 @@ function asBootError(error: unknown): never {
 interface Obstacle {
   why: string
   portTaken?: boolean
+  overdue?: boolean
 }
 
 /** Ready, or dead, or overdue, or given up: whichever comes first. */
@@ -156,6 +161,7 @@ async function prove(
     const where = await elsewhere(generation)
     const seconds = definition.limits.start / 1000
     return {
+      overdue: true,
       why: `It was not ready within ${seconds} s: ${first.why} (${addressText(generation.address)}).${where}`,
     }
   } finally {

@@ -1,4 +1,4 @@
-import type { Problem } from '@mux/contract'
+import { Problem } from '@mux/contract'
 import { BootError } from './boot.ts'
 import type { InstanceDefinition } from './definition.ts'
 import type { Generation } from './generation.ts'
@@ -49,7 +49,7 @@ export class Succession {
       crashed: (generation, { code, signal }) => {
         this.#idleTimer?.stop()
         const how = signal ? `was ended by ${signal}` : `exited with code ${code}`
-        this.#fail(`It ${how} while it served.`, performance.now() - generation.readyAt!, true)
+        this.#fail(`It ${how} while it served.`, performance.now() - generation.readyAt!)
       },
     })
   }
@@ -115,7 +115,7 @@ export class Succession {
       })
     } catch (error) {
       if (signal.aborted) this.#rest()
-      else this.#fail(messageOf(error), null, !(error instanceof BootError) || error.passing)
+      else this.#fail(messageOf(error), null, error instanceof BootError ? error : undefined)
       throw error
     }
     this.#serve(generation)
@@ -200,13 +200,15 @@ export class Succession {
     }
   }
 
-  #fail(reason: string, readyFor: number | null, passing: boolean): void {
+  #fail(reason: string, readyFor: number | null, boot?: BootError): void {
     this.#reason = reason
-    const refusal = this.#recovery.failed(readyFor, passing)
+    const refusal = this.#recovery.failed(readyFor, boot?.passing ?? true)
     this.#move(refusal ? 'gave-up' : 'crashed')
     if (!refusal) return
     this.#options.event('failed', { reason })
-    this.#options.room.refuse(refusal)
+    this.#options.room.refuse(
+      boot?.overdue ? new Problem('instance_start_timeout', { retryAfter: 1 }) : refusal,
+    )
     void this.lineage.departed().then(() => {
       if (this.#phase === 'failed') this.#options.slot.release()
     })

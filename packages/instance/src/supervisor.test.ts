@@ -63,6 +63,15 @@ describe('a lazy instance', () => {
       expect(await outcome).toMatchObject({ code: 'instance_start_timeout', status: 504 })
   })
 
+  it('that is not ready in time says so to those who wait, and to others that it does not start', async () => {
+    const limits = { start: 300 }
+    const { ask } = await laboratory([define('django1', 'never-listens', { limits })])
+    const outcomes = await Promise.all([1, 2].map(() => ask('django1').catch((error: unknown) => error)))
+    for (const outcome of outcomes)
+      expect(outcome).toMatchObject({ code: 'instance_start_timeout', status: 504, retryAfter: 1 })
+    await expect(ask('django1')).rejects.toMatchObject({ code: 'instance_failed' })
+  })
+
   it('that fails to start says so to those who wait, at once', async () => {
     const { ask, status } = await laboratory([define('django1', 'exits-at-once')])
     const outcomes = await Promise.all([1, 2, 3].map(() => ask('django1').catch((error: unknown) => error)))

@@ -6,6 +6,7 @@ import { brokeWhileKept } from './connection.ts'
 import { type BodyFraming, bodyFraming, lengthAllowedBy, passingTrailers } from './headers.ts'
 import type { ForwardOrder } from './order.ts'
 import { toProblem } from './problem.ts'
+import { reclaimDelay } from './reclaim.ts'
 import { ClientGone, RequestBody } from './request-body.ts'
 import { sendAlone } from './send-alone.ts'
 import { sendPooled } from './send-pooled.ts'
@@ -64,6 +65,8 @@ class Exchange implements Receiver, ClaimOptions {
   #upstream: Upstream | undefined
   #answering = false
   #repeated = false
+  #attempts = 0
+  #pause: NodeJS.Timeout | undefined
   #wroteBody = false
   #over = false
 
@@ -97,10 +100,14 @@ class Exchange implements Receiver, ClaimOptions {
   begin(): void {
     if (this.#client.destroyed) return this.#settle()
     clients.add(this.#client, this)
+    const framing = bodyFraming(this.#incoming.rawHeaders)
+    if (!framing) return this.failed(new Problem('bad_request'))
+    this.#framing = framing
+    this.#claim()
+  }
+
+  #claim(): void {
     try {
-      const framing = bodyFraming(this.#incoming.rawHeaders)
-      if (!framing) throw new Problem('bad_request')
-      this.#framing = framing
       const claimed = this.#means.source.claim(this.#order.decision.instance, this)
       if ('release' in claimed) this.#send(claimed)
       else
@@ -120,7 +127,7 @@ class Exchange implements Receiver, ClaimOptions {
     generations.add(lease.ended, this)
     const { length, chunked, expectsContinue } = this.#framing
     if (chunked || (length !== undefined && length !== '0')) {
-      this.#body = new RequestBody(this.#incoming)
+      this.#body ??= new RequestBody(this.#incoming)
       if (expectsContinue) this.#outgoing.writeContinue()
     }
     try {
@@ -193,8 +200,10 @@ class Exchange implements Receiver, ClaimOptions {
       this.#outgoing.destroy()
       return this.#settle()
     }
-    if (this.#mayRepeat(error)) this.#repeat()
-    else this.#settle(toProblem(error))
+    if (this.#mayRepeat(error)) return this.#repeat()
+    const delay = reclaimDelay(error, this.#attempts++)
+    if (delay === undefined) this.#settle(toProblem(error))
+    else this.#claimLater(delay)
   }
 
   clientGone(): void {
@@ -232,15 +241,26 @@ class Exchange implements Receiver, ClaimOptions {
     return passingTrailers(this.#order.answerHeaders(rawTrailers), this.#means.isTrusted)
   }
 
+  #claimLater(delay: number): void {
+    this.#giveBack()
+    this.#upstream = undefined
+    this.#pause = setTimeout(() => this.#claim(), delay)
+  }
+
+  #giveBack(): void {
+    if (!this.#lease) return
+    generations.delete(this.#lease.ended, this)
+    this.#lease.release()
+    this.#lease = undefined
+  }
+
   #settle(problem?: unknown): void {
     if (this.#over) return
     this.#over = true
+    clearTimeout(this.#pause)
     this.#body?.destroy()
     clients.delete(this.#client, this)
-    if (this.#lease) {
-      generations.delete(this.#lease.ended, this)
-      this.#lease.release()
-    }
+    this.#giveBack()
     if (problem === undefined) this.#resolve()
     else this.#reject(problem)
   }

@@ -21,7 +21,7 @@ export function sendAlone(address: Address, request: UpstreamRequest, receiver: 
     if (over) return
     over = true
     body?.unpipe(call)
-    body?.destroy()
+    body?.off('error', fail)
     tell()
   }
   const fail = (error: Error): void => {
@@ -72,5 +72,6 @@ export function sendAlone(address: Address, request: UpstreamRequest, receiver: 
     if (length === undefined) call.addTrailers(request.trailers())
     call.end()
   })
-  body.pipe(call, { end: false })
+  // Not before: of a body that met no connection, nothing has been read, and it can be sent to another generation.
+  call.once('socket', (socket) => socket.once('connect', () => body.pipe(call, { end: false })))
 }

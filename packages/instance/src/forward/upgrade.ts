@@ -4,10 +4,12 @@ import type { Duplex } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { Problem } from '@mux/contract'
 import type { Lease } from '../lease.ts'
+import { pause } from '../wait.ts'
 import { MAX_ANSWER_HEAD, openSocket } from './connection.ts'
 import { bodyFraming, lengthAllowedBy } from './headers.ts'
 import type { ForwardOrder } from './order.ts'
 import { toProblem } from './problem.ts'
+import { reclaimDelay } from './reclaim.ts'
 import type { ForwardMeans } from './request.ts'
 import { responseOnSocket } from './response-on-socket.ts'
 import { Tunnel } from './tunnel.ts'
@@ -32,12 +34,8 @@ export async function forwardUpgrade(
   }
   const gone = watchForLeaving(socket)
   try {
-    const lease = await means.source.claim(order.decision.instance, {
-      signal: gone.signal,
-      navigation: false,
-    })
+    const { lease, answer } = await open(order, means, gone.signal)
     try {
-      const answer = await handshake(lease, order, gone.signal)
       gone.stop()
       if (gone.signal.aborted) (answer.upstream ?? answer.response).destroy()
       else if (answer.upstream === undefined)
@@ -71,6 +69,25 @@ function watchForLeaving(socket: Duplex): { signal: AbortSignal; stop: () => voi
 type Handshake =
   | { response: IncomingMessage; upstream: Socket; head: Buffer }
   | { response: IncomingMessage; upstream?: undefined }
+
+/** A lease, and what its generation answered. */
+async function open(
+  order: ForwardOrder,
+  { source }: ForwardMeans,
+  gone: AbortSignal,
+): Promise<{ lease: Lease; answer: Handshake }> {
+  for (let attempt = 0; ; attempt++) {
+    const lease = await source.claim(order.decision.instance, { signal: gone, navigation: false })
+    try {
+      return { lease, answer: await handshake(lease, order, gone) }
+    } catch (error) {
+      lease.release()
+      const delay = reclaimDelay(error as Error, attempt)
+      if (delay === undefined) throw error
+      await pause(delay, gone)
+    }
+  }
+}
 
 function handshake(lease: Lease, order: ForwardOrder, gone: AbortSignal): Promise<Handshake> {
   return new Promise((resolve, reject) => {

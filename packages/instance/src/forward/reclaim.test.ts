@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest'
+import { deadAddress, rawClient, startSuccession, startUpstream } from './fixtures/front.ts'
+
+const KNOWN = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello'
+const CHUNKED =
+  'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n5\r\nhello\r\n0\r\n\r\n'
+const UPGRADE =
+  'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n\r\n'
+
+/** Answers with the body, and notes it: what arrives twice would be noted twice. */
+async function startLedger() {
+  const bodies: string[] = []
+  const upstream = await startUpstream((incoming, outgoing) => {
+    let body = ''
+    incoming.setEncoding('utf8').on('data', (text) => (body += text))
+    incoming.once('end', () => {
+      bodies.push(body)
+      outgoing.end(`got ${body}`)
+    })
+  })
+  return { address: upstream, bodies }
+}
+
+describe('a generation that died a moment ago', () => {
+  it.each([
+    ['a POST of known length', KNOWN, 'hello'],
+    ['a POST in chunks', CHUNKED, 'hello'],
+    ['a WebSocket', UPGRADE, ''],
+  ])(
+    'costs nothing but a moment: %s goes to the next generation, once and whole',
+    async (_, request, body) => {
+      const ledger = await startLedger()
+      const front = await startSuccession(await deadAddress(), await deadAddress(), ledger.address)
+      expect(await rawClient(front.port, request).closed()).toMatch(/^HTTP\/1\.1 200 /)
+      expect(ledger.bodies).toEqual([body])
+    },
+  )
+
+  it('is not asked for ever: without a next one the answer is 502 within a second', async () => {
+    const front = await startSuccession(await deadAddress())
+    const began = performance.now()
+    expect(await rawClient(front.port, KNOWN).closed()).toMatch(/^HTTP\/1\.1 502 /)
+    expect(performance.now() - began).toBeLessThan(2_000)
+    expect(front.problems).toEqual(['instance_unreachable'])
+  })
+})
