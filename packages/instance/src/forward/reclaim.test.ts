@@ -36,6 +36,16 @@ describe('a generation that died a moment ago', () => {
     },
   )
 
+  it('has a client that waits to be asked for its body asked once', async () => {
+    const ledger = await startLedger()
+    const front = await startSuccession(await deadAddress(), await deadAddress(), ledger.address)
+    const [head] = KNOWN.split('hello')
+    const client = rawClient(front.port, head!.replace('Host: a', 'Host: a\r\nExpect: 100-continue'))
+    await client.until(/^HTTP\/1\.1 100 Continue\r\n\r\n/)
+    client.socket.write('hello')
+    expect((await client.closed()).match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 100', 'HTTP/1.1 200'])
+  })
+
   it('is not asked for ever: without a next one the answer is 502 within a second', async () => {
     const front = await startSuccession(await deadAddress())
     const began = performance.now()

@@ -126,8 +126,8 @@ class Exchange implements Receiver, ClaimOptions {
     if (lease.ended.aborted) return this.generationEnded()
     generations.add(lease.ended, this)
     const { length, chunked, expectsContinue } = this.#framing
-    if (chunked || (length !== undefined && length !== '0')) {
-      this.#body ??= new RequestBody(this.#incoming)
+    if (this.#body === null && (chunked || (length !== undefined && length !== '0'))) {
+      this.#body = new RequestBody(this.#incoming)
       if (expectsContinue) this.#outgoing.writeContinue()
     }
     try {
