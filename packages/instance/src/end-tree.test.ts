@@ -81,6 +81,17 @@ describe('the end of a process tree', () => {
     }
   })
 
+  it('is not put off by a process that shows no environment', async () => {
+    const { generation } = await generationOf('serves')
+    const blank = spawn('sleep', ['60'], { stdio: 'ignore', detached: true, env: {} })
+    try {
+      expect(await generation.end()).toEqual({ killed: false, survivors: [] })
+      expect(lives(blank.pid!)).toBe(true)
+    } finally {
+      blank.kill('SIGKILL')
+    }
+  })
+
   it('frees socket and record, and leaves the instance its data', async () => {
     const { generation, data } = await generationOf('serves', { settings: { BIND: '{socket}' } })
     mkdirSync(join(data, 'kept'))

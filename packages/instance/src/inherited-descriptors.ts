@@ -1,5 +1,5 @@
 import { closeSync, readdirSync, readFileSync } from 'node:fs'
-import { canIdentify } from './process-tree.ts'
+import { hasProc } from './proc.ts'
 
 const CLOSE_ON_EXEC = 0o2000000
 
@@ -8,7 +8,7 @@ const CLOSE_ON_EXEC = 0o2000000
  * What Node opens is closed on exec; of what it was born with it sees to the low numbers only.
  */
 export function closeInheritedDescriptors(): void {
-  if (!canIdentify) return
+  if (!hasProc) return
   for (const entry of readdirSync('/proc/self/fd')) {
     const descriptor = Number(entry)
     if (descriptor > 2 && survivesExec(descriptor)) closeSync(descriptor)

@@ -4,7 +4,8 @@ import type { InstanceDefinition } from './definition.ts'
 import { endTree } from './end-tree.ts'
 import { type GenerationRecord, readRecords, removeRecord } from './generation-record.ts'
 import type { LogEvent } from './log-event.ts'
-import { canIdentify, isAlive } from './process-tree.ts'
+import { hasProc } from './proc.ts'
+import { isAlive } from './process-tree.ts'
 
 /** How the processes of an instance that is no longer defined are ended. */
 const DEFAULT_STOP = { signal: 'SIGTERM', limit: 10_000 } as const
@@ -24,7 +25,7 @@ export interface LeftoverOptions {
 export async function endLeftovers(options: LeftoverOptions): Promise<void> {
   const run = join(options.stateDirectory, 'run')
   mkdirSync(run, { recursive: true, mode: 0o700 })
-  if (!canIdentify) return
+  if (!hasProc) return
   await Promise.all(readRecords(run).map((record) => endLeftover(run, record, options)))
 }
 

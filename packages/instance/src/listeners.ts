@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { hasProc } from './proc.ts'
 import { forEachOfTree, type ProcessIdentity } from './process-tree.ts'
 
 /** Sockets listening on TCP, by inode, as `/proc/net/tcp` has them (proc_net_tcp(5)). */
@@ -17,7 +18,7 @@ export async function holderOf(
   port: number,
   identity: ProcessIdentity,
 ): Promise<'ours' | 'stranger' | 'nobody' | 'unknown'> {
-  if (process.platform !== 'linux') return 'unknown'
+  if (!hasProc) return 'unknown'
   const listening = listeners().filter((listener) => listener.port === port && listener.loopback)
   if (listening.length === 0) return 'nobody'
   const { inodes, complete } = await socketsOf(identity)
@@ -27,7 +28,7 @@ export async function holderOf(
 
 /** The TCP ports on which a tree listens, to tell an operator where an instance went instead. */
 export async function portsOf(identity: ProcessIdentity): Promise<number[]> {
-  if (process.platform !== 'linux') return []
+  if (!hasProc) return []
   const { inodes } = await socketsOf(identity)
   const ports = listeners().filter(({ inode }) => inodes.has(inode))
   return [...new Set(ports.map(({ port }) => port))].sort((a, b) => a - b)

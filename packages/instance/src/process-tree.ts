@@ -1,43 +1,29 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { environmentOf, everyPid, factsOf, hasProc, type ProcessFacts } from './proc.ts'
 import { MARKER_VARIABLE } from './settings.ts'
+import { pause } from './wait.ts'
 
 /** What tells a process that we started from every other, also after its pid went to somebody else. */
 export interface ProcessIdentity {
   /** The leader of its own session and process group. */
   pid: number
-  /** Which start of the machine, and clock ticks since (proc(5), `stat` field 22); null where there is no `/proc`. */
+  /** See `ProcessFacts`; null where there is no `/proc`. */
   startTime: string | null
   /** Value of the marker in its environment, which its descendants inherit. */
   marker: string
 }
 
-interface ProcessFacts {
-  pid: number
-  state: string
-  parent: number
-  group: number
-  session: number
-  startTime: string
-}
-
-/** Whether a process can be told from a later one with its number. */
-export const canIdentify = process.platform === 'linux'
-/** Processes looked at in one turn of the event loop: reading one takes about 30 µs. */
-const PER_TURN = 64
-/** How often the list of processes is read again for what is new; a machine that forks all the time never has none. */
-const ROUNDS = 4
+/** How often, and at intervals of how many milliseconds, a process that shows no environment is looked at again. */
+const SECOND_LOOKS = 10
+const SECOND_LOOK_AFTER = 20
 
 /** Start time of a process (see {@link ProcessIdentity}); null when there is no such process, or no `/proc`. */
 export function startTimeOf(pid: number): string | null {
-  return factsOf(pid)?.startTime ?? null
+  return hasProc ? (factsOf(pid)?.startTime ?? null) : null
 }
 
 /** True while this very process lives; a zombie does not. Without `/proc`, the pid is all there is to go by. */
-export function isAlive(identity: ProcessIdentity): boolean {
-  if (!canIdentify) return signal(identity.pid, 0)
-  const facts = factsOf(identity.pid)
-  return facts !== undefined && facts.startTime === identity.startTime && !isDead(facts)
+export function isAlive({ pid, startTime }: ProcessIdentity): boolean {
+  return hasProc ? factsOf(pid)?.startTime === startTime : signal(pid, 0)
 }
 
 /**
@@ -45,8 +31,8 @@ export function isAlive(identity: ProcessIdentity): boolean {
  * descendants, so those too that made a session of their own or lost the marker. What did both, and whose parent is
  * gone besides, is out of reach without a cgroup.
  *
- * Every pid found is handed to `visit` in the same turn in which it was looked at, so that a signal can't reach a
- * successor of the same number.
+ * Every pid found is handed to `visit` in the turn in which it was last seen to be the one, so that a signal can't
+ * reach a successor of the same number.
  * @param startedHere true when this process started it, so that its group may be told by number alone
  */
 export async function forEachOfTree(
@@ -54,11 +40,15 @@ export async function forEachOfTree(
   startedHere: boolean,
   visit: (pid: number, group: number) => void,
 ): Promise<number> {
-  if (!canIdentify) return visitGroup(identity.pid, visit)
-  const members = await membersOf(identity, startedHere)
+  if (!hasProc) return visitGroup(identity.pid, visit)
+  let census = await takeCensus(identity, startedHere)
+  for (let looks = 0; census.members.length === 0 && census.anyBlank && looks < SECOND_LOOKS; looks++) {
+    await pause(SECOND_LOOK_AFTER)
+    census = await takeCensus(identity, startedHere)
+  }
   let count = 0
-  for (const { pid, group, startTime } of members) {
-    if (startTimeOf(pid) !== startTime) continue
+  for (const { pid, group, startTime } of census.members) {
+    if (factsOf(pid)?.startTime !== startTime) continue
     count++
     visit(pid, group)
   }
@@ -75,86 +65,42 @@ export function signal(pid: number, name: NodeJS.Signals | 0): boolean {
   }
 }
 
-async function membersOf(identity: ProcessIdentity, startedHere: boolean): Promise<ProcessFacts[]> {
-  const marked = new Set<number>()
-  const all: ProcessFacts[] = []
+interface Census {
+  members: ProcessFacts[]
+  /** Whether there is a process that cannot be told to be none of ours, because it is just turning into another program. */
+  anyBlank: boolean
+}
+
+async function takeCensus({ pid: leaderPid, startTime, marker }: ProcessIdentity, startedHere: boolean): Promise<Census> {
+  const candidates: ProcessFacts[] = []
+  const marked = new Set<ProcessFacts>()
+  let anyBlank = false
+  const oldest = Number(startTime?.split('/')[1] ?? 0)
   for await (const pid of everyPid()) {
     const facts = factsOf(pid)
-    if (facts === undefined || isDead(facts) || pid === process.pid) continue
-    all.push(facts)
-    if (carries(pid, identity.marker)) marked.add(pid)
+    // What is older than the leader is no descendant of it.
+    if (facts === undefined || facts.isKernel || facts.ticks < oldest || pid === process.pid) continue
+    candidates.push(facts)
+    const environment = environmentOf(pid)
+    if (environment === '') anyBlank = true
+    else if (environment?.includes(`${MARKER_VARIABLE}=${marker}\0`)) marked.add(facts)
   }
-  const inGroup = (p: ProcessFacts) => p.group === identity.pid || p.session === identity.pid
-  const leader = all.find(({ pid }) => pid === identity.pid)
+  const inGroup = (p: ProcessFacts) => p.group === leaderPid || p.session === leaderPid
+  const leader = candidates.find(({ pid }) => pid === leaderPid)
   // A number belongs to our group as long as one of ours keeps it; afterwards the kernel may give it away.
-  const reused = leader !== undefined && leader.startTime !== identity.startTime
-  const groupIsOurs =
-    !reused && (startedHere || leader !== undefined || all.some((p) => inGroup(p) && marked.has(p.pid)))
-  const members = new Set(all.filter((p) => marked.has(p.pid) || (groupIsOurs && inGroup(p))))
-  const parents = new Set([...members].map(({ pid }) => pid))
-  for (let grown = true; grown;) {
-    const children = all.filter((p) => !members.has(p) && parents.has(p.parent))
-    for (const child of children) {
-      members.add(child)
-      parents.add(child.pid)
-    }
-    grown = children.length > 0
-  }
-  return [...members]
+  const isReused = leader !== undefined && leader.startTime !== startTime
+  const isKnown = startedHere || leader !== undefined || [...marked].some(inGroup)
+  const founders = candidates.filter((p) => marked.has(p) || (isKnown && !isReused && inGroup(p)))
+  return { members: withDescendants(founders, candidates), anyBlank }
 }
 
-/** Every pid, and those that came up while the others were looked at: a process may fork and end meanwhile. */
-async function* everyPid(): AsyncGenerator<number> {
-  const seen = new Set<string>()
-  for (let round = 0; round < ROUNDS; round++) {
-    const fresh = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry) && !seen.has(entry))
-    if (fresh.length === 0) return
-    for (const entry of fresh) {
-      seen.add(entry)
-      if (seen.size % PER_TURN === 0) await nextTurn()
-      yield Number(entry)
-    }
-  }
-}
-
-function factsOf(pid: number): ProcessFacts | undefined {
-  let text: string
-  try {
-    text = readFileSync(`/proc/${pid}/stat`, 'latin1')
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    // Anything else, such as no free descriptor, must not make a living process look gone.
-    if (code === 'ENOENT' || code === 'ESRCH') return undefined
-    throw error
-  }
-  // The second field is the program's name in parentheses, and may itself contain spaces and parentheses.
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-  return {
-    pid,
-    state: fields[0]!,
-    parent: Number(fields[1]),
-    group: Number(fields[2]),
-    session: Number(fields[3]),
-    startTime: `${bootId()}/${fields[19]}`,
-  }
-}
-
-let cachedBootId: string | undefined
-
-function bootId(): string {
-  cachedBootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
-  return cachedBootId
-}
-
-function isDead({ state }: ProcessFacts): boolean {
-  return state === 'Z' || state === 'X'
-}
-
-function carries(pid: number, marker: string): boolean {
-  try {
-    return readFileSync(`/proc/${pid}/environ`, 'latin1').includes(`${MARKER_VARIABLE}=${marker}\0`)
-  } catch {
-    return false
+function withDescendants(founders: ProcessFacts[], candidates: ProcessFacts[]): ProcessFacts[] {
+  const members = new Set(founders)
+  for (;;) {
+    const pids = new Set([...members].map(({ pid }) => pid))
+    const children = candidates.filter((p) => !members.has(p) && pids.has(p.parent))
+    if (children.length === 0) return [...members]
+    for (const child of children) members.add(child)
   }
 }
 
