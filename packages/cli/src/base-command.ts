@@ -1,4 +1,4 @@
-import { Command, Flags } from '@oclif/core'
+import { Command, Flags } from './oclif.ts'
 import { withUsage } from './errors.ts'
 import { findProject, type Project } from './project.ts'
 import * as render from './render.ts'

@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util'
 import { ControlError, RecordError, type ControlErrorCode } from '@mux/contract'
 
 /** What the process ends with; part of the CLI's contract. */
@@ -178,11 +179,21 @@ export function withUsage(error: unknown, command: string): unknown {
   // A command's file that cannot be loaded is thrown in the same way, and is our fault.
   if (!(error instanceof Error && 'oclif' in error) || ('code' in error && error.code === 'MODULE_NOT_FOUND'))
     return error
-  const text = error.message.replace(/\n?See more help with --help$/, '')
+  const text = isMissingArguments(error)
+    ? `${error.args.map(({ name }) => name.toUpperCase()).join(' and ')} is missing`
+    : stripVTControlCharacters(error.message).replace(PARSER_PHRASES, '')
   return new CliError('usage', sentence(text), {
     hint: `See: ${['mux', command, '--help'].filter((word) => word !== '').join(' ')}`,
     cause: error,
   })
+}
+
+/** What oclif says around the point of its message. */
+const PARSER_PHRASES = /^The following errors? occurred:\s*|\n?See more help with --help$/g
+
+/** By its name: oclif does not export the class. */
+function isMissingArguments(error: Error): error is Error & { args: { name: string }[] } {
+  return error.constructor.name === 'RequiredArgsError'
 }
 
 /** One line that ends like a sentence, whatever the text was. */

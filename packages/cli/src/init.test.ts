@@ -2,7 +2,8 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { runMux, temporaryDirectory } from './fixtures/run-mux.ts'
-import { readConfig } from './mux-yaml.ts'
+import { readConfig, readConfigText } from './mux-yaml.ts'
+import { initProject } from './operations/init-project.ts'
 import { projectAt } from './project.ts'
 
 const MANAGE = `import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'mysite.settings')\n`
@@ -109,17 +110,18 @@ describe('mux init writes a mux.yaml that works', () => {
     ],
     ['nothing at all', {}, 'other', 'site1', ['./start', '--port', '{port}']],
   ])('for %s', async (_, files, kind, first, command) => {
-    const cwd = application(files)
-    const ended = await runMux(['init', '--json'], { cwd, env: { PATH } })
-    expect(ended).toMatchObject({ code: 0, stderr: '' })
-    expect(ended.json()).toMatchObject({ recognised: kind, url: 'http://127.0.0.1:8080/' })
-    const config = await readConfig(projectAt(cwd))
+    const project = projectAt(application(files))
+    expect(await initProject(project, PATH)).toMatchObject({
+      recognised: kind,
+      url: 'http://127.0.0.1:8080/',
+    })
+    const config = await readConfig(project)
     expect(config.instances.map(({ name }) => name)).toEqual(
       [1, 2, 3].map((n) => first.replace(/1$/, String(n))),
     )
-    expect(config.instances[0]).toMatchObject({ command, directory: cwd })
+    expect(config.instances[0]).toMatchObject({ command, directory: project.directory })
     expect(config.pool.name).toBe(first.replace(/1$/, '{n}'))
-    const text = readFileSync(join(cwd, 'mux.yaml'), 'utf8')
+    const text = await readConfigText(project)
     expect(text.split('\n').filter((line) => line.length > 120)).toEqual([])
   })
 
@@ -128,10 +130,8 @@ describe('mux init writes a mux.yaml that works', () => {
     ['日本', 'app1'],
     ['42', 'app1'],
   ])('in a directory that is called %j, with instances that can be called so', async (name, first) => {
-    const cwd = application({}, name)
-    const { code, stdout } = await runMux(['init'], { cwd })
-    expect(code).toBe(0)
-    expect(stdout).toContain(first)
+    const { instances } = await initProject(projectAt(application({}, name)), PATH)
+    expect(instances[0]).toBe(first)
   })
 
   it('says what is left to do, and which commands come next', async () => {

@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { expect, it } from 'vitest'
+import { openSqliteRegistry } from '@mux/edge/registry'
+import { expect, it, onTestFinished } from 'vitest'
 import { PROGRAM, runMux, temporaryProject } from './fixtures/run-mux.ts'
 
 const PROJECT = 'app: { command: node server.js }\ninstances:\n  one: {}\n'
@@ -16,8 +17,10 @@ it(
     const began = performance.now()
     await runMux(['user', 'add', 'first', '--generate'], { cwd })
     const whole = performance.now() - began
+    const registry = openSqliteRegistry(join(cwd, '.mux/registry.sqlite'))
+    onTestFinished(() => registry.close())
     const outcomes = new Set<string>()
-    for (let i = 0; i < 16; i += 1) {
+    for (let i = 0; i < 12; i += 1) {
       const child = spawn(
         process.execPath,
         [PROGRAM, 'user', 'add', `u${i}`, '--instance', `i${i}`, '--create', '--generate'],
@@ -25,7 +28,7 @@ it(
       )
       const closed = once(child, 'close')
       // The later moments are the ones in which something is written.
-      await delay(whole * (0.3 + 0.7 * (i / 16)))
+      await delay(whole * (0.3 + 0.7 * (i / 12)))
       child.kill('SIGINT')
       const [code, signal] = (await closed) as [number | null, string | null]
       outcomes.add(String(code ?? signal))

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
-import { run as runOclif, settings } from '@oclif/core'
+import { run as runOclif } from '@oclif/core/run'
+import { settings } from '@oclif/core/settings'
 import { wantsJson } from './base-command.ts'
 import { toCliError } from './errors.ts'
 import * as render from './render.ts'

@@ -1,4 +1,4 @@
-import { Flags } from '@oclif/core'
+import { Flags } from './oclif.ts'
 
 /** How a new password comes in: never as an argument, which any process on the machine could read. */
 export const passwordFlags = {

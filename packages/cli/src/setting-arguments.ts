@@ -1,4 +1,4 @@
-import { Flags } from '@oclif/core'
+import { Flags } from './oclif.ts'
 import { askHidden, canAsk, readHidden } from './ask.ts'
 import { isSettingName, SETTING_NAME_RULE } from './config-values.ts'
 import { CliError } from './errors.ts'

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Flags } from '@oclif/core'
+import { Flags } from '../oclif.ts'
 import { BaseCommand } from '../base-command.ts'
 import { DemoFailed, type Shown } from '../demo/proof.ts'
 import { runDemo } from '../demo/run.ts'

@@ -1,5 +1,5 @@
 import { type HostName, parseHostName } from '@mux/contract'
-import { Flags } from '@oclif/core'
+import { Flags } from '../oclif.ts'
 import { BaseCommand } from '../base-command.ts'
 import { LISTEN_RULE, type ListenAddress, listenText, parseListen } from '../config-values.ts'
 import { type Embedded, startEmbedded } from '../embedded.ts'

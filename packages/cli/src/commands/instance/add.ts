@@ -1,4 +1,4 @@
-import { Args, Flags } from '@oclif/core'
+import { Args, Flags } from '../../oclif.ts'
 import { BaseCommand } from '../../base-command.ts'
 import { instanceName } from '../../names.ts'
 import { addInstance } from '../../operations/add-instance.ts'

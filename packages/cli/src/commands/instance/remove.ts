@@ -1,4 +1,4 @@
-import { Args, Flags } from '@oclif/core'
+import { Args, Flags } from '../../oclif.ts'
 import { confirmed } from '../../ask.ts'
 import { BaseCommand } from '../../base-command.ts'
 import { instanceName } from '../../names.ts'

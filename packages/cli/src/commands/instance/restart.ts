@@ -1,4 +1,4 @@
-import { Args } from '@oclif/core'
+import { Args } from '../../oclif.ts'
 import { BaseCommand } from '../../base-command.ts'
 import { instanceName } from '../../names.ts'
 import { restartInstance } from '../../operations/order-instance.ts'

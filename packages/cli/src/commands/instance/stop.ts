@@ -1,4 +1,4 @@
-import { Args, Flags } from '@oclif/core'
+import { Args, Flags } from '../../oclif.ts'
 import { BaseCommand } from '../../base-command.ts'
 import { CliError } from '../../errors.ts'
 import { instanceName } from '../../names.ts'

@@ -1,4 +1,4 @@
-import { Args } from '@oclif/core'
+import { Args } from '../../oclif.ts'
 import { BaseCommand } from '../../base-command.ts'
 import { routeKey } from '../../names.ts'
 import { removeRoute } from '../../operations/change-route.ts'

@@ -1,4 +1,4 @@
-import { Args, Flags } from '@oclif/core'
+import { Args, Flags } from '../../oclif.ts'
 import { BaseCommand } from '../../base-command.ts'
 import { instanceName, routeKey } from '../../names.ts'
 import { setRoute } from '../../operations/change-route.ts'

@@ -1,4 +1,4 @@
-import { Args } from '@oclif/core'
+import { Args } from '../../oclif.ts'
 import { BaseCommand } from '../../base-command.ts'
 import { userName } from '../../names.ts'
 import { showUser } from '../../operations/list-users.ts'
