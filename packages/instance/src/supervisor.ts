@@ -39,9 +39,9 @@ export interface SupervisorOptions {
 export interface Supervisor {
   /**
    * A lease on the instance's generation: at once when it is ready (no await between choosing and leasing), else
-   * when it is. Not to be called before `open` has resolved. Throws or rejects with a `Problem`: instance_undefined, instance_stopped (detail: the operator's
-   * message), instance_failed, instance_busy, instance_start_timeout, and instance_starting for a navigation that
-   * has waited 1.5 s. When `signal` aborts, it rejects with the signal's reason.
+   * when it is. Not to be called before `open` has resolved. Throws or rejects with a `Problem`: instance_undefined,
+   * instance_stopped (detail: the operator's message), instance_failed, instance_busy, instance_start_timeout, and
+   * instance_starting for a navigation that has waited 1.5 s. When `signal` aborts, it rejects with the signal's reason.
    */
   claim(name: InstanceName, options: ClaimOptions): Lease | Promise<Lease>
   /**
