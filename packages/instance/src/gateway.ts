@@ -58,7 +58,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const instances = createInstanceHost({ source, identityHeader })
   const isTrusted = trustedNames(identityHeader)
   const nonces = new NonceMemory()
-  const answering = new Set<ServerResponse>()
+  let closing = false
 
   /** @throws {Problem} */
   function verify(incoming: IncomingMessage, upgrade: boolean): Assertion {
@@ -94,7 +94,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       target: incoming.url!,
       headers,
       navigation: isNavigation(incoming.method!, (name) => firstHeader(incoming.rawHeaders, name)),
-      answerHeaders: (raw) => endToEnd(raw, (name) => foldedName(name).startsWith('mux-')),
+      answerHeaders: withoutOurs,
     }
   }
 
@@ -124,14 +124,16 @@ export function createGateway(options: GatewayOptions): Gateway {
   }
 
   function onRequest(incoming: IncomingMessage, outgoing: ServerResponse): void {
-    answering.add(outgoing)
-    outgoing.once('close', () => answering.delete(outgoing))
+    const answerHeaders: ForwardOrder['answerHeaders'] = (raw) => {
+      if (closing) outgoing.shouldKeepAlive = false
+      return withoutOurs(raw)
+    }
     void serve(
       incoming,
       false,
-      (order) => instances.request(incoming, outgoing, order),
+      (order) => instances.request(incoming, outgoing, { ...order, answerHeaders }),
       (problem, requestId) => {
-        if (problem.code === 'assertion_invalid') outgoing.shouldKeepAlive = false
+        if (closing || problem.code === 'assertion_invalid') outgoing.shouldKeepAlive = false
         else discardRest(incoming)
         answer(outgoing, problem, requestId)
       },
@@ -174,7 +176,7 @@ export function createGateway(options: GatewayOptions): Gateway {
         })
       }),
     close: (limit) => {
-      for (const outgoing of answering) outgoing.shouldKeepAlive = false
+      closing = true
       return connections.close(limit)
     },
   }
@@ -186,6 +188,11 @@ function isOurs(name: string, isTrusted: (name: string) => boolean): boolean {
   // The edge has set them; they are as true as the connection from it.
   if (folded === 'x-forwarded-for' || folded === 'x-forwarded-proto') return name.toLowerCase() !== folded
   return SET_ANEW.has(folded) || isHopByHop(folded) || isTrusted(name)
+}
+
+/** An instance says nothing in our name. */
+function withoutOurs(rawHeaders: readonly string[]): string[] {
+  return endToEnd(rawHeaders, (name) => foldedName(name).startsWith('mux-'))
 }
 
 /** The code in the header lets the edge make a page of it without reading the body. */
