@@ -67,7 +67,16 @@ describe('mux init writes a mux.yaml that works', () => {
       { 'bin/rails': '', 'config.ru': '' },
       'rails',
       'rails1',
-      ['bin/rails', 'server', '--binding', '127.0.0.1', '--port', '{port}', '--pid', '{data}/server.pid'],
+      [
+        'bin/rails',
+        'server',
+        '--binding',
+        '127.0.0.1',
+        '--port',
+        '{port}',
+        '--pid',
+        '{data}/server-{port}.pid',
+      ],
     ],
     [
       'Node that is started by node',

@@ -110,9 +110,10 @@ function rails(directory: string): Application | undefined {
       '--port',
       '{port}',
       '--pid',
-      '{data}/server.pid',
+      '{data}/server-{port}.pid',
     ],
-    comment: 'Run without a shell. Each instance has a port and a pid file of its own.',
+    comment:
+      'Run without a shell. Each run has a port and a pid file of its own: two of them overlap at a restart.',
     settings: [
       {
         name: 'RAILS_ENV',
@@ -124,7 +125,9 @@ function rails(directory: string): Application | undefined {
       { name: 'RAILS_LOG_TO_STDOUT', value: '1', comment: null },
     ],
     identity: 'Rails: request.headers["X-Remote-User"]',
-    advice: ['Each instance has an empty database at first: bin/rails db:prepare, with its DATABASE_URL.'],
+    advice: [
+      'Each instance begins with an empty database; for the first one: DATABASE_URL=sqlite3:.mux/data/rails1/db.sqlite3 bin/rails db:prepare',
+    ],
   }
 }
 
