@@ -66,9 +66,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     const seconds = Math.floor(now() / 1000)
     const { rawHeaders } = incoming
     const assertion = verifyAssertion({ method: incoming.method!, target, rawHeaders }, options.key, seconds)
-    const refused = typeof assertion === 'string' ? assertion : undefined
-    if (refused !== undefined) log({ event: 'assertion_refused', reason: refused })
-    if (typeof assertion === 'string') throw new Problem('assertion_invalid')
+    if (typeof assertion === 'string') {
+      log({ event: 'assertion_refused', reason: assertion })
+      throw new Problem('assertion_invalid')
+    }
     if (upgrade || !SAFE_METHODS.has(incoming.method!)) {
       const use = nonces.use(assertion.nonce, assertion.expires + ASSERTION_SKEW, seconds)
       if (use === 'full') throw new Problem('instance_busy', { retryAfter: 10 })
