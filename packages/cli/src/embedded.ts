@@ -36,7 +36,6 @@ export interface EmbeddedOptions {
 /** mux, running in this process. */
 export interface Embedded {
   url: string
-  status(): HostStatus
   /** Resolves when the operator has given the order to end. */
   endOrdered: Promise<void>
   /**
@@ -136,7 +135,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
       }
     }
     log({ event: 'up', url, host: target.host, instances: config.instances.length, version: options.version })
-    return { url, status, endOrdered: endOrdered.promise, close }
+    return { url, endOrdered: endOrdered.promise, close }
   } catch (error) {
     for (const end of ends) {
       try {

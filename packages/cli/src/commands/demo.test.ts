@@ -39,7 +39,7 @@ it('mux demo --check shows each promise kept, on the next port when one is taken
   const { code, stdout, stderr } = await demo.ended
   server.close()
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-  expect(stdout).toMatch(/URL +http:\/\/127\.0\.0\.1:(?!8080)\d+ +\(8080.* taken\)/)
+  expect(stdout).toMatch(/URL +http:\/\/127\.0\.0\.1:(?!8080)\d+ +\(8080 .*taken\)/)
   for (const [name, instance] of [
     ['graham', 'django1'],
     ['brian', 'django2'],

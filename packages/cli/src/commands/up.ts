@@ -79,10 +79,13 @@ export default class Up extends BaseCommand {
     const environment = process.env
     try {
       const mux = await startEmbedded({ ...options, version: this.config.version, environment, log })
-      if (starter) await starter.tell({ event: 'mux-up', pid: process.pid, url: mux.url })
-      else await this.announce(mux, options)
-      await Promise.race([end.first, mux.endOrdered])
-      await mux.close(end.hurry)
+      try {
+        if (starter) await starter.tell({ event: 'mux-up', pid: process.pid, url: mux.url })
+        else await this.announce(mux, options)
+        await Promise.race([end.first, mux.endOrdered])
+      } finally {
+        await mux.close(end.hurry)
+      }
     } catch (error) {
       if (!starter) throw error
       // The one who hears of it is the starter; the log, which other processes write to as well, gets a line of it.
@@ -112,10 +115,16 @@ function summary(
   const people = users === 0 ? 'none yet; add the first one: mux user add NAME' : String(users)
   const role = gateway ? ` as the host ${gateway.host}, for an edge that reaches it at ${gateway.origin}` : ''
   return `mux serves ${url}${role}\n\n${render.fields([
-    ['instances', instances.join(', ') || 'none yet; add one: mux instance add NAME'],
+    ['instances', someOf(instances) || 'none yet; add one: mux instance add NAME'],
     ['users', people],
     ['logs', logs],
   ])}\n`
+}
+
+/** As many names as fit a line. */
+function someOf(names: readonly string[]): string {
+  const shown = names.slice(0, 5).join(', ')
+  return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown
 }
 
 function requireListen(text: string): ListenAddress {

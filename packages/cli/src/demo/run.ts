@@ -1,12 +1,12 @@
-import { closeSync, openSync, writeSync } from 'node:fs'
+import { appendFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { type Embedded, startEmbedded } from '../embedded.ts'
 import type { EndSignals } from '../end-signals.ts'
 import { CliError } from '../errors.ts'
-import { createEventLog, type EventLog } from '../event-log.ts'
+import { createEventLog } from '../event-log.ts'
 import { instanceName } from '../names.ts'
 import { restartInstance } from '../operations/order-instance.ts'
-import { ensureStateDirectory, type Project } from '../project.ts'
+import type { Project } from '../project.ts'
 import { type Person, prove, type Shown } from './proof.ts'
 import { addPerson, createDemoSite } from './site.ts'
 
@@ -36,7 +36,6 @@ export async function runDemo(version: string, end: EndSignals, spectator: Spect
   // Whoever races it handles it; a demo that is through does not look any more.
   interrupted.catch(() => undefined)
   const site = await createDemoSite()
-  const log = await openLog(site.project)
   let mux: Embedded | undefined
   try {
     const brian = await addPerson(site.project, 'brian', 'django2')
@@ -45,7 +44,7 @@ export async function runDemo(version: string, end: EndSignals, spectator: Spect
       brian,
       await addPerson(site.project, 'malcolm', 'django3'),
     ] as const
-    const started = await startOnFreePort(site.project, version, log.write)
+    const started = await startOnFreePort(site.project, version)
     mux = started.mux
     spectator.serves(mux.url, site.project, started.taken)
     const proof = prove({
@@ -59,7 +58,6 @@ export async function runDemo(version: string, end: EndSignals, spectator: Spect
     await Promise.race([spectator.proven(people), end.first])
   } finally {
     await mux?.close(end.hurry)
-    log.close()
     await site.remove()
   }
 }
@@ -67,13 +65,14 @@ export async function runDemo(version: string, end: EndSignals, spectator: Spect
 async function startOnFreePort(
   project: Project,
   version: string,
-  log: EventLog,
 ): Promise<{ mux: Embedded; taken: number[] }> {
   // The application is to run on the Node that runs mux, whichever one is first on the path.
   const environment = {
     ...process.env,
     PATH: [dirname(process.execPath), process.env['PATH']].filter(Boolean).join(delimiter),
   }
+  const logFile = join(project.state.logs, 'mux.log')
+  const log = createEventLog((line) => appendFileSync(logFile, line, { mode: 0o600 }))
   const taken: number[] = []
   for (let port = FIRST_PORT; ; port += 1) {
     const listen = { host: '127.0.0.1', port: taken.length < PORTS ? port : 0 }
@@ -84,10 +83,4 @@ async function startOnFreePort(
       taken.push(port)
     }
   }
-}
-
-async function openLog(project: Project): Promise<{ write: EventLog; close(): void }> {
-  await ensureStateDirectory(project)
-  const file = openSync(join(project.state.logs, 'mux.log'), 'a', 0o600)
-  return { write: createEventLog((line) => writeSync(file, line)), close: () => closeSync(file) }
 }

@@ -24,7 +24,7 @@ export function createScreen(): Screen {
       [
         bold('One URL, three people, three instances of one application'),
         '',
-        `  URL        ${bold(url)}${taken.length > 0 ? dim(`   (${taken.join(', ')} taken)`) : ''}`,
+        `  URL        ${bold(url)}${takenText(taken)}`,
         `  directory  ${directory}`,
       ].join('\n'),
     step: (shown) => {
@@ -54,6 +54,13 @@ export function createScreen(): Screen {
       ].join('\n'),
     verdict: () => '\nAll of it held, and nothing is left behind.',
   }
+}
+
+function takenText(taken: readonly number[]): string {
+  if (taken.length === 0) return ''
+  return dim(
+    taken.length === 1 ? `   (${taken[0]} is taken)` : `   (${taken[0]} to ${taken.at(-1)} are taken)`,
+  )
 }
 
 function describe(shown: Shown): string {

@@ -23,10 +23,8 @@ export interface Visitor {
 /** An answer other than the one that the demo counts on. */
 export class UnexpectedAnswer extends Error {
   override readonly name = 'UnexpectedAnswer'
-  readonly status: number
   constructor(what: string, status: number) {
     super(`${what} was answered with ${status}.`)
-    this.status = status
   }
 }
 

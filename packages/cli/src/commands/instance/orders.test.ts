@@ -129,10 +129,13 @@ it.each(['start', 'stop', 'restart', 'logs'])(
   async (verb) => {
     const unknown = await project.mux('instance', verb, 'c')
     expect(unknown).toMatchObject({ code: 3, stdout: '', stderr: expect.stringContaining('a, b') })
-    expect((await project.mux('instance', verb, 'a/b')).code).toBe(2)
-    expect((await project.mux('instance', verb)).code).toBe(2)
   },
 )
+
+it('mux instance stop of what cannot be a name, or with a message too long to keep, is wrong usage', async () => {
+  expect((await project.mux('instance', 'stop', 'a/b')).code).toBe(2)
+  expect((await project.mux('instance', 'stop', 'a', '--message', 'x'.repeat(501))).code).toBe(2)
+})
 
 it('mux instance restart without a supervisor says how to start it', async () => {
   expect(await project.mux('instance', 'restart', 'a')).toMatchObject({
