@@ -15,7 +15,8 @@ const django = findDjango()
 const absent = 'missing' in django
 // CI installs Django and gunicorn, so there their absence is a failure and not a reason.
 if (absent && process.env['CI']) throw new Error(`not installed: ${django.missing}`)
-if (absent) process.stderr.write(`skipped: the original arrangement, since this machine lacks ${django.missing}\n`)
+if (absent)
+  process.stderr.write(`skipped: the original arrangement, since this machine lacks ${django.missing}\n`)
 
 /**
  * Graham Dumpleton's arrangement of Apache and mod_wsgi, row by row, with mux in Apache's place: a map from users to
@@ -132,7 +133,11 @@ describe.skipIf(absent)('the original arrangement, with a real Django under guni
     const before = await Promise.all(['graham', 'brian', 'malcolm'].map(whoami))
     const report = (await project.must(['instance', 'restart', 'django2', '--json'])).json()
     const after = await Promise.all(['graham', 'brian', 'malcolm'].map(whoami))
-    expect(report).toMatchObject({ instance: 'django2', oldPid: before[1].parent_pid, newPid: after[1].parent_pid })
+    expect(report).toMatchObject({
+      instance: 'django2',
+      oldPid: before[1].parent_pid,
+      newPid: after[1].parent_pid,
+    })
     expect(after[1].pid).not.toBe(before[1].pid)
     expect([after[0].pid, after[2].pid]).toEqual([before[0].pid, before[2].pid])
   })
@@ -184,12 +189,16 @@ describe.skipIf(absent)('the original arrangement, with a real Django under guni
     await running.stop()
     await project.write('mux.yaml', yaml.replace(/^ {2}django1: \{\}/m, '  django1: { boot: eager }'))
     running = await Running.up(project)
-    await until('the preloaded instance', async () => ((await instance('django1')).state === 'ready' ? true : undefined))
+    await until('the preloaded instance', async () =>
+      (await instance('django1')).state === 'ready' ? true : undefined,
+    )
     expect((await instance('django2')).state).toBe('stopped')
   })
 
   it('leaves no process behind when it ends', async () => {
-    const pids = await Promise.all(['graham', 'brian', 'malcolm'].map(async (user) => (await whoami(user)).parent_pid))
+    const pids = await Promise.all(
+      ['graham', 'brian', 'malcolm'].map(async (user) => (await whoami(user)).parent_pid),
+    )
     expect(await running.stop()).toBe(0)
     for (const pid of pids) {
       expect(() => process.kill(pid, 0)).toThrow(expect.objectContaining({ code: 'ESRCH' }))

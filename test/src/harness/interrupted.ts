@@ -5,7 +5,11 @@ import { muxCommand, type Outcome, type Project } from './project.ts'
  * Runs `mux ARGS…` and sends it SIGINT, as Ctrl-C does: after `when` milliseconds, or as soon as its standard output
  * matches. One that does not end within 10 s is killed, and its signal tells.
  */
-export function interrupted(project: Project, args: readonly string[], when: number | RegExp): Promise<Outcome> {
+export function interrupted(
+  project: Project,
+  args: readonly string[],
+  when: number | RegExp,
+): Promise<Outcome> {
   const [command, argv] = muxCommand(args)
   const child = spawn(command, argv, {
     cwd: project.directory,

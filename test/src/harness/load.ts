@@ -48,7 +48,12 @@ export async function load(
       }
       tally.answered += 1
       const echo = answer.json()
-      const expected = { instance, user: [user], target: posts ? `/${n}` : `/slow/20?${n}`, body: posts ? label : '' }
+      const expected = {
+        instance,
+        user: [user],
+        target: posts ? `/${n}` : `/slow/20?${n}`,
+        body: posts ? label : '',
+      }
       const got = {
         instance: echo.instance,
         user: valuesOf(echo.headers, 'mux-user'),

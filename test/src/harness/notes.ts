@@ -9,7 +9,9 @@ export async function notesProject(change: (muxYaml: string) => string = (yaml) 
   const project = await Project.create(null)
   await cp(EXAMPLE, project.directory, { recursive: true, filter: (source) => !/\/\.mux(\/|$)/.test(source) })
   const yaml = await project.read('mux.yaml')
-  const adapted = yaml.replace('command: node ', `command: ${process.execPath} `).replace('127.0.0.1:8080', '127.0.0.1:0')
+  const adapted = yaml
+    .replace('command: node ', `command: ${process.execPath} `)
+    .replace('127.0.0.1:8080', '127.0.0.1:0')
   await project.write('mux.yaml', change(adapted))
   return project
 }

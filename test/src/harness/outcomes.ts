@@ -3,11 +3,15 @@ import type { Outcome } from './project.ts'
 
 const STACK = /^\s+at .+:\d+:\d+\)?$/m
 
-/** One clear error for people: a sentence and its code on standard error, no stack, nothing on standard output. */
+/**
+ * One clear error for people: a sentence and its code on standard error, no stack, nothing on standard output. What
+ * `mux up` tells of itself meanwhile, a line with its time each, is not part of it.
+ */
 export function expectError(outcome: Outcome, exit: number, code: string): void {
-  expect(outcome.stderr).toMatch(/^error: \S/)
-  expect(outcome.stderr).toContain(`[${code}]`)
-  expect(outcome.stderr.match(/^error: /gm)).toHaveLength(1)
+  const error = outcome.stderr.replace(/^time=.*\n/gm, '')
+  expect(error).toMatch(/^error: \S/)
+  expect(error).toContain(`[${code}]`)
+  expect(error.match(/^error: /gm)).toHaveLength(1)
   expect(outcome.stdout).toBe('')
   expect(outcome.code).toBe(exit)
   expectNoStack(outcome)

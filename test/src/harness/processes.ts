@@ -11,7 +11,9 @@ export interface InstanceProcess {
 
 /** Every living process that an instance of this project has started, whatever session or parent it has now. */
 export async function processesOf(project: Project): Promise<InstanceProcess[]> {
-  const found = await Promise.all((await pids()).map((pid) => instanceProcess(pid, project.path('.mux/data/'))))
+  const found = await Promise.all(
+    (await pids()).map((pid) => instanceProcess(pid, project.path('.mux/data/'))),
+  )
   return found.filter((process) => process !== undefined)
 }
 
@@ -58,7 +60,9 @@ async function pids(): Promise<number[]> {
 /** What the open descriptors of a process are, such as `socket:[123]` and paths. */
 export async function descriptorsOf(pid: number): Promise<string[]> {
   const names = await readdir(`/proc/${pid}/fd`)
-  const targets = await Promise.all(names.map((name) => readlink(`/proc/${pid}/fd/${name}`).catch(() => undefined)))
+  const targets = await Promise.all(
+    names.map((name) => readlink(`/proc/${pid}/fd/${name}`).catch(() => undefined)),
+  )
   return targets.filter((target) => target !== undefined)
 }
 

@@ -59,17 +59,21 @@ export class Project {
   }
 
   /** Runs a command that the test takes for granted. */
-  async must(args: readonly string[], options: { input?: string } = {}): Promise<Outcome> {
+  async must(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
     const outcome = await this.run(args, options)
     if (outcome.code !== 0) {
-      throw new Error(`mux ${args.join(' ')} ended with ${outcome.code ?? outcome.signal}:\n${outcome.stdout}${outcome.stderr}`)
+      throw new Error(
+        `mux ${args.join(' ')} ended with ${outcome.code ?? outcome.signal}:\n${outcome.stdout}${outcome.stderr}`,
+      )
     }
     return outcome
   }
 
   /** Adds a user whose password is the name itself, eight characters at least. */
   async addUser(name: string, instance: string): Promise<void> {
-    await this.must(['user', 'add', name, '--instance', instance, '--password-stdin'], { input: `${passwordOf(name)}\n` })
+    await this.must(['user', 'add', name, '--instance', instance, '--password-stdin'], {
+      input: `${passwordOf(name)}\n`,
+    })
   }
 
   async remove(): Promise<void> {
@@ -89,10 +93,7 @@ export function muxCommand(args: readonly string[]): [string, string[]] {
   return [process.execPath, [BIN, ...args]]
 }
 
-function runMux(
-  args: readonly string[],
-  options: RunOptions & { cwd: string },
-): Promise<Outcome> {
+function runMux(args: readonly string[], options: RunOptions & { cwd: string }): Promise<Outcome> {
   const [command, argv] = muxCommand(args)
   const child = spawn(command, argv, {
     cwd: options.cwd,

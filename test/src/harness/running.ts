@@ -17,30 +17,30 @@ export class Running {
     this.output = output
   }
 
-  /** Starts `mux up` and returns when `mux status` answers. */
+  /** Starts `mux up --json` and returns when it says where it serves. */
   static async up(
     project: Project,
     args: readonly string[] = [],
     environment: Record<string, string> = {},
   ): Promise<Running> {
-    const [command, argv] = muxCommand(['up', ...args])
+    const [command, argv] = muxCommand(['up', '--json', ...args])
     const child = spawn(command, argv, {
       cwd: project.directory,
       env: { ...process.env, NO_COLOR: '1', ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
-    let output = ''
-    child.stdout.setEncoding('utf8').on('data', (text) => (output += text))
-    child.stderr.setEncoding('utf8').on('data', (text) => (output += text))
+    let stdout = ''
+    let stderr = ''
+    child.stdout.setEncoding('utf8').on('data', (text) => (stdout += text))
+    child.stderr.setEncoding('utf8').on('data', (text) => (stderr += text))
     const deadline = performance.now() + READY_LIMIT
-    while (child.exitCode === null && child.signalCode === null) {
-      const status = await project.run(['status', '--json'])
-      if (status.code === 0) return new Running(child, status.json().url, () => output)
-      if (performance.now() > deadline) break
-      await wait(50)
+    while (child.exitCode === null && child.signalCode === null && performance.now() < deadline) {
+      const url = urlIn(stdout)
+      if (url !== undefined) return new Running(child, url, () => stdout + stderr)
+      await wait(10)
     }
     child.kill('SIGKILL')
-    throw new Error(`mux up did not become ready:\n${output}`)
+    throw new Error(`mux up did not become ready:\n${stdout}${stderr}`)
   }
 
   /** Ends it as Ctrl-C does; resolves with its exit code. */
@@ -50,5 +50,14 @@ export class Running {
     this.child.kill(signal)
     await ended
     return this.child.exitCode
+  }
+}
+
+/** The document of `mux up --json`, once all of it is there. */
+function urlIn(stdout: string): string | undefined {
+  try {
+    return JSON.parse(stdout).url
+  } catch {
+    return undefined
   }
 }

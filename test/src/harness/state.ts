@@ -15,14 +15,20 @@ export async function stateOf(project: Project): Promise<ProjectState> {
   const secrets = await Promise.all(
     names.map(async (name) => [name, await readFile(project.path('.mux/secrets', name), 'utf8')] as const),
   )
-  return { muxYaml: await project.read('mux.yaml'), records: recordsOf(project), secrets: Object.fromEntries(secrets) }
+  return {
+    muxYaml: await project.read('mux.yaml'),
+    records: recordsOf(project),
+    secrets: Object.fromEntries(secrets),
+  }
 }
 
 export function recordsOf(project: Project): Record<string, string> {
   const database = new DatabaseSync(project.path('.mux/registry.sqlite'), { readOnly: true, timeout: 5_000 })
   try {
     const rows = database.prepare('SELECT kind, name, value FROM records ORDER BY kind, name').all()
-    return Object.fromEntries(rows.map((row) => [`${row['kind']}:${row['name']}`, String(row['value'])]))
+    return Object.fromEntries(
+      rows.map(({ kind, name, value }) => [`${String(kind)}:${String(name)}`, String(value)]),
+    )
   } finally {
     database.close()
   }

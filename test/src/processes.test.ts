@@ -1,0 +1,224 @@
+import { readdir } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { setTimeout as wait } from 'node:timers/promises'
+import { afterEach, describe, expect, it } from 'vitest'
+import { ask } from './harness/client.ts'
+import { CommandLines } from './harness/command-lines.ts'
+import { echoYaml } from './harness/echo.ts'
+import { ledgerLines, LEDGER } from './harness/layout.ts'
+import { load } from './harness/load.ts'
+import { descriptorsOf, isAlive, processesOf, zombiesOf } from './harness/processes.ts'
+import { basic, Project } from './harness/project.ts'
+import { Running } from './harness/running.ts'
+import { until } from './harness/until.ts'
+
+let project: Project
+let running: Running | undefined
+let orders: CommandLines | undefined
+
+async function up(instances: string, options: Parameters<typeof echoYaml>[1] = {}): Promise<Running> {
+  project = await Project.create(null)
+  await project.write(
+    'mux.yaml',
+    echoYaml(instances, {
+      ...options,
+      settings: `, LEDGER: ${project.path(LEDGER)}${options.settings ?? ''}`,
+    }),
+  )
+  running = await Running.up(project)
+  return running
+}
+
+afterEach(async () => {
+  orders?.end()
+  orders = undefined
+  await running?.stop()
+  running = undefined
+  const left = await processesOf(project)
+  for (const { pid } of left) process.kill(pid, 'SIGKILL')
+  await project.remove()
+  expect(left).toEqual([])
+})
+
+/** Generations that have a living process, by instance. */
+async function generations(): Promise<Record<string, number>> {
+  const found = new Map<string, Set<string>>()
+  for (const { instance, generation } of await processesOf(project)) {
+    found.set(instance, (found.get(instance) ?? new Set()).add(generation))
+  }
+  return Object.fromEntries([...found].map(([instance, ids]) => [instance, ids.size]))
+}
+
+/** Gives the order in a process that has begun already: where many are given, starting Node for each is most of the work. */
+async function restart(instance: string): Promise<{ oldPid: number; newPid: number }> {
+  orders ??= await CommandLines.start(project)
+  const outcome = await orders.run(['instance', 'restart', instance, '--json'])
+  expect(outcome.code, outcome.stdout + outcome.stderr).toBe(0)
+  return outcome.json()
+}
+
+const pidOf = async (user: string): Promise<number> => (await ask(running!.url, '/', { user })).json().pid
+
+describe('a supervisor that is killed', () => {
+  it('is followed by one that never runs a second process of an instance beside what was left behind', async () => {
+    const first = await up('{ django1: { boot: eager }, django2: {}, django3: {} }', { fixture: 'loner.mjs' })
+    await project.addUser('graham', 'django1')
+    await project.addUser('brian', 'django2')
+    await Promise.all([pidOf('graham'), pidOf('brian')])
+    await first.stop('SIGKILL')
+    expect(await generations()).toEqual({ django1: 1, django2: 1 })
+
+    running = await Running.up(project)
+    await Promise.all([pidOf('graham'), pidOf('brian')])
+    expect(await generations()).toEqual({ django1: 1, django2: 1 })
+    expect((await ledgerLines(project)).filter((line) => line.startsWith('beside'))).toEqual([])
+  })
+
+  it('in the middle of a restart leaves nothing that the next one does not end or take over', async () => {
+    const first = await up('{ django1: { settings: { BOOT_DELAY: 1000 } } }')
+    await project.addUser('graham', 'django1')
+    await pidOf('graham')
+    const restart = project.run(['instance', 'restart', 'django1'])
+    await until('two generations', async () => ((await generations())['django1'] === 2 ? true : undefined))
+    await first.stop('SIGKILL')
+    expect((await restart).code).toBe(5)
+
+    running = await Running.up(project)
+    const pid = await pidOf('graham')
+    expect((await processesOf(project)).map((found) => found.pid)).toEqual([pid])
+  })
+
+  it('leaves a state in which the same command that started it works again, as often as it happens', async () => {
+    await up('{ django1: {} }')
+    await project.addUser('graham', 'django1')
+    for (let n = 0; n < 3; n++) {
+      await running!.stop('SIGKILL')
+      running = await Running.up(project)
+      expect(await pidOf('graham')).toBeGreaterThan(0)
+    }
+  })
+})
+
+it('ends on SIGTERM with 0, answers what was under way, and leaves no process, socket or record behind', async () => {
+  await up('{ django1: {}, django2: { restart: replace } }')
+  await project.addUser('graham', 'django1')
+  await project.addUser('brian', 'django2')
+  await Promise.all([pidOf('graham'), pidOf('brian')])
+  const pids = (await processesOf(project)).map((found) => found.pid)
+  const before = (await ledgerLines(project)).length
+  const underWay = Array.from({ length: 16 }, (_, n) =>
+    ask(running!.url, `/slow/700?${n}`, { user: n % 2 === 0 ? 'graham' : 'brian' }),
+  )
+  await until('16 requests at the instances', async () =>
+    (await ledgerLines(project)).length === before + 16 ? true : undefined,
+  )
+  expect(await running!.stop('SIGTERM')).toBe(0)
+  expect((await Promise.all(underWay)).map((answer) => answer.status)).toEqual(Array(16).fill(200))
+  expect(await Promise.all(pids.map(isAlive))).toEqual(pids.map(() => false))
+  expect((await readdir(project.path('.mux/run'))).filter((name) => /\.(sock|json)$/.test(name))).toEqual([])
+  await expect(ask(running!.url, '/_mux/health')).rejects.toThrow(
+    expect.objectContaining({ code: 'ECONNREFUSED' }),
+  )
+})
+
+it('ends within its limits when a client has left in the middle of an upload that its instance does not read', async () => {
+  await up('{ django1: { limits: { drain: 1s } } }')
+  await project.addUser('graham', 'django1')
+  await pidOf('graham')
+  const { hostname, port } = new URL(running!.url)
+  const socket = connect(Number(port), hostname)
+  socket.write(
+    `POST /hang HTTP/1.1\r\nHost: ${hostname}\r\nAuthorization: ${basic('graham')}\r\nContent-Length: 1000000000\r\n\r\n`,
+  )
+  socket.write(Buffer.alloc(32 * 1024 * 1024))
+  // Until everything in between is full, so that the end of the connection is behind what nobody reads.
+  let left = socket.writableLength
+  await until('the upload to be stuck', async () => {
+    await wait(200)
+    const stuck = left > 0 && left === socket.writableLength
+    left = socket.writableLength
+    return stuck || undefined
+  })
+  socket.destroy()
+  const began = performance.now()
+  expect(await running!.stop()).toBe(0)
+  expect(performance.now() - began).toBeLessThan(10_000)
+})
+
+it('ends a whole family with its instance: children, those in sessions of their own, and those whose parent has gone', async () => {
+  await up('{ django1: {} }', { fixture: 'family.mjs' })
+  await project.addUser('graham', 'django1')
+  await pidOf('graham')
+  // Of the last shell's family there are its sleep and itself; of the others the same: seven at least.
+  const family = await until('the family', async () => {
+    const found = await processesOf(project)
+    return found.length >= 7 ? found.map(({ pid }) => pid) : undefined
+  })
+  await project.must(['instance', 'stop', 'django1'])
+  expect(await processesOf(project)).toEqual([])
+  expect(await Promise.all(family.map(isAlive))).toEqual(family.map(() => false))
+  expect(await zombiesOf(running!.child.pid!)).toEqual([])
+})
+
+it('holds no more descriptors after twenty restarts than before, and no zombie', async () => {
+  await up('{ django1: {} }')
+  await project.addUser('graham', 'django1')
+  const count = async () => (await descriptorsOf(running!.child.pid!)).length
+  await pidOf('graham')
+  // The first one opens what is opened once.
+  await restart('django1')
+  await pidOf('graham')
+  const before = await count()
+  const pids = new Set<number>()
+  for (let n = 0; n < 20; n++) {
+    await restart('django1')
+    pids.add(await pidOf('graham'))
+  }
+  expect(pids.size).toBe(20)
+  await until('descriptors as before', async () =>
+    Math.abs((await count()) - before) <= 2 ? true : undefined,
+  )
+  expect(await zombiesOf(running!.child.pid!)).toEqual([])
+  expect(await generations()).toEqual({ django1: 1 })
+})
+
+describe.each(['overlap', 'replace'])('restarts (%s) under load', (strategy) => {
+  it('lose no request and give none to somebody else', async () => {
+    await up(`{ django1: {}, django2: { restart: ${strategy} }, django3: {} }`)
+    const instances = { graham: 'django1', brian: 'django2', malcolm: 'django3' }
+    await Promise.all(Object.entries(instances).map(([user, instance]) => project.addUser(user, instance)))
+    const reports: { oldPid: number; newPid: number }[] = []
+    let answered = 0
+    let over = false
+    const restarts = (async () => {
+      for (let n = 1; n <= 5; n++) {
+        reports.push(await restart('django2'))
+        await until(`${n * 400} answers`, () => answered >= n * 400 || undefined, 30_000)
+      }
+    })().finally(() => (over = true))
+    const tally = await load(running!.url, instances, {
+      inFlight: 16,
+      enough: (sofar) => {
+        answered = sofar.answered
+        return over || sofar.failed.length > 100
+      },
+    })
+    await restarts
+    const of = (instance: string) => [...(tally.processes.get(instance) ?? [])]
+    process.stdout.write(
+      `restart ${strategy}: ${tally.answered} answered, ${tally.failed.length} failed, ` +
+        `${tally.misdelivered.length} to somebody else; ${reports.length} restarts, ${of('django2').length} processes\n`,
+    )
+    expect(tally.failed).toEqual([])
+    expect(tally.misdelivered).toEqual([])
+    expect(tally.answered).toBeGreaterThanOrEqual(2_000)
+    // They have happened: each ended the one that the one before had started, and what was started did serve.
+    for (const [n, { oldPid, newPid }] of reports.entries()) {
+      if (n > 0) expect(oldPid).toBe(reports[n - 1]!.newPid)
+      expect(of('django2')).toContain(newPid)
+      expect(await isAlive(oldPid)).toBe(false)
+    }
+    expect(of('django1')).toHaveLength(1)
+    expect(of('django3')).toHaveLength(1)
+  }, 60_000)
+})
