@@ -7,7 +7,7 @@ import { withProjectLock } from '../project-lock.ts'
 import type { Project } from '../project.ts'
 import type { Told } from '../running-host.ts'
 import { type Choice, freeInstance, namedInstance } from './choose-instance.ts'
-import { defineInstance, isDefined, localInstance } from './define-instance.ts'
+import { announceInstance, defineInstance, isDefined, localInstance } from './define-instance.ts'
 import type { NewPassword } from './new-password.ts'
 
 export interface AddUserOrder {
@@ -30,7 +30,7 @@ export interface AddUserResult {
   instanceCreated: boolean
   /** Only one that was generated; it is shown this once. */
   password?: string
-  /** Whether the supervisor knows of a new instance; null when there is none to tell of. */
+  /** Whether the supervisor knows of an instance that is new to it; null when there is none to tell of. */
   supervisor: Told | null
 }
 
@@ -53,6 +53,7 @@ export async function addUser(
 
   return withProjectLock(project, async () => {
     const choice = await choose(project, registry, order)
+    const told = choice.defined ? await announceInstance(project, registry, choice.instance) : null
     const defined = choice.defined ? undefined : await defineInstance(project, registry, choice.instance, {})
     try {
       await rememberUser(project, choice.instance, user)
@@ -66,7 +67,7 @@ export async function addUser(
       instance: choice.instance,
       changed: true,
       instanceCreated: defined !== undefined,
-      supervisor: defined?.told ?? null,
+      supervisor: defined?.told ?? told,
       ...(generated === undefined ? {} : { password: generated }),
     }
   })

@@ -5,7 +5,7 @@ import { readConfig } from '../mux-yaml.ts'
 import { withProjectLock } from '../project-lock.ts'
 import type { Project } from '../project.ts'
 import { noInstance } from './choose-instance.ts'
-import { isDefined, localInstance } from './define-instance.ts'
+import { announceInstance, isDefined, localInstance } from './define-instance.ts'
 
 export interface RouteResult {
   key: RouteKey
@@ -27,6 +27,7 @@ export async function setRoute(
     const config = await readConfig(project)
     if (!isDefined(config, instance))
       throw noInstance(config, instance, `Add it: mux instance add ${instance}`)
+    await announceInstance(project, registry, instance)
     return registry.change<RouteResult>((read) => {
       const found = read('route', key)
       const from = found?.instance ?? null

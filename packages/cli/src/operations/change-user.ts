@@ -7,7 +7,7 @@ import { withProjectLock } from '../project-lock.ts'
 import type { Project } from '../project.ts'
 import type { Told } from '../running-host.ts'
 import { namedInstance } from './choose-instance.ts'
-import { defineInstance, localInstance } from './define-instance.ts'
+import { announceInstance, defineInstance, localInstance } from './define-instance.ts'
 
 /** @throws {CliError} `user_not_found` */
 export async function setPassword(registry: RegistryStore, user: UserName, password: string): Promise<void> {
@@ -48,6 +48,7 @@ export async function moveUser(
       order.create,
       `mux user move ${user} --instance ${instance}`,
     )
+    const told = choice.defined ? await announceInstance(project, registry, instance) : null
     const defined = choice.defined ? undefined : await defineInstance(project, registry, instance, {})
     let changed: boolean
     try {
@@ -63,7 +64,7 @@ export async function moveUser(
       from: before.instance,
       changed,
       instanceCreated: defined !== undefined,
-      supervisor: defined?.told ?? null,
+      supervisor: defined?.told ?? told,
     }
   })
 }

@@ -40,6 +40,20 @@ export async function defineInstance(
   }
 }
 
+/**
+ * Has the supervisor learn of an instance that somebody wrote into mux.yaml by hand; of all others it knows.
+ * @returns null when there was nothing to tell
+ * @throws {CliError} `supervisor_unresponsive`
+ */
+export async function announceInstance(
+  project: Project,
+  registry: RegistryStore,
+  name: InstanceName,
+): Promise<Told | null> {
+  // Whatever the supervisor has read in mux.yaml is in the registry.
+  return (await registry.read('instance', name)) === undefined ? reloadHost(project) : null
+}
+
 /** Records where an instance is, unless that is known; returns whether it was not. */
 async function recordInstance(registry: RegistryStore, name: InstanceName): Promise<boolean> {
   return registry.change((read) =>
