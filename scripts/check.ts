@@ -44,12 +44,12 @@ await Promise.all([
   inOrder([check('types', 'turbo', 'run', 'typecheck', '--output-logs=errors-only')]),
 ])
 await inOrder([
-  ...readdirSync(join(root, 'packages')).map((name) => vitest(`packages/${name}`, 300)),
-  vitest('scripts', 120),
-  vitest('bench', 60),
+  ...readdirSync(join(root, 'packages')).map((name) => vitest(`packages/${name}`)),
+  vitest('scripts'),
+  vitest('bench'),
   nodeTest('examples/notes'),
   ...djangoTest('examples/django'),
-  vitest('test', 420),
+  vitest('test'),
 ])
 report()
 
@@ -57,14 +57,14 @@ function check(title: string, command: string, ...args: string[]): Step {
   return { title, command: [join(bin, command), ...args], directory: root, limit: 180 }
 }
 
-function vitest(directory: string, limit: number): Step {
+function vitest(directory: string): Step {
   const file = join(scratch, `${directory.replaceAll('/', '-')}.json`)
   const reporter = join(import.meta.dirname, 'tally-reporter.ts')
   return {
     title: directory,
     command: [join(bin, 'vitest'), 'run', '--reporter=default', `--reporter=${reporter}`],
     directory: join(root, directory),
-    limit,
+    limit: 600,
     environment: { [TALLY_FILE]: file },
     tally: () => (existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Tally) : undefined),
   }
