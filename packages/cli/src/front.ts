@@ -84,7 +84,7 @@ async function hostKey(project: Project, host: HostName): Promise<Uint8Array> {
   const key = await readKey(file)
   if (key) return key
   throw new CliError('key_unusable', `This machine has no key for the host ${host}.`, {
-    hint: `Put the one that the edge knows (32 bytes, base64, mode 0600) into ${file}`,
+    hint: `Derive it from the key of the edge, as docs/cloudflare.md says, and put it (base64, mode 0600) into ${file}`,
   })
 }
 

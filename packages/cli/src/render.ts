@@ -133,7 +133,7 @@ export function settingsChange(result: SettingsResult): string {
     return `${instance}: ${saved}; restarted in ${restarted.took} ms (process ${restarted.newPid}).`
   return restartNeeded
     ? `${instance}: ${saved}; it runs with the old settings until: mux instance restart ${instance}`
-    : `${instance}: ${saved}; it is not running, and will start with them.`
+    : `${instance}: ${saved}; it is not running, and its next start takes the change.`
 }
 
 function strong(text: string): string {

@@ -26,7 +26,13 @@ export async function startInstance(project: Project, name: InstanceName): Promi
     project.state.controlSocket,
     { op: 'start', instance: name },
     instanceOrderLimit(definition),
-  )
+  ).catch((error: unknown) => {
+    if (!(error instanceof CliError && error.code === 'not_running')) throw error
+    throw new CliError('not_running', `mux is not running here. Once it is, ${name} serves.`, {
+      hint: error.hint,
+      cause: error,
+    })
+  })
 }
 
 /**

@@ -137,6 +137,16 @@ it('mux instance stop of what cannot be a name, or with a message too long to ke
   expect((await project.mux('instance', 'stop', 'a', '--message', 'x'.repeat(501))).code).toBe(2)
 })
 
+it('mux instance start without a supervisor ends with 5, and the instance is open again all the same', async () => {
+  await project.mux('instance', 'stop', 'a')
+  expect(await project.mux('instance', 'start', 'a')).toMatchObject({
+    code: 5,
+    stderr: expect.stringContaining('Once it is, a serves.'),
+  })
+  const { stdout } = await project.mux('instance', 'show', 'a', '--json')
+  expect(JSON.parse(stdout)).toMatchObject({ state: 'open' })
+})
+
 it('mux instance restart without a supervisor says how to start it', async () => {
   expect(await project.mux('instance', 'restart', 'a')).toMatchObject({
     code: 5,
