@@ -223,7 +223,7 @@ describe('the command line works', () => {
       return Math.floor((seed / 2 ** 31) * below)
     }
     const cwd = temporaryProject(PROJECT)
-    const vectors = Array.from({ length: 24 }, () =>
+    const vectors = Array.from({ length: 16 }, () =>
       Array.from({ length: next(6) }, () => words[next(words.length)]!),
     )
     for (let at = 0; at < vectors.length; at += 4) {
