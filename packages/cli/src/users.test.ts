@@ -151,7 +151,7 @@ describe('mux user add', () => {
   })
 
   it(
-    'twelve at once give twelve people twelve instances, and lose none of them',
+    'eight at once give eight people eight instances, and lose none of them',
     { timeout: 120_000 },
     async () => {
       const { must, registry, yamlNow } = setUp()
