@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { DatabaseSync } from 'node:sqlite'
 import { RecordError, type UserRecord } from '@mux/contract'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -37,7 +38,11 @@ describeRegistry('SQLite', async () => {
   const registry = openSqliteRegistry(file)
   return {
     registry,
-    put: async (kind, name, text) => putText(kind, name, text),
+    put: async (kind, name, text) => {
+      putText(kind, name, text)
+      // No other program writes within a turn of our event loop.
+      await nextTurn()
+    },
     close: async () => registry.close(),
   }
 })

@@ -16,7 +16,7 @@ const CACHE_CAPACITY = 20_000
 
 /**
  * Opens the registry of one machine, and creates it (mode 0600) when there is none. Any number of processes may have it
- * open; what one of them writes, the next `read` of every other returns.
+ * open; what one of them writes, every other `read`s from its next turn of the event loop on.
  * @throws {RegistryError} `registry_newer` when a later mux wrote it, `registry_unavailable` when it cannot be used
  */
 export function openSqliteRegistry(file: string): RegistryStore {
@@ -26,6 +26,7 @@ export function openSqliteRegistry(file: string): RegistryStore {
   )
   const cache = new RecordCache({ capacity: CACHE_CAPACITY })
   let cachedVersion: unknown
+  let compared = false
 
   function readStored<Kind extends RecordKind>(kind: Kind, name: string): Records[Kind] | undefined {
     const row = select.get(kind, name)
@@ -33,16 +34,28 @@ export function openSqliteRegistry(file: string): RegistryStore {
   }
 
   function readCached<Kind extends RecordKind>(kind: Kind, name: string): Records[Kind] | undefined {
-    const version = dataVersion.get()?.['data_version']
-    if (version !== cachedVersion) {
-      cache.clear()
-      cachedVersion = version
-    }
+    if (!compared) dropOutdated()
     const cached = cache.get(kind, name)
     if (cached !== undefined) return cached.record
     const record = readStored(kind, name)
     cache.set(kind, name, record)
     return record
+  }
+
+  /**
+   * Once in a turn of the event loop: whoever asks in the same turn was heard before it began, and so before anything
+   * that another process has written since.
+   */
+  function dropOutdated(): void {
+    const version = dataVersion.get()?.['data_version']
+    if (version !== cachedVersion) {
+      cache.clear()
+      cachedVersion = version
+    }
+    compared = true
+    setImmediate(() => {
+      compared = false
+    })
   }
 
   function write({ kind, name, record }: RegistryChange): void {
