@@ -45,11 +45,3 @@ export function headerValues(rawHeaders: readonly string[], lowerName: string): 
   }
   return values
 }
-
-/** A raw list as pairs of name and value. */
-export function headerPairs(rawHeaders: readonly string[]): [name: string, value: string][] {
-  return Array.from({ length: rawHeaders.length / 2 }, (_, at) => [
-    rawHeaders[2 * at]!,
-    rawHeaders[2 * at + 1]!,
-  ])
-}

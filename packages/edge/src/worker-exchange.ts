@@ -1,5 +1,5 @@
 import { LOCAL_ORIGIN, Problem, PROBLEMS, splitTarget, type Decision, type ProblemCode } from '@mux/contract'
-import { headerPairs, type DecidedRequest, type Exchange } from './forward.ts'
+import type { DecidedRequest, Exchange } from './forward.ts'
 import type { Log } from './log-event.ts'
 import { responseHeaders } from './response-headers.ts'
 import type { DecisionSigner } from './sign-decision.ts'
@@ -26,13 +26,13 @@ export class WorkerExchange implements Exchange {
   readonly #forwarding: GatewayForwarding
 
   constructor(request: Request, forwarding: GatewayForwarding) {
-    const { origin, protocol } = new URL(request.url)
+    const { url } = request
     this.#request = request
     this.#forwarding = forwarding
-    // Not the path and query of the parsed URL, which lose a question mark with nothing behind it.
-    this.target = request.url.slice(origin.length)
-    this.scheme = protocol === 'https:' ? 'https' : 'http'
-    this.rawHeaders = [...request.headers].flat()
+    // Not of the parsed URL: its path and query lose a question mark with nothing behind it, its origin a default port.
+    this.target = url.slice(url.indexOf('/', url.indexOf('://') + 3))
+    this.scheme = url.startsWith('https:') ? 'https' : 'http'
+    this.rawHeaders = rawList(request.headers)
     this.upgrade = request.headers.has('upgrade')
   }
 
@@ -57,8 +57,7 @@ export class WorkerExchange implements Exchange {
     const answer = await this.#ask(origin, await this.#signed(headers, decision), decision)
     const code = answer.headers.get('mux-problem')
     if (code !== null) throw await readProblem(answer, code)
-    const list = responseHeaders([...answer.headers].flat(), this.requestId)
-    const kept = new Headers(headerPairs(list))
+    const kept = headersOf(responseHeaders(rawList(answer.headers), this.requestId))
     if (answer.webSocket !== null) {
       return new Response(null, { status: 101, webSocket: answer.webSocket, headers: kept })
     }
@@ -67,7 +66,8 @@ export class WorkerExchange implements Exchange {
 
   async #signed(list: readonly string[], decision: Decision): Promise<Headers> {
     // The platform sets Host by the URL that is fetched; the true one travels in X-Forwarded-Host.
-    const headers = new Headers(headerPairs(list).filter(([name]) => name.toLowerCase() !== 'host'))
+    const headers = headersOf(list)
+    headers.delete('host')
     const { user, instance, version, requestId } = decision
     headers.set('Mux-Version', String(version))
     const asserted = {
@@ -114,6 +114,20 @@ export class WorkerExchange implements Exchange {
       clearTimeout(timer)
     }
   }
+}
+
+/** One at a time: workerd takes a list of pairs for four times as long, some 50 µs for ten. */
+function headersOf(rawList: readonly string[]): Headers {
+  const headers = new Headers()
+  for (let i = 0; i < rawList.length; i += 2) headers.append(rawList[i]!, rawList[i + 1]!)
+  return headers
+}
+
+/** Names and values in turn; each `Set-Cookie` by itself. */
+function rawList(headers: Headers): string[] {
+  const list: string[] = []
+  headers.forEach((value, name) => list.push(name, value))
+  return list
 }
 
 /** A problem of the gateway, to be answered in the form that fits this client. */

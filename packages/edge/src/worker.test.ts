@@ -1,6 +1,7 @@
 import { createHash, createHmac, hkdfSync } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, request as openRequest, type ServerResponse } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import {
   HOST_KEY_INFO,
@@ -154,6 +155,15 @@ describe('in workerd', () => {
     'of a %s too',
     async (method) => {
       expect(await (await get('/x', { method })).json()).toMatchObject({ verified: true })
+    },
+  )
+
+  test.each(['notes.example', 'NOTES.example:80', 'notes.example:8080', '[::1]:80'])(
+    'the target is the same whatever way the host is written: %s',
+    async (host) => {
+      const call = openRequest(worker.url, { path: '/a?b', headers: { ...GRAHAM, host } }).end()
+      const [answer] = (await once(call, 'response')) as [IncomingMessage]
+      expect(JSON.parse(await text(answer))).toMatchObject({ url: '/a?b', verified: true })
     },
   )
 
