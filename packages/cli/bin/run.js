@@ -15,7 +15,7 @@ if (found[0] < NEEDED[0] || (found[0] === NEEDED[0] && found[1] < NEEDED[1])) {
   )
   process.exitCode = 1
 } else {
-  import('../dist/main.js').then(function (main) {
+  void import('../dist/main.js').then(function (main) {
     return main.run(process.argv.slice(2))
   })
 }

@@ -71,7 +71,10 @@ interface Census {
   anyBlank: boolean
 }
 
-async function takeCensus({ pid: leaderPid, startTime, marker }: ProcessIdentity, startedHere: boolean): Promise<Census> {
+async function takeCensus(
+  { pid: leaderPid, startTime, marker }: ProcessIdentity,
+  startedHere: boolean,
+): Promise<Census> {
   const candidates: ProcessFacts[] = []
   const marked = new Set<ProcessFacts>()
   let anyBlank = false

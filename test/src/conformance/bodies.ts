@@ -17,7 +17,11 @@ export function bodies(layout: () => Layout): void {
     expect([redirect.status, redirect.headers.location]).toEqual([302, 'https://elsewhere.example/x?y=z'])
     for (const status of [201, 400, 401, 404, 418, 500, 503]) {
       const answer = await ask(layout().url, `/status/${status}`, { user: 'brian' })
-      expect([answer.status, answer.body, answer.headers['x-from']]).toEqual([status, 'as the instance says\n', 'instance'])
+      expect([answer.status, answer.body, answer.headers['x-from']]).toEqual([
+        status,
+        'as the instance says\n',
+        'instance',
+      ])
     }
   })
 

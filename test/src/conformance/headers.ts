@@ -26,10 +26,24 @@ export function headers(layout: () => Layout): void {
 
   it('drops every spelling of a trusted name that a client sends', async () => {
     const forged: Record<string, string> = {}
-    for (const name of ['mux-user', 'mux-instance', 'mux-version', 'mux-anything', 'x-remote-user', 'remote-user']) {
+    for (const name of [
+      'mux-user',
+      'mux-instance',
+      'mux-version',
+      'mux-anything',
+      'x-remote-user',
+      'remote-user',
+    ]) {
       for (const spelling of spellings(name)) forged[spelling] = 'admin'
     }
-    for (const name of ['signature', 'signature-input', 'forwarded', 'x-real-ip', 'proxy', 'x-forwarded-prefix']) {
+    for (const name of [
+      'signature',
+      'signature-input',
+      'forwarded',
+      'x-real-ip',
+      'proxy',
+      'x-forwarded-prefix',
+    ]) {
       forged[name] = 'admin'
     }
     const received = seen(await ask(layout().url, '/', { user: 'brian', headers: forged }))
@@ -63,7 +77,10 @@ export function headers(layout: () => Layout): void {
 
   it("keeps the credential and mux's cookie to itself, and passes the application's cookies in their order", async () => {
     const received = seen(
-      await ask(layout().url, '/', { user: 'brian', headers: { cookie: 'a=1; __Host-mux=x; sessionid=2; csrftoken=3' } }),
+      await ask(layout().url, '/', {
+        user: 'brian',
+        headers: { cookie: 'a=1; __Host-mux=x; sessionid=2; csrftoken=3' },
+      }),
     )
     expect(valuesOf(received, 'authorization')).toEqual([])
     expect(valuesOf(received, 'cookie').join('; ')).toBe('a=1; sessionid=2; csrftoken=3')
@@ -93,7 +110,9 @@ export function headers(layout: () => Layout): void {
   })
 
   it('refuses two credentials in one request', async () => {
-    const answer = await ask(layout().url, '/', { headers: { authorization: `${basic('brian')}, ${basic('graham')}` } })
+    const answer = await ask(layout().url, '/', {
+      headers: { authorization: `${basic('brian')}, ${basic('graham')}` },
+    })
     expect([400, 401]).toContain(answer.status)
   })
 
@@ -110,6 +129,9 @@ function spellings(name: string): string[] {
   const parts = name.split('-')
   const mixes = parts
     .slice(1)
-    .reduce<string[]>((found, part) => found.flatMap((head) => [`${head}-${part}`, `${head}_${part}`]), [parts[0]!])
+    .reduce<string[]>(
+      (found, part) => found.flatMap((head) => [`${head}-${part}`, `${head}_${part}`]),
+      [parts[0]!],
+    )
   return [...new Set(mixes.flatMap((mix) => [mix, mix.toUpperCase()]))]
 }

@@ -28,10 +28,14 @@ export function routing(layout: () => Layout): void {
   it('starts one process for a hundred first requests at once, and answers them all', async () => {
     const { url, project } = layout()
     await layout().addUser('crowd', 'slow')
-    const answers = await Promise.all(Array.from({ length: 100 }, (_, n) => ask(url, `/${n}`, { user: 'crowd' })))
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, (_, n) => ask(url, `/${n}`, { user: 'crowd' })),
+    )
     expect(answers.map((answer) => answer.status)).toEqual(Array(100).fill(200))
     expect(new Set(answers.map((answer) => answer.json().pid)).size).toBe(1)
-    expect(answers.map((answer) => answer.json().target)).toEqual(Array.from({ length: 100 }, (_, n) => `/${n}`))
+    expect(answers.map((answer) => answer.json().target)).toEqual(
+      Array.from({ length: 100 }, (_, n) => `/${n}`),
+    )
     expect((await ledgerLines(project)).filter((line) => line.startsWith('boot slow'))).toHaveLength(1)
   })
 
@@ -114,7 +118,11 @@ export function routing(layout: () => Layout): void {
     await layout().addUser('patient', 'django3')
     await layout().must(['instance', 'stop', 'django3', '--message', 'Back at noon.'])
     const answer = await ask(url, '/', { user: 'patient' })
-    expect([answer.status, answer.json().code, answer.json().detail]).toEqual([503, 'instance_stopped', 'Back at noon.'])
+    expect([answer.status, answer.json().code, answer.json().detail]).toEqual([
+      503,
+      'instance_stopped',
+      'Back at noon.',
+    ])
     await layout().must(['instance', 'start', 'django3'])
     expect((await ask(url, '/', { user: 'patient' })).status).toBe(200)
   })
@@ -130,7 +138,9 @@ export function routing(layout: () => Layout): void {
     await layout().must(['route', 'set', 'public.example', '--instance', 'django1', '--public'])
     const answer = await ask(layout().url, '/', { headers: { host: 'public.example' } })
     expect(answer.status).toBe(200)
-    const names = (answer.json().headers as string[]).filter((_, n) => n % 2 === 0).map((name) => name.toLowerCase())
+    const names = (answer.json().headers as string[])
+      .filter((_, n) => n % 2 === 0)
+      .map((name) => name.toLowerCase())
     expect(names).not.toContain('mux-user')
     expect(names).not.toContain('x-remote-user')
     await layout().must(['route', 'remove', 'public.example'])

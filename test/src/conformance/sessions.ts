@@ -5,7 +5,12 @@ import { passwordOf } from '../harness/project.ts'
 
 /** Signing in at the page, being signed in by the cookie, and no longer being so. */
 export function sessions(layout: () => Layout): void {
-  const signIn = (name: string, password: string, next: string, headers: Record<string, string> = {}): Promise<Answer> =>
+  const signIn = (
+    name: string,
+    password: string,
+    next: string,
+    headers: Record<string, string> = {},
+  ): Promise<Answer> =>
     ask(layout().url, '/_mux/signin', {
       method: 'POST',
       headers: {
@@ -25,7 +30,9 @@ export function sessions(layout: () => Layout): void {
     expect(answer.headers['set-cookie']![0]).toMatch(/Secure/)
     expect(answer.headers['set-cookie']![0]).toMatch(/SameSite=(Lax|Strict)/)
     const cookie = cookieOf(answer)
-    const page = await ask(layout().url, '/', { headers: { cookie, authorization: 'Digest of="the application"' } })
+    const page = await ask(layout().url, '/', {
+      headers: { cookie, authorization: 'Digest of="the application"' },
+    })
     expect(page.json()).toMatchObject({ instance: 'django2' })
     expect(page.json().headers).toContain('Digest of="the application"')
     expect((await ask(layout().url, '/_mux/session', { headers: { cookie } })).json()).toMatchObject({
@@ -44,15 +51,20 @@ export function sessions(layout: () => Layout): void {
     expect(anonymous(wrong, 'brian')).toBe(anonymous(unknown, 'nobody'))
   })
 
-  it.each(['//evil.example', '/\\evil.example', 'https://evil.example', '/\t/evil.example', 'javascript:alert(1)', '\\\\evil', ''])(
-    'never leaves the site for %j after signing in',
-    async (next) => {
-      const answer = await signIn('brian', passwordOf('brian'), next)
-      expect(answer.status).toBe(303)
-      expect(answer.headers.location).toMatch(/^\/(?![/\\])/)
-      expect(new URL(answer.headers.location!, layout().url).origin).toBe(new URL(layout().url).origin)
-    },
-  )
+  it.each([
+    '//evil.example',
+    '/\\evil.example',
+    'https://evil.example',
+    '/\t/evil.example',
+    'javascript:alert(1)',
+    '\\\\evil',
+    '',
+  ])('never leaves the site for %j after signing in', async (next) => {
+    const answer = await signIn('brian', passwordOf('brian'), next)
+    expect(answer.status).toBe(303)
+    expect(answer.headers.location).toMatch(/^\/(?![/\\])/)
+    expect(new URL(answer.headers.location!, layout().url).origin).toBe(new URL(layout().url).origin)
+  })
 
   it.each([
     ['a foreign origin', { origin: 'https://evil.example' }],

@@ -11,7 +11,11 @@ export function upgrades(layout: () => Layout): void {
     new WebSocket(new URL(path, layout().url.replace(/^http/, 'ws')), { headers, handshakeTimeout: 10_000 })
 
   it("connects a user's WebSocket to their instance, and echoes text and binary", async () => {
-    const client = socket('/ws?a=b', { authorization: basic('brian'), 'mux-user': 'admin', mux_user: 'admin' })
+    const client = socket('/ws?a=b', {
+      authorization: basic('brian'),
+      'mux-user': 'admin',
+      mux_user: 'admin',
+    })
     const [hello] = await once(client, 'message')
     const seen = JSON.parse(String(hello))
     expect(seen).toMatchObject({ instance: 'django2', target: '/ws?a=b' })

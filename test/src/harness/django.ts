@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs'
 
 /** The gunicorn of this machine whose Python has Django; or, in a word, what is missing. */
 export function findDjango(): { gunicorn: string } | { missing: string } {
-  const candidates = [process.env['MUX_TEST_GUNICORN'], '/usr/bin/gunicorn'].filter((path) => path !== undefined)
+  const candidates = [process.env['MUX_TEST_GUNICORN'], '/usr/bin/gunicorn'].filter(
+    (path) => path !== undefined,
+  )
   for (const gunicorn of candidates) {
     const python = interpreterOf(gunicorn)
     if (python === undefined) continue

@@ -20,7 +20,9 @@ export function readRecords(project: Project): Map<string, string> {
 
 export function plantRecord(project: Project, kind: string, name: string, value: string): void {
   withDatabase(project, (database) =>
-    database.prepare('INSERT OR REPLACE INTO records (kind, name, value) VALUES (?, ?, ?)').run(kind, name, value),
+    database
+      .prepare('INSERT OR REPLACE INTO records (kind, name, value) VALUES (?, ?, ?)')
+      .run(kind, name, value),
   )
 }
 

@@ -1,7 +1,11 @@
 import { setTimeout as wait } from 'node:timers/promises'
 
 /** Asks again until `probe` returns something other than undefined; fails, naming what was awaited, after `limit` ms. */
-export async function until<T>(what: string, probe: () => Promise<T | undefined> | T | undefined, limit = 10_000): Promise<T> {
+export async function until<T>(
+  what: string,
+  probe: () => Promise<T | undefined> | T | undefined,
+  limit = 10_000,
+): Promise<T> {
   const deadline = performance.now() + limit
   for (;;) {
     const found = await probe()

@@ -31,7 +31,14 @@ export async function workerLayout(): Promise<Layout> {
     { mode: 0o600 },
   )
   const gateway = `127.0.0.1:${await freePort()}`
-  const running = await Running.up(project, ['--host', HOST, '--listen', gateway, '--origin', `http://${gateway}`])
+  const running = await Running.up(project, [
+    '--host',
+    HOST,
+    '--listen',
+    gateway,
+    '--origin',
+    `http://${gateway}`,
+  ])
   const port = await freePort()
   const miniflare = new Miniflare({
     cf: false,
@@ -59,7 +66,9 @@ export async function workerLayout(): Promise<Layout> {
   const push = async () => {
     const wanted = readRecords(project)
     const { keys } = await registry.list()
-    const present = new Map(await Promise.all(keys.map(async ({ name }) => [name, await registry.get(name)] as const)))
+    const present = new Map(
+      await Promise.all(keys.map(async ({ name }) => [name, await registry.get(name)] as const)),
+    )
     const removed = [...present.keys()].filter((name) => !wanted.has(name))
     const written = [...wanted].filter(([name, value]) => present.get(name) !== value)
     await Promise.all(removed.map((name) => registry.delete(name)))
@@ -129,14 +138,19 @@ const CACHE_SECONDS = 2
 async function workerConfiguration() {
   const directory = await mkdtemp(join(tmpdir(), 'mux-worker-'))
   try {
-    const wrangler = join(dirname(createRequire(join(EDGE, 'package.json')).resolve('wrangler/package.json')), 'bin/wrangler.js')
-    await promisify(execFile)(
-      process.execPath,
-      [wrangler, 'deploy', '--dry-run', '--outdir', directory],
-      { cwd: EDGE, env: { ...process.env, WRANGLER_SEND_METRICS: 'false', CI: '1' }, timeout: 60_000 },
+    const wrangler = join(
+      dirname(createRequire(join(EDGE, 'package.json')).resolve('wrangler/package.json')),
+      'bin/wrangler.js',
     )
+    await promisify(execFile)(process.execPath, [wrangler, 'deploy', '--dry-run', '--outdir', directory], {
+      cwd: EDGE,
+      env: { ...process.env, WRANGLER_SEND_METRICS: 'false', CI: '1' },
+      timeout: 60_000,
+    })
     const source = await readFile(join(directory, 'worker.js'), 'utf8')
-    const settings = JSON.parse((await readFile(join(EDGE, 'wrangler.jsonc'), 'utf8')).replace(/^\s*\/\/.*$|,(?=\s*[}\]])/gm, ''))
+    const settings = JSON.parse(
+      (await readFile(join(EDGE, 'wrangler.jsonc'), 'utf8')).replace(/^\s*\/\/.*$|,(?=\s*[}\]])/gm, ''),
+    )
     return {
       name: 'mux-edge',
       compatibilityDate: settings.compatibility_date as string,
