@@ -6,10 +6,13 @@ export function fixtureCommand(name = 'echo.mjs'): string {
   return JSON.stringify([process.execPath, join(FIXTURES, name)])
 }
 
-/** A mux.yaml of instances that echo; `instances` and what else is given stand under their keys as they are. */
+/**
+ * A mux.yaml of instances that run a fixture, the echo unless another is named.
+ * @param settings what else each has for settings, beginning with a comma
+ */
 export function echoYaml(
   instances: string,
-  { fixture, settings = '', app = '' }: { fixture?: string; settings?: string; app?: string } = {},
+  { fixture, settings = '' }: { fixture?: string; settings?: string } = {},
 ): string {
   return `
 app:
@@ -17,7 +20,6 @@ app:
   settings: { SOCKET: "{socket}"${settings} }
   health: /ping
   limits: { start: 10s, drain: 5s, stop: 2s, hold: 15s }
-${app}
 pool: { max: 8, name: "django{n}" }
 edge: { listen: "127.0.0.1:0" }
 instances: ${instances}
