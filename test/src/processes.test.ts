@@ -85,6 +85,8 @@ describe('a supervisor that is killed', () => {
 
     running = await Running.up(project)
     const pid = await pidOf('graham')
+    // The old one serves on from the first moment, while what was booting is being ended.
+    await until('one generation', async () => ((await generations())['django1'] === 1 ? true : undefined))
     expect((await processesOf(project)).map((found) => found.pid)).toEqual([pid])
   })
 

@@ -34,7 +34,7 @@ export const INSTANCE_STATES = ['stopped', 'starting', 'ready', 'draining', 'fai
 export type InstanceState = (typeof INSTANCE_STATES)[number]
 
 const exit = v.object({
-  /** Exit code, or null when a signal ended it. */
+  /** Exit code; null when a signal ended it, or when nobody knows, because an earlier supervisor had started it. */
   code: v.nullable(v.number()),
   signal: v.nullable(v.string()),
   by: v.picklist(['us', 'crash']),

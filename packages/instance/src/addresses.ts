@@ -97,6 +97,11 @@ export class Ports {
     throw new Error(`No free port was found on 127.0.0.1 in ${PORT_TRIES} tries.`)
   }
 
+  /** Keeps for a generation the port that it has had from a supervisor before this one. */
+  reserve(port: number): void {
+    this.#taken.add(port)
+  }
+
   release(port: number): void {
     this.#taken.delete(port)
   }

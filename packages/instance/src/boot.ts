@@ -3,16 +3,17 @@ import { closeSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { InstanceName } from '@mux/contract'
 import { addressText, type Ports, socketPath } from './addresses.ts'
-import { ChildProcess, type Exit } from './child-process.ts'
+import { ChildProcess } from './child-process.ts'
 import type { InstanceDefinition } from './definition.ts'
 import { Generation } from './generation.ts'
-import { removeRecord, writeRecord } from './generation-record.ts'
 import type { Address } from './lease.ts'
 import { holderOf, portsOf } from './listeners.ts'
 import type { LogFile } from './log-file.ts'
 import { untilReady } from './probe.ts'
+import type { Exit } from './running-process.ts'
 import { readSecrets } from './secrets.ts'
 import { addressKind, launchPlan, SettingsError } from './settings.ts'
+import { Tenancy } from './tenancy.ts'
 
 /** How often a generation is started on another port when somebody else has taken the one it was given. */
 const PORT_ATTEMPTS = 3
@@ -78,38 +79,42 @@ export async function boot(habitat: Habitat, order: BootOrder): Promise<Generati
 }
 
 async function launch(
-  { stateDirectory, environment, ports, hurry }: Habitat,
+  habitat: Habitat,
   { definition, number, log }: BootOrder,
 ): Promise<{ generation: Generation; logStart: number }> {
+  const { stateDirectory, environment, ports, hurry } = habitat
   const { name: instance } = definition
-  const run = join(stateDirectory, 'run')
   const data = join(stateDirectory, 'data', instance)
-  mkdirSync(run, { recursive: true, mode: 0o700 })
+  mkdirSync(join(stateDirectory, 'run'), { recursive: true, mode: 0o700 })
   mkdirSync(data, { recursive: true, mode: 0o700 })
   const secrets = readSecrets(definition)
   const address = await findAddress(stateDirectory, definition, number, ports)
   const marker = `${instance}.${number}.${randomBytes(16).toString('hex')}`
-  const vacate = () => {
-    if ('port' in address) ports.release(address.port)
-    else rmSync(address.socketPath, { force: true })
-    removeRecord(run, { instance, number })
-  }
-  const record = { instance, number, marker, address }
+  const since = new Date().toISOString()
+  const tenancy = new Tenancy(habitat, {
+    instance,
+    number,
+    pid: null,
+    startTime: null,
+    marker,
+    address,
+    takeover: { stage: 'starting', since, stateDirectory, definition },
+  })
   let process: ChildProcess
   let logStart: number
   try {
     const plan = launchPlan(definition, { address, data, marker, secrets }, environment)
-    writeRecord(run, { ...record, pid: null, startTime: null })
+    tenancy.write()
     const { descriptor, start } = log.open()
     process = await ChildProcess.launch(plan, instance, descriptor).finally(() => closeSync(descriptor))
     logStart = start
   } catch (error) {
-    vacate()
+    tenancy.vacate()
     throw error
   }
-  const generation = new Generation({ number, definition, address, process, vacate, hurry })
+  const generation = new Generation({ definition, process, tenancy, hurry })
   try {
-    writeRecord(run, { ...record, pid: generation.pid, startTime: generation.identity.startTime })
+    tenancy.write(generation.identity)
   } catch (error) {
     await generation.end()
     throw error

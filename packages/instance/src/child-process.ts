@@ -1,24 +1,14 @@
 import { type ChildProcess as NodeChild, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { endTree, type TreeEnd, type TreeEndOptions } from './end-tree.ts'
+import { endTree, type TreeEnd } from './end-tree.ts'
 import { type ProcessIdentity, startTimeOf } from './process-tree.ts'
 import { displayName, findProgram } from './program.ts'
+import type { Exit, RunningProcess, StopOptions } from './running-process.ts'
 import { type LaunchPlan, MARKER_VARIABLE, SettingsError } from './settings.ts'
 
-export interface Exit {
-  /** Null when a signal ended it. */
-  code: number | null
-  signal: NodeJS.Signals | null
-  by: 'us' | 'crash'
-  at: Date
-}
-
-export type StopOptions = Pick<TreeEndOptions, 'signal' | 'limit' | 'hurry'>
-
-/** A program that we started in a session of its own, with all that it starts in turn. */
-export class ChildProcess {
+/** A program that we started in a session of its own. */
+export class ChildProcess implements RunningProcess {
   readonly identity: ProcessIdentity
-  /** The end of the program itself; others of its tree may live on until {@link stop}. */
   readonly exited: Promise<Exit>
   #exit: Exit | undefined
   #stopping: Promise<TreeEnd> | undefined
@@ -50,12 +40,10 @@ export class ChildProcess {
     }
   }
 
-  /** How it ended, once it has. */
   get exit(): Exit | undefined {
     return this.#exit
   }
 
-  /** Ends it and everything that it started; again, it is the same end. */
   stop(options: StopOptions): Promise<TreeEnd> {
     this.#stopping ??= endTree(this.identity, {
       ...options,

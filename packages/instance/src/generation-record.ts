@@ -1,6 +1,9 @@
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import { type InstanceName, parseInstanceName } from '@mux/contract'
+import * as v from 'valibot'
+import type { InstanceDefinition } from './definition.ts'
 import type { Address } from './lease.ts'
 
 /**
@@ -16,9 +19,61 @@ export interface GenerationRecord {
   startTime: string | null
   marker: string
   address: Address
+  /** What it takes to go on with it; null where that can't be known, and all that can be done is to end it. */
+  takeover: Takeover | null
+}
+
+export interface Takeover {
+  /** How far it has come. */
+  stage: 'starting' | 'ready' | 'leaving'
+  /** When it was started, in ISO. */
+  since: string
+  /** Absolute path of the `.mux` that it was started from, to tell a project from its copy. */
+  stateDirectory: string
+  /** What it was started with. A secret stands in it as the name of its file, as everywhere. */
+  definition: InstanceDefinition
 }
 
 const FILE_NAME = /^(.+)\.(\d{1,15})\.json$/
+
+const settings: v.GenericSchema<unknown, Omit<InstanceDefinition, 'name'>> = v.object({
+  command: v.tupleWithRest([v.string()], v.string()),
+  directory: v.string(),
+  settings: v.record(v.string(), v.union([v.string(), v.object({ secretFile: v.string() })])),
+  health: v.nullable(v.string()),
+  boot: v.picklist(['lazy', 'eager']),
+  restart: v.picklist(['overlap', 'replace']),
+  idle: v.nullable(v.number()),
+  limits: v.object({
+    start: v.number(),
+    drain: v.number(),
+    stop: v.number(),
+    hold: v.number(),
+    memory: v.nullable(v.number()),
+    queue: v.number(),
+  }),
+  stopSignal: v.custom<NodeJS.Signals>((value) => typeof value === 'string' && value in constants.signals),
+})
+
+const takeover = v.object({
+  stage: v.picklist(['starting', 'ready', 'leaving']),
+  since: v.pipe(v.string(), v.isoTimestamp()),
+  stateDirectory: v.string(),
+  definition: settings,
+})
+
+/** Of both versions: the first has nothing to take over by, and what of the second can't be read counts as nothing. */
+const schema = v.object({
+  v: v.picklist([1, 2]),
+  pid: v.nullable(v.pipe(v.number(), v.safeInteger(), v.minValue(2))),
+  startTime: v.nullable(v.string()),
+  marker: v.pipe(v.string(), v.minLength(16)),
+  address: v.union([
+    v.object({ port: v.pipe(v.number(), v.safeInteger()) }),
+    v.object({ socketPath: v.string() }),
+  ]),
+  takeover: v.optional(v.fallback(v.nullable(takeover), null), null),
+})
 
 /**
  * Atomic, but not forced onto the disk: it only has to outlive the supervisor, and a machine that goes down takes the
@@ -26,7 +81,7 @@ const FILE_NAME = /^(.+)\.(\d{1,15})\.json$/
  */
 export function writeRecord(runDirectory: string, record: GenerationRecord): void {
   const path = pathOf(runDirectory, record)
-  writeFileSync(`${path}.new`, JSON.stringify({ v: 1, ...record }), { mode: 0o600 })
+  writeFileSync(`${path}.new`, JSON.stringify({ v: 2, ...record }), { mode: 0o600 })
   renameSync(`${path}.new`, path)
 }
 
@@ -34,18 +89,29 @@ export function removeRecord(
   runDirectory: string,
   record: Pick<GenerationRecord, 'instance' | 'number'>,
 ): void {
-  rmSync(pathOf(runDirectory, record), { force: true })
+  const path = pathOf(runDirectory, record)
+  // A supervisor that died while it wrote leaves this one.
+  rmSync(`${path}.new`, { force: true })
+  rmSync(path, { force: true })
 }
 
-/** All records of a directory; what is none is skipped, and so is one of another version. */
-export function readRecords(runDirectory: string): GenerationRecord[] {
-  return readdirSync(runDirectory).flatMap((name) => {
-    const match = FILE_NAME.exec(name)
+/**
+ * All records of a directory, those of an instance from the oldest to the newest. Of what is none, or of another
+ * version, only the number is told, which nothing else must be given.
+ */
+export function readRecords(runDirectory: string): FoundRecord[] {
+  const found = readdirSync(runDirectory).flatMap((file) => {
+    const match = FILE_NAME.exec(file)
     const instance = match && parseInstanceName(match[1]!)
     if (!instance) return []
-    const record = decode(readFileSync(join(runDirectory, name), 'utf8'))
-    return record ? [{ ...record, instance, number: Number(match[2]) }] : []
+    const record = decode(readFileSync(join(runDirectory, file), 'utf8'), instance, Number(match[2]))
+    return [{ instance, number: Number(match[2]), record }]
   })
+  return found.sort((a, b) => a.number - b.number)
+}
+
+export interface FoundRecord extends Pick<GenerationRecord, 'instance' | 'number'> {
+  record: GenerationRecord | undefined
 }
 
 function pathOf(
@@ -55,29 +121,25 @@ function pathOf(
   return join(runDirectory, `${instance}.${number}.json`)
 }
 
-function decode(text: string): Omit<GenerationRecord, 'instance' | 'number'> | undefined {
-  let value: unknown
+function decode(text: string, instance: InstanceName, number: number): GenerationRecord | undefined {
+  const result = v.safeParse(schema, parseJson(text))
+  if (!result.success) return undefined
+  const { pid, startTime, marker, address, takeover: rest } = result.output
+  return {
+    instance,
+    number,
+    pid,
+    startTime,
+    marker,
+    address,
+    takeover: rest && { ...rest, definition: { name: instance, ...rest.definition } },
+  }
+}
+
+function parseJson(text: string): unknown {
   try {
-    value = JSON.parse(text)
+    return JSON.parse(text)
   } catch {
     return undefined
   }
-  if (typeof value !== 'object' || value === null) return undefined
-  const { v, pid, startTime, marker, address } = value as Record<string, unknown>
-  const usable =
-    v === 1 &&
-    (pid === null || (Number.isSafeInteger(pid) && (pid as number) > 1)) &&
-    (startTime === null || typeof startTime === 'string') &&
-    typeof marker === 'string' &&
-    marker.length >= 16 &&
-    isAddress(address)
-  return usable ? { pid: pid as number | null, startTime, marker, address } : undefined
-}
-
-function isAddress(value: unknown): value is Address {
-  if (typeof value !== 'object' || value === null) return false
-  return (
-    ('port' in value && Number.isSafeInteger(value.port)) ||
-    ('socketPath' in value && typeof value.socketPath === 'string')
-  )
 }

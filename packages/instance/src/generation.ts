@@ -1,37 +1,32 @@
 import { setMaxListeners } from 'node:events'
 import type { Pool } from 'undici'
-import type { ChildProcess, Exit } from './child-process.ts'
 import type { InstanceDefinition } from './definition.ts'
 import type { TreeEnd } from './end-tree.ts'
 import { openPool } from './forward/connection.ts'
 import type { Address, Lease } from './lease.ts'
 import type { ProcessIdentity } from './process-tree.ts'
+import type { Exit, RunningProcess } from './running-process.ts'
+import type { Tenancy } from './tenancy.ts'
 import { within } from './wait.ts'
 
 /** Milliseconds that exchanges have to end themselves once the drain limit is over, or the process is. */
 const LAST_WORDS = 2_000
 
 export interface GenerationParts {
-  number: number
   definition: InstanceDefinition
-  address: Address
-  process: ChildProcess
-  /** Frees what this generation occupied, once nothing of it runs. */
-  vacate: () => void
+  process: RunningProcess
+  tenancy: Tenancy
   /** When aborted, nothing is waited for any more. */
   hurry: AbortSignal
 }
 
 /** One run of an instance: a process tree, its address, and the exchanges that are under way with it. */
 export class Generation {
-  readonly number: number
   /** The settings that it was started with; the instance may have others by now. */
   readonly definition: InstanceDefinition
-  readonly address: Address
-  readonly since = new Date()
   readonly pool: Pool
-  readonly #process: ChildProcess
-  readonly #vacate: () => void
+  readonly #process: RunningProcess
+  readonly #tenancy: Tenancy
   readonly #hurry: AbortSignal
   readonly #ended = new AbortController()
   #leaving = false
@@ -42,16 +37,26 @@ export class Generation {
   #whenQuiet: (() => void) | undefined
   #end: Promise<TreeEnd> | undefined
 
-  constructor({ number, definition, address, process, vacate, hurry }: GenerationParts) {
-    this.number = number
+  constructor({ definition, process, tenancy, hurry }: GenerationParts) {
     this.definition = definition
-    this.address = address
     this.#process = process
-    this.#vacate = vacate
+    this.#tenancy = tenancy
     this.#hurry = hurry
     // One listener for each exchange under way.
     setMaxListeners(0, this.#ended.signal)
-    this.pool = openPool(address)
+    this.pool = openPool(tenancy.address)
+  }
+
+  get number(): number {
+    return this.#tenancy.number
+  }
+
+  get address(): Address {
+    return this.#tenancy.address
+  }
+
+  get since(): Date {
+    return this.#tenancy.since
   }
 
   get identity(): ProcessIdentity {
@@ -95,6 +100,7 @@ export class Generation {
 
   markReady(): void {
     this.#readyAt = performance.now()
+    this.#tenancy.note('ready')
   }
 
   /** Registers one exchange. */
@@ -109,7 +115,7 @@ export class Generation {
    * @returns how many exchanges ended by themselves
    */
   async drain(): Promise<number> {
-    this.#leaving = true
+    this.#leave()
     if (this.#inFlight > 0) await within(this.#quiet(), this.definition.limits.drain, this.#hurry)
     const drained = this.#drained
     this.#ended.abort()
@@ -124,7 +130,7 @@ export class Generation {
   }
 
   async #endOnce(): Promise<TreeEnd> {
-    this.#leaving = true
+    this.#leave()
     // An application that ends when its last connection does should not have to wait for ours.
     if (!this.exit) await this.#disconnect()
     const { stopSignal, limits } = this.definition
@@ -132,8 +138,14 @@ export class Generation {
     // What a process sent before it crashed has still to be read.
     if (this.#inFlight > 0) await within(this.#quiet(), LAST_WORDS, this.#hurry)
     await this.#disconnect()
-    if (end.survivors.length === 0) this.#vacate()
+    if (end.survivors.length === 0) this.#tenancy.vacate()
     return end
+  }
+
+  #leave(): void {
+    if (this.#leaving) return
+    this.#leaving = true
+    this.#tenancy.note('leaving')
   }
 
   async #disconnect(): Promise<void> {

@@ -6,9 +6,12 @@ import {
   type RestartReport,
 } from '@mux/contract'
 import { addressText } from './addresses.ts'
+import { adopt } from './adoption.ts'
 import { type Habitat, logPath } from './boot.ts'
 import type { InstanceDefinition } from './definition.ts'
+import type { Generation } from './generation.ts'
 import type { ClaimOptions, Lease } from './lease.ts'
+import { endLeftover, type Leftovers } from './leftovers.ts'
 import type { LogEvent } from './log-event.ts'
 import { LogFile } from './log-file.ts'
 import { disabled, orderFailure, Superseded } from './order-failure.ts'
@@ -16,6 +19,9 @@ import { Serial } from './serial.ts'
 import type { SlotHolder, Slots } from './slots.ts'
 import { type Replacement, Succession } from './succession.ts'
 import { busy, WaitingRoom } from './waiting-room.ts'
+
+/** Milliseconds that what can't be taken over has to end by itself, while its instance can't serve. */
+const PATIENCE = 2_500
 
 export interface InstanceContext {
   habitat: Habitat
@@ -87,6 +93,28 @@ export class Instance implements SlotHolder {
     const place = this.#room.enter(options, this.#definition.limits)
     this.#wake()
     return place
+  }
+
+  /**
+   * Goes on with what a supervisor before this one left of it: one generation at most, and the rest is ended.
+   * @param wanted false when it is no longer defined
+   * @returns when it serves, or is known not to; the orders that come after wait until the rest is gone
+   */
+  inherit(leftovers: Leftovers, wanted: boolean): Promise<void> {
+    const decided = Promise.withResolvers<void>()
+    this.#succession.lineage.follow(leftovers.lastNumber)
+    const order = this.#orders.run(async () => {
+      const heir = wanted ? await this.#adopt(leftovers) : undefined
+      decided.resolve()
+      const rest = leftovers.records.filter(({ number }) => number !== heir?.number)
+      const { habitat, log } = this.#context
+      const { stateDirectory, hurry } = habitat
+      const patience = wanted && !heir ? PATIENCE : Infinity
+      const end = { stateDirectory, definition: this.#definition, patience, hurry, log }
+      await Promise.all(rest.map((record) => endLeftover(record, end)))
+    })
+    this.#inBackground(order.finally(decided.resolve))
+    return decided.promise
   }
 
   /** Boots it if it does not run, and returns when it is ready. */
@@ -182,6 +210,24 @@ export class Instance implements SlotHolder {
       reason: isDisabled ? (closed.message ?? 'It is stopped by the operator.') : (reason ?? leftBehind),
       lastActivity: wallClock(lastUse),
     }
+  }
+
+  /** An instance that the operator closed, or for which the pool has no place any more, takes nothing over. */
+  async #adopt({ records }: Leftovers): Promise<Generation | undefined> {
+    const { habitat, slots, closed } = this.#context
+    if (closed(this.name) || !slots.hasRoom) return undefined
+    slots.takeFree(this)
+    const heir = await adopt(habitat, records, this.#definition).catch((error: unknown) => {
+      this.#event('fault', { message: String(error) })
+    })
+    if (!heir) {
+      slots.release(this)
+      return undefined
+    }
+    this.#succession.adopt(heir)
+    const { number, pid, definition } = heir
+    this.#event('adopted', { generation: number, pid, outdated: definition !== this.#definition })
+    return heir
   }
 
   /** Boots it for those who wait, unless something else does so anyway. */

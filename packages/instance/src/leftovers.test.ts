@@ -1,85 +1,83 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import type { InstanceDefinition } from './definition.ts'
-import { define, fixture, laboratory, lives, nameOf, temporaryDirectory } from './fixtures/laboratory.ts'
-import { readRecords, writeRecord } from './generation-record.ts'
-
-async function supervisorOf(stateDirectory: string, definition: InstanceDefinition): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [fixture('supervises'), stateDirectory, JSON.stringify(definition)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  onTestFinished(() => void child.kill('SIGKILL'))
-  await once(child.stdout, 'data')
-  return child
-}
-
-async function killed(child: ChildProcess): Promise<void> {
-  child.kill('SIGKILL')
-  await once(child, 'exit')
-}
+import { otherSupervisor, recordsIn } from './fixtures/killed-supervisor.ts'
+import { define, laboratory, lives, nameOf, temporaryDirectory } from './fixtures/laboratory.ts'
+import { writeRecord } from './generation-record.ts'
+import { startTimeOf } from './process-tree.ts'
 
 describe('after its supervisor was killed', () => {
-  it('an instance goes on, and the next supervisor ends all of it before it boots another', async () => {
-    const stateDirectory = temporaryDirectory()
-    const definition = define('django1', 'leaves-strays')
-    await killed(await supervisorOf(stateDirectory, definition))
-    const record = readRecords(join(stateDirectory, 'run'))[0]!
-    const family = [
-      record.pid!,
-      ...readFileSync(join(stateDirectory, 'data/django1/family'), 'utf8').split(' ').map(Number),
-    ]
-    expect(family.map(lives)).toEqual([true, true, true, true])
-    const { ask, events } = await laboratory([definition], { stateDirectory })
-    expect(family.map(lives)).toEqual([false, false, false, false])
-    expect(events).toMatchObject([
-      { event: 'leftover_ended', instance: 'django1', pid: record.pid, survivors: null },
-    ])
-    expect(family).not.toContain((await ask('django1')).pid)
-  })
-
   it('an instance whose leader died too is ended by its marker', async () => {
     const stateDirectory = temporaryDirectory()
     const definition = define('django1', 'leaves-strays')
-    await killed(await supervisorOf(stateDirectory, definition))
+    await (await otherSupervisor(stateDirectory, definition)).kill()
     const family = readFileSync(join(stateDirectory, 'data/django1/family'), 'utf8').split(' ').map(Number)
-    process.kill(readRecords(join(stateDirectory, 'run'))[0]!.pid!, 'SIGKILL')
-    await laboratory([], { stateDirectory })
+    process.kill(recordsIn(stateDirectory)[0]!.pid!, 'SIGKILL')
+    const { ask } = await laboratory([definition], { stateDirectory })
+    await ask('django1')
     expect(family.map(lives)).toEqual([false, false, false])
   })
 
   it('an instance whose pid it had no time to write down is ended by its marker', async () => {
     const stateDirectory = temporaryDirectory()
     const definition = define('django1', 'serves', { settings: { BIND: '{socket}' } })
-    await killed(await supervisorOf(stateDirectory, definition))
+    await (await otherSupervisor(stateDirectory, definition)).kill()
     const run = join(stateDirectory, 'run')
-    const record = readRecords(run)[0]!
+    const record = recordsIn(stateDirectory)[0]!
     writeRecord(run, { ...record, pid: null, startTime: null })
     await laboratory([definition], { stateDirectory })
+    await expect.poll(() => readdirSync(run)).toEqual([])
     expect(lives(record.pid!)).toBe(false)
-    expect(readdirSync(run)).toEqual([])
   })
 
-  it('a stranger that got the pid of an instance is left alone, and the record goes', async () => {
+  it.each([
+    ['of version 1', { v: 1 }],
+    ['with settings that this version does not know', { v: 2, takeover: { stage: 'ready', definition: {} } }],
+  ])('an instance with a record %s is ended before another is booted', async (_, rest) => {
     const stateDirectory = temporaryDirectory()
-    const stranger = spawn('sleep', ['60'], { stdio: 'ignore', detached: true })
-    onTestFinished(() => void stranger.kill('SIGKILL'))
-    const run = join(stateDirectory, 'run')
-    mkdirSync(run)
-    writeRecord(run, {
-      instance: nameOf('django1'),
-      number: 3,
-      pid: stranger.pid!,
-      startTime: 'another boot/12',
-      marker: 'django1.3.0123456789abcdef',
-      address: { port: 1 },
-    })
-    await laboratory([], { stateDirectory })
-    expect(lives(stranger.pid!)).toBe(true)
-    expect(readdirSync(run)).toEqual([])
+    const definition = define('django1', 'serves')
+    await (await otherSupervisor(stateDirectory, definition)).kill()
+    const { pid, startTime, marker, address } = recordsIn(stateDirectory)[0]!
+    const path = join(stateDirectory, 'run', 'django1.1.json')
+    writeFileSync(path, JSON.stringify({ pid, startTime, marker, address, ...rest }))
+    const { ask, status } = await laboratory([definition], { stateDirectory })
+    expect((await ask('django1')).pid).not.toBe(pid)
+    expect(lives(pid!)).toBe(false)
+    expect(status('django1').generation!.number).toBe(2)
   })
+
+  it.each(['start time', 'marker'])(
+    'a stranger that got its pid, and has another %s, is left alone',
+    async (what) => {
+      const stateDirectory = temporaryDirectory()
+      const server = `require('http').createServer((_, response) => response.end()).listen(process.argv[1])`
+      const path = join(stateDirectory, 'socket')
+      const stranger = spawn(process.execPath, ['-e', server, path], {
+        stdio: 'ignore',
+        detached: true,
+        env: what === 'marker' ? { MUX_GENERATION: 'django1.3.fedcba9876543210' } : {},
+      })
+      onTestFinished(() => void stranger.kill('SIGKILL'))
+      await expect.poll(() => existsSync(path)).toBe(true)
+      const definition = define('django1', 'serves')
+      const run = join(stateDirectory, 'run')
+      mkdirSync(run)
+      writeRecord(run, {
+        instance: nameOf('django1'),
+        number: 3,
+        pid: stranger.pid!,
+        startTime: what === 'marker' ? startTimeOf(stranger.pid!) : 'another boot/12',
+        marker: 'django1.3.0123456789abcdef',
+        address: { socketPath: path },
+        takeover: { stage: 'ready', since: new Date().toISOString(), stateDirectory, definition },
+      })
+      const { ask, events } = await laboratory([definition], { stateDirectory })
+      expect((await ask('django1')).pid).not.toBe(stranger.pid)
+      expect(events[0]).toMatchObject({ event: 'leftover_ended', survivors: null })
+      expect(lives(stranger.pid!)).toBe(true)
+    },
+  )
 
   it.each([
     '',
@@ -87,14 +85,17 @@ describe('after its supervisor was killed', () => {
     '[]',
     'null',
     '{"v":2}',
+    '{"v":3}',
     '{"v":1,"pid":1,"startTime":"x","marker":"0123456789abcdef0","address":{"port":1}}',
-  ])('a record that cannot be used is left alone: %j', async (text) => {
+  ])('a record that cannot be used is left alone, and its number is not given again: %j', async (text) => {
     const stateDirectory = temporaryDirectory()
     const path = join(stateDirectory, 'run', 'django1.1.json')
     mkdirSync(join(path, '..'))
     writeFileSync(path, text)
-    const { events } = await laboratory([], { stateDirectory })
+    const { events, ask, status } = await laboratory([define('django1', 'serves')], { stateDirectory })
     expect(events).toEqual([])
-    expect(existsSync(path)).toBe(true)
+    await ask('django1')
+    expect(status('django1').generation!.number).toBe(2)
+    expect(readFileSync(path, 'utf8')).toBe(text)
   })
 })

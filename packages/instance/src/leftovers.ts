@@ -1,44 +1,110 @@
-import { mkdirSync, rmSync } from 'node:fs'
+import { mkdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import type { InstanceName } from '@mux/contract'
 import type { InstanceDefinition } from './definition.ts'
 import { endTree } from './end-tree.ts'
 import { type GenerationRecord, readRecords, removeRecord } from './generation-record.ts'
 import type { LogEvent } from './log-event.ts'
-import { hasProc } from './proc.ts'
-import { isAlive } from './process-tree.ts'
+import { environmentOf, factsOf, hasProc } from './proc.ts'
+import { isAlive, type ProcessIdentity } from './process-tree.ts'
+import { MARKER_VARIABLE } from './settings.ts'
 
-/** How the processes of an instance that is no longer defined are ended. */
+/** A number that no process has. */
+const NOBODY = -1
+/** How the processes of an instance of which nobody knows the settings any more are ended. */
 const DEFAULT_STOP = { signal: 'SIGTERM', limit: 10_000 } as const
 
-export interface LeftoverOptions {
+/** What a supervisor that died has left of one instance. */
+export interface Leftovers {
+  /** The highest number that it gave to a generation of which something is left. */
+  lastNumber: number
+  /** From the oldest to the newest. */
+  records: GenerationRecord[]
+}
+
+/**
+ * What is left in a state directory, by instance. Nothing on a system without `/proc`, where a process cannot be told
+ * from a later one with its number.
+ */
+export function findLeftovers(stateDirectory: string): Map<InstanceName, Leftovers> {
+  const run = join(stateDirectory, 'run')
+  mkdirSync(run, { recursive: true, mode: 0o700 })
+  const leftovers = new Map<InstanceName, Leftovers>()
+  for (const { instance, number, record } of hasProc ? readRecords(run) : []) {
+    if (record?.takeover && isElsewhere(record.takeover.stateDirectory, stateDirectory)) {
+      removeRecord(run, record)
+      continue
+    }
+    const records = leftovers.get(instance)?.records ?? []
+    leftovers.set(instance, { lastNumber: number, records: record ? [...records, record] : records })
+  }
+  return leftovers
+}
+
+/**
+ * Whether a record came here with a copy of the project, while the project itself, and what the record tells of, is
+ * where it was. A directory that was moved takes what runs in it along.
+ */
+function isElsewhere(recorded: string, here: string): boolean {
+  const ours = statSync(here)
+  try {
+    const theirs = statSync(recorded)
+    return theirs.ino !== ours.ino || theirs.dev !== ours.dev
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ENOENT'
+  }
+}
+
+/**
+ * What tells the processes of a record from all others. One that carries the marker of another launch is a stranger,
+ * whatever its number; one that shows none, because it writes its title over its environment, is known by its start
+ * time.
+ */
+export function identityOf({ pid, startTime, marker }: GenerationRecord): ProcessIdentity {
+  const carried = pid === null ? undefined : markerOf(pid)
+  // Without a pid the supervisor died in the act of starting it, and the marker is all there is to go by.
+  const isKnown = pid !== null && (carried === undefined || carried === marker)
+  return isKnown ? { pid, startTime, marker } : { pid: NOBODY, startTime: null, marker }
+}
+
+function markerOf(pid: number): string | undefined {
+  const variables = environmentOf(pid)?.split('\0') ?? []
+  return variables.find((text) => text.startsWith(`${MARKER_VARIABLE}=`))?.slice(MARKER_VARIABLE.length + 1)
+}
+
+export interface LeftoverEnd {
   stateDirectory: string
-  definitions: readonly InstanceDefinition[]
+  /** The present settings of its instance, for a record that says nothing of those it was started with. */
+  definition?: InstanceDefinition | undefined
+  /** The most that is waited from the signal to SIGKILL, in milliseconds, besides `limits.stop`. */
+  patience?: number
   hurry: AbortSignal
   log: (event: LogEvent) => void
 }
 
-/**
- * Ends what a supervisor that died has left running, so that no instance is served by two generations. A process is
- * taken for one of ours by its pid and start time, or by the marker in its environment; never by its pid alone, so
- * on a system that tells no more nothing is ended.
- */
-export async function endLeftovers(options: LeftoverOptions): Promise<void> {
-  const run = join(options.stateDirectory, 'run')
-  mkdirSync(run, { recursive: true, mode: 0o700 })
-  if (!hasProc) return
-  await Promise.all(readRecords(run).map((record) => endLeftover(run, record, options)))
-}
-
-async function endLeftover(run: string, record: GenerationRecord, options: LeftoverOptions): Promise<void> {
-  const { definitions, hurry, log } = options
-  const { instance, number, pid, startTime, marker, address } = record
-  const definition = definitions.find(({ name }) => name === instance)
-  const stop = definition ? { signal: definition.stopSignal, limit: definition.limits.stop } : DEFAULT_STOP
-  // Without a pid the supervisor died in the act of starting it: -1 is nobody's, and leaves the marker to go by.
-  const identity = { pid: pid ?? -1, startTime, marker }
-  const { survivors } = await endTree(identity, { ...stop, hurry, isAlive: () => isAlive(identity) })
-  log({ event: 'leftover_ended', instance, generation: number, pid, survivors: survivors.join(' ') || null })
+/** Ends all that one generation has left, and frees what it occupied. */
+export async function endLeftover(record: GenerationRecord, options: LeftoverEnd): Promise<void> {
+  const { instance, number, pid, address } = record
+  const identity = identityOf(record)
+  const definition = record.takeover?.definition ?? options.definition
+  const { signal, limit } = definition
+    ? { signal: definition.stopSignal, limit: definition.limits.stop }
+    : DEFAULT_STOP
+  const { survivors } = await endTree(identity, {
+    signal,
+    // What was stopped by a signal can't follow another, but for the last.
+    limit: factsOf(identity.pid)?.isStopped ? 0 : Math.min(limit, options.patience ?? Infinity),
+    hurry: options.hurry,
+    isAlive: () => isAlive(identity),
+  })
+  options.log({
+    event: 'leftover_ended',
+    instance,
+    generation: number,
+    pid,
+    survivors: survivors.join(' ') || null,
+  })
   if (survivors.length > 0) return
   if ('socketPath' in address) rmSync(address.socketPath, { force: true })
-  removeRecord(run, record)
+  removeRecord(join(options.stateDirectory, 'run'), record)
 }

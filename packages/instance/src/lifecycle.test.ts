@@ -2,10 +2,20 @@ import { describe, expect, it } from 'vitest'
 import { type LifecycleEvent, move, type Phase } from './lifecycle.ts'
 
 const PHASES: Phase[] = ['stopped', 'starting', 'ready', 'draining', 'failed']
-const EVENTS: LifecycleEvent[] = ['boot', 'proved', 'swapped', 'leave', 'gone', 'crashed', 'gave-up']
+const EVENTS: LifecycleEvent[] = [
+  'boot',
+  'proved',
+  'adopted',
+  'swapped',
+  'leave',
+  'gone',
+  'crashed',
+  'gave-up',
+]
 
 const LEGAL: [Phase, LifecycleEvent, Phase][] = [
   ['stopped', 'boot', 'starting'],
+  ['stopped', 'adopted', 'ready'],
   ['starting', 'proved', 'ready'],
   ['starting', 'crashed', 'starting'],
   ['starting', 'gave-up', 'failed'],

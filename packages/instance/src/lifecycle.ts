@@ -9,6 +9,8 @@ export type LifecycleEvent =
   | 'boot'
   /** A generation answered its probe, and serves. */
   | 'proved'
+  /** A generation that a supervisor before this one started answered its probe, and serves. */
+  | 'adopted'
   /** Another generation took over from the one that serves. */
   | 'swapped'
   /** It is told to leave; nothing new reaches it. */
@@ -21,7 +23,7 @@ export type LifecycleEvent =
   | 'gave-up'
 
 const MOVES: Record<Phase, Partial<Record<LifecycleEvent, Phase>>> = {
-  stopped: { boot: 'starting' },
+  stopped: { boot: 'starting', adopted: 'ready' },
   starting: { proved: 'ready', crashed: 'starting', 'gave-up': 'failed', leave: 'draining' },
   ready: { swapped: 'ready', crashed: 'starting', 'gave-up': 'failed', leave: 'draining' },
   draining: { gone: 'stopped' },

@@ -1,9 +1,9 @@
 import { boot, type Habitat } from './boot.ts'
-import type { Exit } from './child-process.ts'
 import type { InstanceDefinition } from './definition.ts'
 import type { Generation } from './generation.ts'
 import type { LogEvent } from './log-event.ts'
 import type { LogFile } from './log-file.ts'
+import type { Exit } from './running-process.ts'
 
 export interface LineageOptions {
   habitat: Habitat
@@ -85,6 +85,11 @@ export class Lineage {
     } finally {
       this.#booting = undefined
     }
+  }
+
+  /** Sees to it that the next is told from one with this number, which a supervisor before this one gave. */
+  follow(number: number): void {
+    this.#number = Math.max(this.#number, number)
   }
 
   /** Lets it serve from now on. */

@@ -13,6 +13,8 @@ export interface ProcessFacts {
   ticks: number
   /** True for a thread of the kernel, which nobody started and nobody ends. */
   isKernel: boolean
+  /** True while it has been stopped by a signal, or by a debugger: it answers nobody. */
+  isStopped: boolean
 }
 
 /** Whether there is a `/proc` to tell a process from a later one with its number. */
@@ -38,6 +40,7 @@ export function factsOf(pid: number): ProcessFacts | undefined {
     startTime: `${bootId()}/${fields[19]}`,
     ticks: Number(fields[19]),
     isKernel: (Number(fields[6]) & KERNEL_THREAD) !== 0,
+    isStopped: fields[0] === 'T' || fields[0] === 't',
   }
 }
 

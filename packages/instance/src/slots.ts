@@ -34,13 +34,17 @@ export class Slots {
     return this.#holders.size
   }
 
+  get hasRoom(): boolean {
+    return this.#holders.size < this.#max
+  }
+
   /**
    * Takes a slot; at the cap, the longest idle instance is stopped and waited for. Whoever holds one has it already.
    * @param signal gives the wait up
    * @throws {PoolFull} when all are busy, and the signal's reason
    */
   async take(holder: SlotHolder, signal: AbortSignal): Promise<void> {
-    if (this.#holders.has(holder) || this.#holders.size < this.#max) {
+    if (this.#holders.has(holder) || this.hasRoom) {
       this.takeFree(holder)
       return
     }
@@ -55,7 +59,7 @@ export class Slots {
    */
   takeFree(holder: SlotHolder): void {
     if (this.#holders.has(holder)) return
-    if (this.#holders.size >= this.#max) throw new PoolFull('As many instances run as may.')
+    if (!this.hasRoom) throw new PoolFull('As many instances run as may.')
     this.#holders.add(holder)
   }
 

@@ -48,7 +48,7 @@ export class Succession {
       ...options,
       crashed: (generation, { code, signal }) => {
         this.#idleTimer?.stop()
-        const how = signal ? `was ended by ${signal}` : `exited with code ${code}`
+        const how = signal ? `was ended by ${signal}` : code === null ? 'ended' : `exited with code ${code}`
         this.#fail(`It ${how} while it served.`, performance.now() - generation.readyAt!)
       },
     })
@@ -124,6 +124,11 @@ export class Succession {
     throw failure
   }
 
+  /** Lets one serve on that a supervisor before this one started; the slot has been taken for it. */
+  adopt(generation: Generation): void {
+    this.#serve(generation, 'adopted')
+  }
+
   /**
    * Puts a new generation in the place of the one that serves, or boots one if none does. A failure leaves the old
    * one serving, or, where it had to end first, one with the old one's settings if those were others.
@@ -176,8 +181,11 @@ export class Succession {
   }
 
   /** From here on this generation serves, in the place of the one before it, if there is one. */
-  #serve(generation: Generation): void {
-    this.#move(this.#phase === 'ready' ? 'swapped' : 'proved')
+  #serve(
+    generation: Generation,
+    event: LifecycleEvent = this.#phase === 'ready' ? 'swapped' : 'proved',
+  ): void {
+    this.#move(event)
     this.lineage.install(generation)
     this.#recovery.settle()
     this.#reason = null

@@ -14,7 +14,7 @@ import type { InstanceDefinition } from './definition.ts'
 import { closeInheritedDescriptors } from './inherited-descriptors.ts'
 import { Instance, type InstanceContext } from './instance.ts'
 import type { ClaimOptions, Lease } from './lease.ts'
-import { endLeftovers } from './leftovers.ts'
+import { endLeftover, findLeftovers, type Leftovers } from './leftovers.ts'
 import type { LogEvent } from './log-event.ts'
 import { Slots } from './slots.ts'
 import { busy } from './waiting-room.ts'
@@ -55,7 +55,10 @@ export interface Supervisor {
   /** Adds what is new, ends what is gone (drained, in the background); what changed holds from the next generation on. */
   define(definitions: readonly InstanceDefinition[]): ReloadReport
   status(): Pick<HostStatus, 'pool' | 'instances'>
-  /** Ends what a dead supervisor left behind, then begins to boot the eager instances; does not wait for them. */
+  /**
+   * Takes over what a dead supervisor left running and still serves, then begins to boot the eager instances. Waits
+   * neither for them nor for the end of what could not be taken over, beside which nothing of its instance is booted.
+   */
   open(): Promise<void>
   /**
    * Refuses new claims, drains and ends everything; bounded by the longest `limits.drain` + `limits.stop`.
@@ -142,10 +145,10 @@ class Host implements Supervisor {
 
   async open(): Promise<void> {
     closeInheritedDescriptors()
-    const { stateDirectory, definitions, log } = this.#options
-    await endLeftovers({ stateDirectory, definitions, hurry: this.#hurry.signal, log })
-    for (const { instance } of this.#instances.values()) {
-      if (instance.definition.boot === 'eager') instance.bootEagerly()
+    const leftovers = findLeftovers(this.#options.stateDirectory)
+    await Promise.all([...leftovers].map(([name, left]) => this.#inherit(name, left)))
+    for (const { instance, defined } of this.#instances.values()) {
+      if (defined && instance.definition.boot === 'eager') instance.bootEagerly()
     }
   }
 
@@ -158,6 +161,21 @@ class Host implements Supervisor {
 
   async #closeOnce(): Promise<void> {
     await Promise.all([...this.#instances.values()].map(({ instance }) => instance.stop(busy())))
+  }
+
+  async #inherit(name: InstanceName, leftovers: Leftovers): Promise<void> {
+    const known = this.#instances.get(name)?.instance
+    if (known) return known.inherit(leftovers, true)
+    const definition = leftovers.records.findLast(({ takeover }) => takeover)?.takeover?.definition
+    if (definition) {
+      const instance = this.#add(definition)
+      void instance.inherit(leftovers, false)
+      this.#remove(name)
+      return
+    }
+    const { stateDirectory, log } = this.#options
+    const end = { stateDirectory, hurry: this.#hurry.signal, log }
+    await Promise.all(leftovers.records.map((record) => endLeftover(record, end)))
   }
 
   #add(definition: InstanceDefinition, known?: Instance): Instance {

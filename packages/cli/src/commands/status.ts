@@ -77,7 +77,7 @@ function details(instance: InstanceOverview): string {
 }
 
 function describeExit({ code, signal, by, at }: NonNullable<InstanceOverview['lastExit']>): string {
-  const how = signal === null ? `code ${code}` : signal
+  const how = signal ?? (code === null ? 'nobody knows how' : `code ${code}`)
   return `${how}, ${by === 'us' ? 'ended by mux' : 'crashed'}, ${at}`
 }
 

@@ -1,0 +1,59 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Ports } from './addresses.ts'
+import { type GenerationRecord, removeRecord, type Takeover, writeRecord } from './generation-record.ts'
+import type { Address } from './lease.ts'
+
+/** A record with all that a generation which serves has to say. */
+export type TenancyRecord = GenerationRecord & { takeover: Takeover }
+
+/** What a generation occupies as long as anything of it runs: its address, and its record in `.mux/run`. */
+export class Tenancy {
+  readonly #run: string
+  readonly #ports: Ports
+  #record: TenancyRecord
+
+  constructor({ stateDirectory, ports }: { stateDirectory: string; ports: Ports }, record: TenancyRecord) {
+    this.#run = join(stateDirectory, 'run')
+    this.#ports = ports
+    this.#record = record
+  }
+
+  get number(): number {
+    return this.#record.number
+  }
+
+  get address(): Address {
+    return this.#record.address
+  }
+
+  get since(): Date {
+    return new Date(this.#record.takeover.since)
+  }
+
+  /** @throws when it can't be written, and then nothing may be started that only this would tell of */
+  write({ pid, startTime }: Pick<GenerationRecord, 'pid' | 'startTime'> = this.#record): void {
+    this.#record = { ...this.#record, pid, startTime }
+    writeRecord(this.#run, this.#record)
+  }
+
+  /**
+   * Says how far it has come. What can't be written, on a full disk, costs no more than that the next supervisor ends
+   * what it could have taken over, or finds out by itself that it is on its way out.
+   */
+  note(stage: Takeover['stage']): void {
+    this.#record = { ...this.#record, takeover: { ...this.#record.takeover, stage } }
+    try {
+      writeRecord(this.#run, this.#record)
+    } catch {
+      // As above.
+    }
+  }
+
+  vacate(): void {
+    const { address } = this.#record
+    if ('port' in address) this.#ports.release(address.port)
+    else rmSync(address.socketPath, { force: true })
+    removeRecord(this.#run, this.#record)
+  }
+}

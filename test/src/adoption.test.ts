@@ -1,0 +1,135 @@
+import { readdir } from 'node:fs/promises'
+import { setTimeout as wait } from 'node:timers/promises'
+import { afterEach, describe, expect, it } from 'vitest'
+import { ask } from './harness/client.ts'
+import { echoYaml } from './harness/echo.ts'
+import { LEDGER, ledgerLines } from './harness/layout.ts'
+import { processesOf } from './harness/processes.ts'
+import { Project } from './harness/project.ts'
+import { Running } from './harness/running.ts'
+import { until } from './harness/until.ts'
+
+let project: Project
+let running: Running | undefined
+
+const users = { graham: 'django1', brian: 'django2' } as const
+
+/** Two users, each with an instance that serves. */
+async function serving(instances = '{ django1: {}, django2: { restart: replace } }'): Promise<Running> {
+  project = await Project.create(null)
+  await project.write('mux.yaml', echoYaml(instances, { settings: `, LEDGER: ${project.path(LEDGER)}` }))
+  running = await Running.up(project)
+  await Promise.all(Object.entries(users).map(([user, instance]) => project.addUser(user, instance)))
+  await pids()
+  return running
+}
+
+const pids = (): Promise<number[]> => Promise.all(Object.keys(users).map(pidOf))
+
+async function alive(): Promise<Set<number>> {
+  return new Set((await processesOf(project)).map(({ pid }) => pid))
+}
+
+async function pidOf(user: string): Promise<number> {
+  const answer = await ask(running!.url, '/', { user })
+  expect(answer.status, answer.body).toBe(200)
+  return answer.json().pid
+}
+
+afterEach(async () => {
+  await running?.stop()
+  running = undefined
+  const left = await processesOf(project)
+  for (const { pid } of left) process.kill(pid, 'SIGKILL')
+  await project.remove()
+  expect(left).toEqual([])
+})
+
+/** Asks for each user in turn, as fast as the answers come, until it is told to stop. */
+function clients(url: string): () => Promise<number> {
+  const over = new AbortController()
+  let answered = 0
+  const workers = Array.from({ length: 8 }, async (_, n) => {
+    const user = Object.keys(users)[n % 2]!
+    while (!over.signal.aborted) {
+      const status = await ask(url, '/', { user, method: 'POST', body: 'x' }).then(
+        (answer) => answer.status,
+        () => undefined,
+      )
+      if (status === 200) answered++
+      else await wait(10)
+    }
+  })
+  return async () => {
+    over.abort()
+    await Promise.all(workers)
+    return answered
+  }
+}
+
+describe('a supervisor that is killed', () => {
+  it('under load leaves its instances at work, and the next serves with the same processes within 5 s', async () => {
+    const first = await serving()
+    const before = await pids()
+    const stop = clients(first.url)
+    await until('load', async () => (await ledgerLines(project)).length > 100 || undefined)
+    await first.stop('SIGKILL')
+    expect(await stop()).toBeGreaterThan(50)
+    expect(await alive()).toEqual(new Set(before))
+
+    const began = performance.now()
+    running = await Running.up(project)
+    expect(await pids()).toEqual(before)
+    const took = performance.now() - began
+    process.stdout.write(
+      `kill -9 of the supervisor: ${Math.round(took)} ms from the start of the next to answers of both\n`,
+    )
+    expect(took).toBeLessThan(5_000)
+    expect((await ledgerLines(project)).filter((line) => line.startsWith('boot'))).toHaveLength(2)
+  })
+
+  it('is followed by one to which an instance that it took over is as any other', async () => {
+    await serving()
+    const [old, other] = await pids()
+    await running!.stop('SIGKILL')
+    running = await Running.up(project)
+    const report = (await project.must(['instance', 'restart', 'django1', '--json'])).json()
+    expect(report.oldPid).toBe(old)
+    expect(await pids()).toEqual([report.newPid, other])
+    process.kill(other!, 'SIGKILL')
+    const next = await pidOf('brian')
+    expect(next).not.toBe(other)
+    const status = (await project.must(['status', 'django2', '--json'])).json()
+    expect(JSON.stringify(status)).toContain('"lastExit":{"code":null,"signal":null,"by":"crash"')
+    expect((await project.must(['status', 'django2'])).stdout).toContain('nobody knows how, crashed')
+    await project.must(['down'])
+    expect(await processesOf(project)).toEqual([])
+    expect((await readdir(project.path('.mux/run'))).filter((name) => /\.(sock|json)$/.test(name))).toEqual(
+      [],
+    )
+  })
+
+  it('is followed by one that ends what mux.yaml no longer names, and what the operator has stopped meanwhile', async () => {
+    const first = await serving()
+    await first.stop('SIGKILL')
+    await project.must(['instance', 'stop', 'django1'])
+    await project.write(
+      'mux.yaml',
+      echoYaml('{ django1: {} }', { settings: `, LEDGER: ${project.path(LEDGER)}` }),
+    )
+    running = await Running.up(project)
+    await until('the end of both', async () => ((await processesOf(project)).length === 0 ? true : undefined))
+  })
+
+  it('five times in a row costs no instance its process', { timeout: 60_000 }, async () => {
+    await serving()
+    const before = await pids()
+    for (let n = 0; n < 5; n++) {
+      await running!.stop('SIGKILL')
+      running = await Running.up(project)
+    }
+    expect(await pids()).toEqual(before)
+    expect(await alive()).toEqual(new Set(before))
+    expect((await ledgerLines(project)).filter((line) => line.startsWith('boot'))).toHaveLength(2)
+  })
+})
