@@ -12,7 +12,9 @@ export function sendAlone(address: Address, request: UpstreamRequest, receiver: 
     createConnection: () => openSocket(address),
     method: request.method,
     path: request.target,
-    headers: [...request.headers, 'Connection', 'close', ...framing],
+    // Not `close`: an instance that answers before the end of an upload would close under it, and the reset that
+    // follows can overtake the answer.
+    headers: [...request.headers, 'Connection', 'keep-alive', ...framing],
     maxHeaderSize: MAX_ANSWER_HEAD,
   })
   let answer: IncomingMessage | undefined
