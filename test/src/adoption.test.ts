@@ -121,6 +121,17 @@ describe('a supervisor that is killed', () => {
     await until('the end of both', async () => ((await processesOf(project)).length === 0 ? true : undefined))
   })
 
+  it('leaves what `mux down` can end', async () => {
+    await serving()
+    await running!.stop('SIGKILL')
+    const before = await alive()
+    const { pid, leftovers } = (await project.must(['down', '--json'])).json()
+    expect(pid).toBeNull()
+    expect(new Set(leftovers.map((leftover: { pid: number }) => leftover.pid))).toEqual(before)
+    expect(await alive()).toEqual(new Set())
+    expect((await project.run(['down'])).code).toBe(5)
+  })
+
   it('five times in a row costs no instance its process', { timeout: 60_000 }, async () => {
     await serving()
     const before = await pids()

@@ -391,7 +391,7 @@ describe('from an application to a running site and back', () => {
   it('down ends everything, and what was known is known when it comes up again', async () => {
     const pids = (await processesOf(project)).map((found) => found.pid)
     expect(pids.length).toBeGreaterThan(1)
-    await json(['down'], ['pid', 'took'])
+    await json(['down'], ['pid', 'took', 'leftovers'])
     expect(await Promise.all(pids.map(isAlive))).toEqual(pids.map(() => false))
     expectError(await project.run(['down']), 5, 'not_running')
 

@@ -1,10 +1,11 @@
-import { cpSync, readdirSync, readFileSync, renameSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { InstanceDefinition } from './definition.ts'
 import { generationsIn, killedAfter, otherSupervisor, recordsIn } from './fixtures/killed-supervisor.ts'
 import { define, laboratory, lives, nameOf, temporaryDirectory } from './fixtures/laboratory.ts'
 import { writeRecord } from './generation-record.ts'
+import { factsOf } from './proc.ts'
 
 const django1 = nameOf('django1')
 const kinds = { 'a socket': { BIND: '{socket}' }, 'a port': {} }
@@ -178,6 +179,7 @@ describe('a supervisor that was killed', () => {
     async () => {
       const definition = define('django1', 'leaves-strays', { settings: { BIND: '{socket}' } })
       const stateDirectory = temporaryDirectory()
+      const pids = new Set<number | null>()
       for (let kill = 0; kill < 10; kill++) {
         // From before it has begun to when it serves.
         await killedAfter(kill * 60, stateDirectory, definition)
@@ -187,6 +189,7 @@ describe('a supervisor that was killed', () => {
           other.order(order)
           await new Promise((resolve) => setTimeout(resolve, Math.random() * 100))
         }
+        for (const { pid } of recordsIn(stateDirectory)) pids.add(pid)
         await other.kill()
       }
       const { ask, supervisor } = await laboratory([definition], { stateDirectory })
@@ -195,6 +198,8 @@ describe('a supervisor that was killed', () => {
       await supervisor.close()
       expect(generationsIn(stateDirectory)).toEqual([])
       expect(readdirSync(join(stateDirectory, 'run'))).toEqual([])
+      // Not even as zombies.
+      await expect.poll(() => [...pids].filter((pid) => existsSync(`/proc/${pid}`))).toEqual([])
     },
   )
 })
@@ -205,6 +210,7 @@ describe('what can not be taken over is ended', () => {
   it('when its process was stopped by a signal, though its socket takes connections', async () => {
     const { stateDirectory, record } = await abandoned(definition)
     process.kill(record.pid!, 'SIGSTOP')
+    await expect.poll(() => factsOf(record.pid!)?.isStopped).toBe(true)
     const { ask } = await laboratory([definition], { stateDirectory })
     const began = performance.now()
     expect((await ask('django1')).pid).not.toBe(record.pid)

@@ -82,8 +82,25 @@ export interface LeftoverEnd {
   log: (event: LogEvent) => void
 }
 
+/**
+ * Ends all that a supervisor which died has left. The caller holds the host lock, so that no other takes it over.
+ * @returns one for each generation of which there was a record
+ */
+export async function endLeftovers(options: Omit<LeftoverEnd, 'definition'>): Promise<EndedLeftover[]> {
+  const records = [...findLeftovers(options.stateDirectory).values()].flatMap((left) => left.records)
+  return Promise.all(records.map((record) => endLeftover(record, options)))
+}
+
+export interface EndedLeftover {
+  instance: InstanceName
+  /** Null when its supervisor died in the act of starting it. */
+  pid: number | null
+  /** Processes that do not end. */
+  survivors: number[]
+}
+
 /** Ends all that one generation has left, and frees what it occupied. */
-export async function endLeftover(record: GenerationRecord, options: LeftoverEnd): Promise<void> {
+export async function endLeftover(record: GenerationRecord, options: LeftoverEnd): Promise<EndedLeftover> {
   const { instance, number, pid, address } = record
   const identity = identityOf(record)
   const definition = record.takeover?.definition ?? options.definition
@@ -104,7 +121,9 @@ export async function endLeftover(record: GenerationRecord, options: LeftoverEnd
     pid,
     survivors: survivors.join(' ') || null,
   })
-  if (survivors.length > 0) return
-  if ('socketPath' in address) rmSync(address.socketPath, { force: true })
-  removeRecord(join(options.stateDirectory, 'run'), record)
+  if (survivors.length === 0) {
+    if ('socketPath' in address) rmSync(address.socketPath, { force: true })
+    removeRecord(join(options.stateDirectory, 'run'), record)
+  }
+  return { instance, pid, survivors }
 }
