@@ -1,4 +1,12 @@
-import { chmodSync, readFileSync, readdirSync, readlinkSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,9 +14,16 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { ControlError } from '@mux/contract'
 import { Ports } from './addresses.ts'
 import { boot, BootError } from './boot.ts'
-import { define, fixture, laboratory, lives, nameOf, temporaryDirectory } from './fixtures/laboratory.ts'
+import {
+  define,
+  fixture,
+  laboratory,
+  lives,
+  logKeeper,
+  nameOf,
+  temporaryDirectory,
+} from './fixtures/laboratory.ts'
 import type { Generation } from './generation.ts'
-import { LogFile } from './log-file.ts'
 
 /** Hands out one port after the other of those that it is given. */
 class GivenPorts extends Ports {
@@ -32,6 +47,7 @@ async function bootOnce(
     stateDirectory,
     environment: { PATH: process.env['PATH'], HOME: '/home/op', SECRET_OF_THE_SUPERVISOR: 'planted' },
     ports,
+    logs: logKeeper(stateDirectory),
     hurry: new AbortController().signal,
   }
   onTestFinished(async () => {
@@ -40,7 +56,6 @@ async function bootOnce(
   const order = {
     definition,
     number: 1,
-    log: new LogFile(join(stateDirectory, 'logs', 'django1.log')),
     signal,
     launched: (generation: Generation) => launched.push(generation),
   }
@@ -83,9 +98,10 @@ describe('a generation', () => {
     const descriptors = readdirSync(`/proc/${pid}/fd`).map(
       (n) => `${n} ${readlinkSync(`/proc/${pid}/fd/${n}`)}`,
     )
-    expect(descriptors.slice(0, 3)).toEqual(['0 /dev/null', `1 ${log}`, `2 ${log}`])
+    const output = expect.stringMatching(/^[12] .*\/output\/django1\.1\.[0-9a-f]{8}\.out$/)
+    expect(descriptors.slice(0, 3)).toEqual(['0 /dev/null', output, output])
     expect(descriptors.slice(3)).toEqual([])
-    expect(statSync(log).mode & 0o777).toBe(0o600)
+    await expect.poll(() => existsSync(log) && statSync(log).mode & 0o777).toBe(0o600)
     await starting
   })
 

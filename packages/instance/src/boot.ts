@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import { closeSync, mkdirSync, rmSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import type { InstanceName } from '@mux/contract'
 import { addressText, type Ports, socketPath } from './addresses.ts'
 import { ChildProcess } from './child-process.ts'
 import type { InstanceDefinition } from './definition.ts'
 import { Generation } from './generation.ts'
 import type { Address } from './lease.ts'
 import { holderOf, portsOf } from './listeners.ts'
-import type { LogFile } from './log-file.ts'
+import type { LogKeeper } from './log-keeper.ts'
+import type { Output } from './output.ts'
 import { untilReady } from './probe.ts'
 import type { Exit } from './running-process.ts'
 import { readSecrets } from './secrets.ts'
@@ -24,6 +24,7 @@ export interface Habitat {
   stateDirectory: string
   environment: Readonly<NodeJS.ProcessEnv>
   ports: Ports
+  logs: LogKeeper
   /** When aborted, nothing is waited for any more. */
   hurry: AbortSignal
 }
@@ -50,7 +51,6 @@ export class BootError extends Error {
 export interface BootOrder {
   definition: InstanceDefinition
   number: number
-  log: LogFile
   /** Gives the boot up: what was started is ended, and the signal's reason is thrown. */
   signal: AbortSignal
   /** Told of every process that is started, before it is ready. */
@@ -64,7 +64,7 @@ export interface BootOrder {
 export async function boot(habitat: Habitat, order: BootOrder): Promise<Generation> {
   for (let attempt = 1; ; attempt++) {
     order.signal.throwIfAborted()
-    const { generation, logStart } = await launch(habitat, order).catch(asBootError)
+    const { generation, output } = await launch(habitat, order).catch(asBootError)
     order.launched(generation)
     const obstacle = await prove(generation, order)
     if (obstacle === undefined) {
@@ -74,15 +74,15 @@ export async function boot(habitat: Habitat, order: BootOrder): Promise<Generati
     await generation.end()
     if (order.signal.aborted || (obstacle.portTaken && attempt < PORT_ATTEMPTS)) continue
     const { why, overdue = false } = obstacle
-    throw new BootError(why, { log: order.log.tail(LOG_LINES, logStart), overdue })
+    throw new BootError(why, { log: await output.tail(LOG_LINES), overdue })
   }
 }
 
 async function launch(
   habitat: Habitat,
-  { definition, number, log }: BootOrder,
-): Promise<{ generation: Generation; logStart: number }> {
-  const { stateDirectory, environment, ports, hurry } = habitat
+  { definition, number }: BootOrder,
+): Promise<{ generation: Generation; output: Output }> {
+  const { stateDirectory, environment, ports, logs, hurry } = habitat
   const { name: instance } = definition
   const data = join(stateDirectory, 'data', instance)
   mkdirSync(join(stateDirectory, 'run'), { recursive: true, mode: 0o700 })
@@ -101,13 +101,12 @@ async function launch(
     takeover: { stage: 'starting', since, stateDirectory, definition },
   })
   let process: ChildProcess
-  let logStart: number
+  let output: Output
   try {
     const plan = launchPlan(definition, { address, data, marker, secrets }, environment)
     tenancy.write()
-    const { descriptor, start } = log.open()
-    process = await ChildProcess.launch(plan, instance, descriptor).finally(() => closeSync(descriptor))
-    logStart = start
+    output = await logs.open(instance, number)
+    process = await ChildProcess.launch(plan, instance, output.descriptor).finally(() => output.release())
   } catch (error) {
     tenancy.vacate()
     throw error
@@ -119,7 +118,7 @@ async function launch(
     await generation.end()
     throw error
   }
-  return { generation, logStart }
+  return { generation, output }
 }
 
 async function findAddress(
@@ -191,9 +190,4 @@ async function elsewhere({ address, identity }: Generation): Promise<string> {
   if (!('port' in address)) return ''
   const ports = (await portsOf(identity)).filter((port) => port !== address.port)
   return ports.length === 0 ? '' : ` It listens on port ${ports.join(', ')} instead of {port}.`
-}
-
-/** The directory of an instance's log is shared; its name is its own. */
-export function logPath(stateDirectory: string, instance: InstanceName): string {
-  return join(stateDirectory, 'logs', `${instance}.log`)
 }

@@ -4,9 +4,8 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { Ports } from './addresses.ts'
 import { boot } from './boot.ts'
-import { define, lives, temporaryDirectory } from './fixtures/laboratory.ts'
+import { define, lives, logKeeper, temporaryDirectory } from './fixtures/laboratory.ts'
 import type { Generation } from './generation.ts'
-import { LogFile } from './log-file.ts'
 import { endTree } from './end-tree.ts'
 import { isAlive } from './process-tree.ts'
 
@@ -14,11 +13,16 @@ const hurry = new AbortController().signal
 
 async function generationOf(program: string, changes: Parameters<typeof define>[2] = {}) {
   const stateDirectory = temporaryDirectory()
-  const habitat = { stateDirectory, environment: { PATH: process.env['PATH'] }, ports: new Ports(), hurry }
+  const habitat = {
+    stateDirectory,
+    environment: { PATH: process.env['PATH'] },
+    ports: new Ports(),
+    logs: logKeeper(stateDirectory),
+    hurry,
+  }
   const generation = await boot(habitat, {
     definition: define('django1', program, changes),
     number: 1,
-    log: new LogFile(join(stateDirectory, 'logs', 'django1.log')),
     signal: new AbortController().signal,
     launched: () => {},
   })

@@ -9,7 +9,7 @@ export { createInstanceHost, type InstanceHost, type InstanceHostOptions } from 
 export * from './lease.ts'
 export { type EndedLeftover, endLeftovers } from './leftovers.ts'
 export type * from './log-event.ts'
-export { printable } from './log-file.ts'
+export { printable } from './last-lines.ts'
 export { isAlive, type ProcessIdentity, startTimeOf } from './process-tree.ts'
 export { addressKind, launchPlan, placeholderProblem, SettingsError } from './settings.ts'
 export { createSupervisor, type Supervisor, type SupervisorOptions } from './supervisor.ts'

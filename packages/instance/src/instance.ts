@@ -7,13 +7,12 @@ import {
 } from '@mux/contract'
 import { addressText } from './addresses.ts'
 import { adopt } from './adoption.ts'
-import { type Habitat, logPath } from './boot.ts'
+import type { Habitat } from './boot.ts'
 import type { InstanceDefinition } from './definition.ts'
 import type { Generation } from './generation.ts'
 import type { ClaimOptions, Lease } from './lease.ts'
 import { endLeftover, type Leftovers } from './leftovers.ts'
 import type { LogEvent } from './log-event.ts'
-import { LogFile } from './log-file.ts'
 import { disabled, orderFailure, Superseded } from './order-failure.ts'
 import { Serial } from './serial.ts'
 import type { SlotHolder, Slots } from './slots.ts'
@@ -56,14 +55,12 @@ export class Instance implements SlotHolder {
   #crashes = 0
 
   constructor(definition: InstanceDefinition, context: InstanceContext) {
-    const { name } = definition
     const { habitat, slots } = context
-    this.name = name
+    this.name = definition.name
     this.#definition = definition
     this.#context = context
     this.#succession = new Succession({
       habitat,
-      log: new LogFile(logPath(habitat.stateDirectory, name)),
       event: (event, fields) => this.#event(event, fields),
       slot: { take: (evict, signal) => this.#takeSlot(evict, signal), release: () => slots.release(this) },
       room: {

@@ -2,12 +2,10 @@ import { boot, type Habitat } from './boot.ts'
 import type { InstanceDefinition } from './definition.ts'
 import type { Generation } from './generation.ts'
 import type { LogEvent } from './log-event.ts'
-import type { LogFile } from './log-file.ts'
 import type { Exit } from './running-process.ts'
 
 export interface LineageOptions {
   habitat: Habitat
-  log: LogFile
   event: (event: string, fields: Omit<LogEvent, 'event' | 'instance'>) => void
   /** The generation that served ended by itself; it serves no more, and its remains are being ended. */
   crashed: (generation: Generation, exit: Exit) => void
@@ -67,7 +65,7 @@ export class Lineage {
    */
   async boot(definition: InstanceDefinition, signal: AbortSignal): Promise<Generation> {
     await this.#remains
-    const { habitat, log, event } = this.#options
+    const { habitat, event } = this.#options
     const began = performance.now()
     const number = ++this.#number
     const launched = (generation: Generation) => {
@@ -75,7 +73,7 @@ export class Lineage {
       event('started', { generation: number, pid: generation.pid })
     }
     try {
-      const generation = await boot(habitat, { definition, number, log, signal, launched })
+      const generation = await boot(habitat, { definition, number, signal, launched })
       event('ready', { generation: number, pid: generation.pid, took: Math.round(performance.now() - began) })
       return generation
     } catch (error) {

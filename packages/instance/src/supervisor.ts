@@ -16,6 +16,7 @@ import { Instance, type InstanceContext } from './instance.ts'
 import type { ClaimOptions, Lease } from './lease.ts'
 import { endLeftover, findLeftovers, type Leftovers } from './leftovers.ts'
 import type { LogEvent } from './log-event.ts'
+import { LogKeeper } from './log-keeper.ts'
 import { Slots } from './slots.ts'
 import { busy } from './waiting-room.ts'
 
@@ -88,7 +89,13 @@ class Host implements Supervisor {
     this.#options = options
     this.#slots = new Slots(pool.max)
     this.#context = {
-      habitat: { stateDirectory, environment, ports: new Ports(), hurry: this.#hurry.signal },
+      habitat: {
+        stateDirectory,
+        environment,
+        ports: new Ports(),
+        logs: new LogKeeper(stateDirectory, log),
+        hurry: this.#hurry.signal,
+      },
       slots: this.#slots,
       closed,
       log,
@@ -145,6 +152,7 @@ class Host implements Supervisor {
 
   async open(): Promise<void> {
     closeInheritedDescriptors()
+    await this.#context.habitat.logs.takeOver()
     const leftovers = findLeftovers(this.#options.stateDirectory)
     await Promise.all([...leftovers].map(([name, left]) => this.#inherit(name, left)))
     for (const { instance, defined } of this.#instances.values()) {
@@ -161,6 +169,7 @@ class Host implements Supervisor {
 
   async #closeOnce(): Promise<void> {
     await Promise.all([...this.#instances.values()].map(({ instance }) => instance.stop(busy())))
+    await this.#context.habitat.logs.close()
   }
 
   async #inherit(name: InstanceName, leftovers: Leftovers): Promise<void> {
