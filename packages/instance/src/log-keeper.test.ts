@@ -6,7 +6,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { fixture, lives, logKeeper, nameOf, temporaryDirectory } from './fixtures/laboratory.ts'
 import type { LogEvent } from './log-event.ts'
 import type { LogKeeper } from './log-keeper.ts'
-import { olderFile } from './rotating-file.ts'
+import { olderFile } from './log-paths.ts'
 
 const MiB = 1024 * 1024
 const BOUND = { timeout: 15_000, interval: 20 }

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { type InstanceName, parseInstanceName } from '@mux/contract'
 import type { LogEvent } from './log-event.ts'
+import { logPath, marksPath } from './log-paths.ts'
 import { Output } from './output.ts'
 import { hasProc } from './proc.ts'
 import { isAlive, signal, startTimeOf } from './process-tree.ts'
@@ -29,8 +30,6 @@ const PROGRAM = fileURLToPath(new URL(`./keep-logs${extname(import.meta.url)}`, 
 const MEMORY = ['--max-old-space-size=32', '--max-semi-space-size=1']
 const FIFO_NAME = /^(.+)\.(\d+)\.[0-9a-f]{8}\.out$/
 const RECORD = 'keeper.pid'
-const LOG_SUFFIX = '.log'
-const MARKS_SUFFIX = '.times'
 /** Milliseconds before one that ended by itself is followed by another, and those that its end may take. */
 const AGAIN_AFTER = 200
 const END_LIMIT = 2_000
@@ -99,9 +98,8 @@ export class LogKeeper {
   readonly #ask = (fifo: string): void => this.#tell({ op: 'tail', fifo })
 
   #order({ fifo, instance }: Output, begins: boolean): void {
-    const log = join(this.#logs, `${instance}${LOG_SUFFIX}`)
-    const marks = join(this.#logs, `${instance}${MARKS_SUFFIX}`)
-    this.#tell({ op: 'open', fifo, log, marks, begins })
+    const log = logPath(this.#logs, instance)
+    this.#tell({ op: 'open', fifo, log, marks: marksPath(log), begins })
   }
 
   #tell(order: KeeperOrder): void {
@@ -155,7 +153,7 @@ export class LogKeeper {
       case 'log_rotated':
       case 'log_failed': {
         const { event, log, ...rest } = report
-        this.#log({ event, instance: basename(log, LOG_SUFFIX), ...rest })
+        this.#log({ event, instance: basename(log, '.log'), ...rest })
         return
       }
       default:

@@ -12,10 +12,10 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { type FileLimits, nextCut } from './line-cut.ts'
+import { LOG_FILES, olderFile } from './log-paths.ts'
 import { TimeMarks } from './time-marks.ts'
 
-/** A file and those that it was before: `a.log`, `a.log.1` … `a.log.4`; bytes each, and the longest line that stays whole. */
-export const LOG_FILES = 5
+/** Bytes of a file, and of the longest line that stays whole. */
 const FILE_BYTES = 10 * 1024 * 1024
 const LINE_BYTES = 1024 * 1024
 /** At intervals of how many milliseconds it is looked for whether somebody has moved or deleted the file. */
@@ -154,11 +154,6 @@ function shift(path: string): void {
       rmSync(olderFile(path, n), { force: true })
     }
   }
-}
-
-/** The file that was written `age` rotations ago. */
-export function olderFile(path: string, age: number): string {
-  return age === 0 ? path : `${path}.${age}`
 }
 
 function lastByte(descriptor: number, size: number): number | undefined {

@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, rename, rm, truncate, writeFile } from 'node:fs/promises'
+import { appendFile, mkdtemp, rename, rm, truncate, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -17,9 +17,9 @@ afterEach(async () => {
   await rm(directory, { recursive: true })
 })
 
-async function whole(lines: number): Promise<string> {
+async function whole(lines: number | null, since?: number): Promise<string> {
   let text = ''
-  for await (const piece of readLog(file, { lines })) text += piece
+  for await (const piece of readLog(file, { lines, since })) text += piece
   return text
 }
 
@@ -45,6 +45,57 @@ describe('the last lines of a log', () => {
 
   it('of no log at all are nothing', async () => {
     expect(await whole(10)).toBe('')
+  })
+})
+
+describe('a log of several files', () => {
+  beforeEach(async () => {
+    await writeFile(`${file}.2`, 'a\nb\n')
+    await writeFile(`${file}.1`, 'c\nd\n')
+    await writeFile(file, 'e\n')
+  })
+
+  it.each([
+    [null, 'a\nb\nc\nd\ne\n'],
+    [9, 'a\nb\nc\nd\ne\n'],
+    [4, 'b\nc\nd\ne\n'],
+    [3, 'c\nd\ne\n'],
+    [2, 'd\ne\n'],
+    [1, 'e\n'],
+    [0, ''],
+  ])('is one text, of which %o lines are the last', async (lines, expected) => {
+    expect(await whole(lines)).toBe(expected)
+  })
+
+  it.each([
+    [999, 'a\nb\nc\nd\ne\n'],
+    [8_000, 'b\nc\nd\ne\n'],
+    [8_999, 'b\nc\nd\ne\n'],
+    [9_950, 'c\nd\ne\n'],
+    [20_000, 'c\nd\ne\n'],
+    [21_000, 'd\ne\n'],
+    [30_500, 'e\n'],
+  ])(
+    'since %i ms begins where its marks say, never later and at most a second earlier',
+    async (since, expected) => {
+      const times = join(directory, 'a.times')
+      await writeFile(`${times}.2`, '1000 0\n8000 2\n')
+      await writeFile(`${times}.1`, '20000 0\n21500 2\n')
+      await writeFile(times, '30000 0\n')
+      await utimes(`${file}.2`, 8.9, 8.9)
+      await utimes(`${file}.1`, 22, 22)
+      await utimes(file, 30.9, 30.9)
+      expect(await whole(null, since)).toBe(expected)
+      expect(await whole(1, since)).toBe('e\n')
+    },
+  )
+
+  it('without marks leaves out the files that are older, and nothing else', async () => {
+    await utimes(`${file}.2`, 10, 10)
+    await utimes(`${file}.1`, 20, 20)
+    await utimes(file, 30, 30)
+    expect(await whole(null, 15_000)).toBe('c\nd\ne\n')
+    expect(await whole(null, 40_000)).toBe('')
   })
 })
 
@@ -88,6 +139,28 @@ describe('a followed log', () => {
     await appendFile(file, 'b\n')
     await rename(file, `${file}.1`)
     await appendFile(`${file}.1`, 'c\n')
+    await writeFile(file, 'd\n')
+    await expect.poll(() => seen, BOUND).toBe('a\nb\nc\nd\n')
+  })
+
+  it('that was rotated several times since it was looked at comes whole, in order and once', async () => {
+    await writeFile(file, 'a\n')
+    await expect.poll(() => seen, BOUND).toBe('a\n')
+    await appendFile(file, 'b\n')
+    await rename(file, `${file}.3`)
+    await writeFile(`${file}.2`, 'c\n')
+    await writeFile(`${file}.1`, 'd\n')
+    await writeFile(file, 'e\n')
+    await expect.poll(() => seen, BOUND).toBe('a\nb\nc\nd\ne\n')
+  })
+
+  it('that somebody moved is followed to where it goes on, also when it is written to a while longer', async () => {
+    await writeFile(file, 'a\n')
+    await expect.poll(() => seen, BOUND).toBe('a\n')
+    await rename(file, `${file}.moved`)
+    await appendFile(`${file}.moved`, 'b\n')
+    await expect.poll(() => seen, BOUND).toBe('a\nb\n')
+    await appendFile(`${file}.moved`, 'c\n')
     await writeFile(file, 'd\n')
     await expect.poll(() => seen, BOUND).toBe('a\nb\nc\nd\n')
   })

@@ -1,86 +1,125 @@
-import { type FileHandle, open, stat } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
+import { isReplaced, isSame, type LogPart, offsetSince, openParts } from './log-files.ts'
 
 /** How often a followed log is looked at, in milliseconds: unnoticed by a person, and nothing to the machine. */
 const LOOK_EVERY = 200
 const CHUNK = 64 * 1024
-const NOTHING = Buffer.alloc(0)
 
 export interface ReadLogOptions {
-  /** How many of the last lines there are to begin with. */
-  lines: number
-  /** Goes on with what is written from then on, until this is aborted; without it, ends at the end of the file. */
+  /** How many of the last lines there are to begin with; null: all. */
+  lines: number | null
+  /** Begins with what came at or after this moment, in milliseconds since 1970; see `offsetSince`. */
+  since?: number | undefined
+  /** Goes on with what is written from then on, until this is aborted; without it, ends at the end of the log. */
   follow?: AbortSignal
+  /** Told when so much was written at once that a part of it was deleted before it could be read. */
+  missed?: () => void
 }
 
 /**
- * The text of a log, piece by piece, however large it is. A followed log may be missing at first, may be cut to
- * nothing, and may be replaced by a new file: nothing that was written to either is left out.
+ * The text of a log, piece by piece, however large it is and over all of its files. A followed log may be missing at
+ * first, may be cut to nothing, and may go on in a new file: nothing that was written to either is left out or comes
+ * twice.
  */
-export async function* readLog(file: string, { lines, follow }: ReadLogOptions): AsyncGenerator<string> {
-  let handle = await openIfThere(file)
-  let position = handle ? await startOfLastLines(handle, lines) : 0
+export async function* readLog(file: string, options: ReadLogOptions): AsyncGenerator<string> {
+  const { lines, since, follow, missed } = options
+  let parts = await openParts(file)
   // A character may come in two halves.
   const decoder = new TextDecoder()
   try {
+    let position = await findBegin(parts, lines, since)
     for (;;) {
-      const replaced = handle !== undefined && (await isReplaced(file, handle))
-      for (;;) {
-        const piece = handle ? await readAt(handle, position) : NOTHING
+      const part = parts[0]
+      const isLast = parts.length <= 1
+      // Looked at first: what is there once it is known to be replaced is all that it will ever have.
+      const replaced = isLast && part !== undefined && (await isReplaced(file, part.handle))
+      while (part) {
+        const piece = await readAt(part.handle, position)
         if (piece.length === 0) break
         position += piece.length
         yield decoder.decode(piece, { stream: true })
       }
-      if (!follow || follow.aborted) return
-      if (handle && replaced) {
-        await handle.close()
-        handle = undefined
-      }
-      if (handle === undefined) {
-        handle = await openIfThere(file)
+      if (!isLast) {
+        await parts.shift()!.handle.close()
         position = 0
-        if (handle) continue
-      } else if ((await handle.stat()).size < position) {
+        continue
+      }
+      if (!follow || follow.aborted) return
+      if (!part || replaced) {
+        const newer = await successors(file, part, missed)
+        if (newer.length > 0) {
+          await part?.handle.close()
+          parts = newer
+          position = 0
+          continue
+        }
+      } else if ((await part.handle.stat()).size < position) {
         position = 0
         continue
       }
       await delay(LOOK_EVERY, undefined, { signal: follow }).catch(() => undefined)
     }
   } finally {
-    await handle?.close()
+    await Promise.all(parts.map(({ handle }) => handle.close()))
   }
 }
 
-/** Where the last `lines` lines of a file begin; a last line without an end counts as one. */
-async function startOfLastLines(handle: FileHandle, lines: number): Promise<number> {
-  const { size } = await handle.stat()
-  if (lines === 0) return size
-  let missing = lines
-  for (let end = size; end > 0;) {
-    const begin = Math.max(0, end - CHUNK)
+/** The files that came after one, oldest first. */
+async function successors(
+  file: string,
+  last: LogPart | undefined,
+  missed: (() => void) | undefined,
+): Promise<LogPart[]> {
+  const all = await openParts(file)
+  if (last === undefined) return all
+  const known = await Promise.all(all.map(({ handle }) => isSame(handle, last.handle)))
+  const index = known.indexOf(true)
+  const old = all.slice(0, index + 1)
+  await Promise.all(old.map(({ handle }) => handle.close()))
+  // Somebody who moves a log away takes one file; that many are only gone when they have been rotated away.
+  if (index === -1 && all.length > 1) missed?.()
+  return all.slice(index + 1)
+}
+
+/** Drops the parts that are not wanted, and tells where in the first of the others to begin. */
+async function findBegin(parts: LogPart[], lines: number | null, since: number | undefined): Promise<number> {
+  let missing = lines ?? Infinity
+  for (let index = parts.length - 1; index >= 0; index--) {
+    const { handle, marks } = parts[index]!
+    const { size, mtimeMs } = await handle.stat()
+    const first = since === undefined ? 0 : offsetSince(marks, since, { size, changed: mtimeMs })
+    const found = await startOfLastLines(handle, { first, size, lines: missing })
+    missing -= found.lines
+    if (missing > 0 && first === 0) continue
+    const dropped = parts.splice(0, index)
+    await Promise.all(dropped.map((part) => part.handle.close()))
+    return found.position
+  }
+  return 0
+}
+
+/** Where the last `lines` lines of a part of a file begin, and how many there are; one without an end counts too. */
+async function startOfLastLines(
+  handle: FileHandle,
+  { first, size, lines }: { first: number; size: number; lines: number },
+): Promise<{ position: number; lines: number }> {
+  if (lines === 0 || first >= size) return { position: Math.max(first, size), lines: 0 }
+  if (lines === Infinity) return { position: first, lines: 1 }
+  let found = 0
+  for (let end = size; end > first;) {
+    const begin = Math.max(first, end - CHUNK)
     const piece = await readAt(handle, begin, end - begin)
     for (let at = piece.length - 1; at >= 0; at -= 1) {
       const isEndOfLine = piece[at] === 0x0a && begin + at !== size - 1
-      if (isEndOfLine && (missing -= 1) === 0) return begin + at + 1
+      if (isEndOfLine && (found += 1) === lines) return { position: begin + at + 1, lines: found }
     }
     end = begin
   }
-  return 0
+  return { position: first, lines: found + 1 }
 }
 
 async function readAt(handle: FileHandle, position: number, length = CHUNK): Promise<Buffer> {
   const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(length), 0, length, position)
   return buffer.subarray(0, bytesRead)
-}
-
-async function openIfThere(file: string): Promise<FileHandle | undefined> {
-  return open(file, 'r').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined
-    throw error
-  })
-}
-
-async function isReplaced(file: string, handle: FileHandle): Promise<boolean> {
-  const [there, held] = await Promise.all([stat(file).catch(() => undefined), handle.stat()])
-  return there === undefined || there.ino !== held.ino || there.dev !== held.dev
 }

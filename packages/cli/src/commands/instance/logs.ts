@@ -1,10 +1,13 @@
 import { Args, Flags } from '../../oclif.ts'
 import { BaseCommand } from '../../base-command.ts'
+import { DURATION_RULE, parseDuration } from '../../config-values.ts'
 import { CliError } from '../../errors.ts'
 import { instanceName } from '../../names.ts'
 import { instanceLog } from '../../operations/instance-log.ts'
-import { readLog } from '../../operations/read-log.ts'
+import { readLog, type ReadLogOptions } from '../../operations/read-log.ts'
 import { printable } from '../../printable.ts'
+
+const DEFAULT_LINES = 50
 
 export default class InstanceLogs extends BaseCommand {
   static override summary = 'show what an instance has written'
@@ -13,6 +16,7 @@ export default class InstanceLogs extends BaseCommand {
   static override examples = [
     '<%= config.bin %> <%= command.id %> django2',
     '<%= config.bin %> <%= command.id %> django2 --follow --lines 100',
+    '<%= config.bin %> <%= command.id %> django2 --since 10m',
   ]
   static override args = {
     instance: Args.string({ description: 'name of the instance', required: true }),
@@ -21,30 +25,35 @@ export default class InstanceLogs extends BaseCommand {
     follow: Flags.boolean({ char: 'f', description: 'go on with what it writes from now on' }),
     lines: Flags.integer({
       char: 'n',
-      description: 'how many of the last lines to begin with',
-      default: 50,
+      description: 'how many of the last lines to begin with; 50, or all with --since',
       min: 0,
       max: 1_000_000,
       helpValue: 'N',
+    }),
+    since: Flags.string({
+      description: 'begin with what was written so long ago, or at that time; to within a second',
+      helpValue: '10m|TIME',
     }),
   }
 
   async run() {
     const { args, flags } = await this.parse(InstanceLogs)
     const log = await instanceLog(this.findProject(flags), instanceName(args.instance))
+    const since = flags.since === undefined ? undefined : requireMoment(flags.since)
+    const range = { lines: flags.lines ?? (since === undefined ? DEFAULT_LINES : null), since }
     if (this.jsonEnabled()) {
       if (flags.follow)
         throw new CliError('usage', 'One JSON document cannot follow a log: leave out --follow or --json.')
       let text = ''
-      for await (const piece of readLog(log.file, { lines: flags.lines })) text += piece
+      for await (const piece of readLog(log.file, range)) text += piece
       return { ...log, lines: text === '' ? [] : text.replace(/\n$/, '').split('\n') }
     }
     if (!log.present) this.hint(`${log.instance} has not written anything yet.`)
-    await (flags.follow ? this.follow(log.file, flags.lines) : this.show(log.file, { lines: flags.lines }))
+    await (flags.follow ? this.follow(log.file, range) : this.show(log.file, range))
     return log
   }
 
-  private async follow(file: string, lines: number): Promise<void> {
+  private async follow(file: string, range: ReadLogOptions): Promise<void> {
     const until = new AbortController()
     const end = () => until.abort()
     process.once('SIGINT', end)
@@ -52,7 +61,8 @@ export default class InstanceLogs extends BaseCommand {
     // Whoever reads us has gone: without this, `| head` would leave us following for nobody.
     process.stdout.once('close', end)
     try {
-      await this.show(file, { lines, follow: until.signal })
+      const missed = () => this.hint('It writes faster than it is shown: some of it has been rotated away.')
+      await this.show(file, { ...range, follow: until.signal, missed })
     } finally {
       process.off('SIGINT', end)
       process.off('SIGTERM', end)
@@ -60,12 +70,30 @@ export default class InstanceLogs extends BaseCommand {
     }
   }
 
-  private async show(file: string, options: Parameters<typeof readLog>[1]): Promise<void> {
+  private async show(file: string, options: ReadLogOptions): Promise<void> {
     for await (const piece of readLog(file, options)) {
       if (process.stdout.destroyed) return
       if (!process.stdout.write(printable(piece))) await drained(process.stdout)
     }
   }
+}
+
+/** Milliseconds since 1970 of `10m` ago, or of a time in ISO 8601. */
+function requireMoment(text: string): number {
+  const ago = parseDuration(text)
+  const moment = ago === undefined ? parseTime(text) : Date.now() - ago
+  if (moment !== undefined) return moment
+  throw new CliError(
+    'usage',
+    `--since is ${JSON.stringify(text)}; expected ${DURATION_RULE}, or a time such as 2026-11-22T10:00:00Z.`,
+  )
+}
+
+/** Without a zone it is the time of this machine. */
+function parseTime(text: string): number | undefined {
+  const isTime = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?$/.test(text)
+  const moment = Date.parse(text)
+  return isTime && !Number.isNaN(moment) ? moment : undefined
 }
 
 /** Waits for a slow reader, or for it to be gone. */
