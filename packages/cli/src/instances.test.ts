@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type Ended, runMux, temporaryProject } from './fixtures/run-mux.ts'
@@ -114,6 +114,9 @@ describe('mux instance', () => {
       await must('instance', 'set', name, '--secret', 'KEY')
       mkdirSync(join(cwd, '.mux/data', name))
       writeFileSync(join(cwd, '.mux/data', name, 'db'), 'x')
+      mkdirSync(join(cwd, '.mux/logs'), { recursive: true })
+      for (const log of ['log', 'log.4', 'times.1'])
+        writeFileSync(join(cwd, '.mux/logs', `${name}.${log}`), '')
     }
     await must('instance', 'remove', 'two', '--yes')
     await must('instance', 'remove', 'one', '--yes', '--purge')
@@ -121,6 +124,7 @@ describe('mux instance', () => {
       existsSync(join(cwd, '.mux', path)),
     )
     expect(there).toEqual([true, true, false, false])
+    expect(readdirSync(join(cwd, '.mux/logs')).sort()).toEqual(['two.log', 'two.log.4', 'two.times.1'])
   })
 
   it('list shows who uses what', async () => {

@@ -17,3 +17,11 @@ export function logPath(logsDirectory: string, instance: string): string {
 export function marksPath(log: string): string {
   return log.replace(/\.log$/, '.times')
 }
+
+/** All files that may be there for the log of an instance. */
+export function logFiles(logsDirectory: string, instance: string): string[] {
+  const log = logPath(logsDirectory, instance)
+  return [log, marksPath(log)].flatMap((path) =>
+    Array.from({ length: LOG_FILES }, (_, age) => olderFile(path, age)),
+  )
+}

@@ -5,6 +5,7 @@ import { isReplaced, isSame, type LogPart, offsetSince, openParts } from './log-
 /** How often a followed log is looked at, in milliseconds: unnoticed by a person, and nothing to the machine. */
 const LOOK_EVERY = 200
 const CHUNK = 64 * 1024
+const NOTHING = Buffer.alloc(0)
 
 export interface ReadLogOptions {
   /** How many of the last lines there are to begin with; null: all. */
@@ -34,11 +35,11 @@ export async function* readLog(file: string, options: ReadLogOptions): AsyncGene
       const isLast = parts.length <= 1
       // Looked at first: what is there once it is known to be replaced is all that it will ever have.
       const replaced = isLast && part !== undefined && (await isReplaced(file, part.handle))
-      while (part) {
-        const piece = await readAt(part.handle, position)
-        if (piece.length === 0) break
+      let piece = part ? await readAt(part.handle, position) : NOTHING
+      while (piece.length > 0) {
         position += piece.length
         yield decoder.decode(piece, { stream: true })
+        piece = await readAt(part!.handle, position)
       }
       if (!isLast) {
         await parts.shift()!.handle.close()

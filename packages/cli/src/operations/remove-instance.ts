@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { type InstanceName, RecordError } from '@mux/contract'
 import type { RegistryStore } from '@mux/edge'
 import type { InstanceDefinition } from '@mux/instance'
+import { logFiles } from '@mux/instance/logs'
 import { changeConfig, withoutInstance } from '../config-edit.ts'
 import { CliError } from '../errors.ts'
 import { forgetUser } from '../last-user.ts'
@@ -49,7 +50,7 @@ export async function removeInstance(
   const ended = await endDefined(project, definition)
   if (!purge) return ended
   await rm(ended.data, { recursive: true, force: true })
-  await rm(join(project.state.logs, `${name}.log`), { force: true })
+  for (const file of logFiles(project.state.logs, name)) await rm(file, { force: true })
   for (const key of Object.keys(definition.settings)) await removeSecret(project, secretName(name, key))
   await forgetUser(project, name)
   return { ...ended, data: null }
