@@ -10,13 +10,14 @@ import {
   socketPath,
 } from '@mux/instance'
 import { closedInstances } from './closed-instances.ts'
-import type { ListenAddress } from './config-values.ts'
+import { type ListenAddress, listenText } from './config-values.ts'
 import { sendOrder } from './control-client.ts'
 import { CliError } from './errors.ts'
 import type { EventLog } from './event-log.ts'
-import { edgeFront, gatewayFront, openFront } from './front.ts'
+import { type Door, edgeFront, gatewayFront, openFront } from './front.ts'
+import { inheritedSocket } from './inherited-socket.ts'
 import { type ProjectConfig, readConfig } from './mux-yaml.ts'
-import { endLimit } from './operations/order-limits.ts'
+import { endLimit, settleLimit } from './operations/order-limits.ts'
 import { redirectUsers } from './operations/repair-registry.ts'
 import { bringInStep, createOrders } from './orders.ts'
 import { ensureStateDirectory, type Project } from './project.ts'
@@ -27,7 +28,7 @@ export interface EmbeddedOptions {
   /** Of which the instances inherit a documented few. */
   environment: NodeJS.ProcessEnv
   log: EventLog
-  /** Instead of the address in mux.yaml. */
+  /** Instead of the address in mux.yaml; neither counts when this process was started with a listening socket. */
   listen?: ListenAddress | undefined
   /** Serve an edge that runs elsewhere, instead of having one here: under this name, reached at this URL. */
   gateway?: { host: HostName; origin: string } | undefined
@@ -38,6 +39,8 @@ export interface Embedded {
   url: string
   /** Resolves when the operator has given the order to end. */
   endOrdered: Promise<void>
+  /** Milliseconds that {@link close} may take. */
+  endLimit: number
   /**
    * Takes no more requests, lets those under way come to their end, ends every instance, and gives back what it held;
    * bounded by the limits in mux.yaml.
@@ -62,7 +65,9 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   const since = new Date().toISOString()
   const endOrdered = Promise.withResolvers<void>()
   const config = await readConfig(project)
-  const listen = options.listen ?? config.edge.listen
+  const socket = inheritedSocket(environment, process.pid)
+  const address = options.listen ?? config.edge.listen
+  const listen: Door = socket === undefined ? address : { fd: socket }
   await ensureStateDirectory(project)
 
   const ends: (() => unknown)[] = []
@@ -93,6 +98,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     const front = await (options.gateway ? gatewayFront(parts) : edgeFront(parts))
     const url = await openFront(front, listen)
     ends.unshift(() => front.close(0))
+    if (socket !== undefined) log({ event: 'socket_inherited', url, instead_of: listenText(address) })
     ends.unshift(() => supervisor.close(AbortSignal.abort()))
     await supervisor.open()
     isOpen = true
@@ -124,6 +130,8 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     const close = async (hurry: AbortSignal): Promise<void> => {
       log({ event: 'ending' })
       try {
+        // First those who come, then what serves them: a request that is on its way still finds its instance.
+        await Promise.race([front.settle(settleLimit(config.instances)), aborted(hurry)])
         const answered = front.close(endLimit(config.instances))
         await supervisor.close(hurry)
         await Promise.race([answered, aborted(hurry)])
@@ -135,7 +143,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
       }
     }
     log({ event: 'up', url, host: target.host, instances: config.instances.length, version: options.version })
-    return { url, endOrdered: endOrdered.promise, close }
+    return { url, endOrdered: endOrdered.promise, endLimit: endLimit(config.instances), close }
   } catch (error) {
     for (const end of ends) {
       try {

@@ -48,6 +48,7 @@ export const CLI_ERRORS = {
 
   config_invalid: EXIT.failed,
   address_unusable: EXIT.failed,
+  socket_unusable: EXIT.failed,
   start_failed: EXIT.failed,
   demo_failed: EXIT.failed,
   instance_failed: EXIT.failed,

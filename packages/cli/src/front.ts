@@ -13,14 +13,19 @@ import type { Project } from './project.ts'
 export interface Front {
   /** @throws the error of the system when the address cannot be had */
   listen(): Promise<{ url: string }>
+  /** Takes no more but what is on its way, until each request is being answered; for up to `limit` milliseconds. */
+  settle(limit: number): Promise<void>
   /** Takes no more, and lets what is under way come to its end for up to `limit` milliseconds. */
   close(limit: number): Promise<void>
 }
 
+/** Where requests come in: an address, or the listening socket that this process was started with. */
+export type Door = ListenAddress | { fd: number }
+
 export interface FrontOptions {
   project: Project
   config: ProjectConfig
-  listen: ListenAddress
+  listen: Door
   target: Target
   registry: RegistryStore
   source: LeaseSource
@@ -30,9 +35,9 @@ export interface FrontOptions {
 /**
  * Takes requests from now on.
  * @returns the URL at which it does
- * @throws {CliError} `address_in_use`, `address_unusable`, `not_permitted`
+ * @throws {CliError} `address_in_use`, `address_unusable`, `not_permitted`, `socket_unusable`
  */
-export async function openFront(front: Front, listen: ListenAddress): Promise<string> {
+export async function openFront(front: Front, listen: Door): Promise<string> {
   try {
     return (await front.listen()).url
   } catch (error) {
@@ -72,9 +77,12 @@ export async function gatewayFront(options: FrontOptions): Promise<Front> {
   })
   return {
     listen: async () => {
-      const { port } = await gateway.listen({ hostname: listen.host, port: listen.port })
-      return { url: `http://${listenText({ ...listen, port })}` }
+      const { address, port } = await gateway.listen(
+        'fd' in listen ? listen : { hostname: listen.host, port: listen.port },
+      )
+      return { url: `http://${listenText({ host: address, port })}` }
     },
+    settle: (limit) => gateway.settle(limit),
     close: (limit) => gateway.close(limit),
   }
 }
@@ -88,7 +96,13 @@ async function hostKey(project: Project, host: HostName): Promise<Uint8Array> {
   })
 }
 
-function listenError(error: NodeJS.ErrnoException, listen: ListenAddress): unknown {
+function listenError(error: NodeJS.ErrnoException, listen: Door): unknown {
+  if ('fd' in listen) {
+    return new CliError('socket_unusable', 'mux was started with a socket that is no listening TCP socket.', {
+      hint: 'Look at ListenStream= of the socket unit: mux service show',
+      cause: error,
+    })
+  }
   const address = listenText(listen)
   const other = listenText({
     ...listen,

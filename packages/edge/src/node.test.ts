@@ -298,6 +298,51 @@ describe('closing', () => {
     await closed
   })
 
+  test.each([
+    ['that has carried one before', 'GET /_mux/health HTTP/1.1\r\nHost: x\r\n\r\n'],
+    ['that has carried none yet', ''],
+    ['on which one had begun to come', rawGet('/').slice(0, 20)],
+  ])('answers a request that is on its way on a connection %s, as its last', async (_, before) => {
+    const socket = connect(under.port, '127.0.0.1')
+    const received: Buffer[] = []
+    socket.on('data', (chunk) => received.push(chunk))
+    socket.write(before)
+    // Its connection was accepted when one that came after it is answered.
+    await get('/_mux/health')
+    if (before.endsWith('\r\n\r\n')) await expect.poll(() => received.length).toBe(1)
+    const closed = under.edge.close(10_000)
+    const request = rawGet('/').replace('Connection: close\r\n', '')
+    socket.write(request.slice(before.endsWith('\r\n\r\n') ? 0 : before.length))
+    await once(socket, 'end')
+    await closed
+    const answers = Buffer.concat(received).toString('latin1')
+    expect(statuses(answers).at(-1)).toBe(200)
+    expect(answers.slice(answers.lastIndexOf('HTTP/1.1'))).toMatch(/^connection: close\r$/im)
+  })
+
+  test('settles when each request that came is being answered, whatever is still under way', async () => {
+    const finish = Promise.withResolvers<void>()
+    under.host.behaviour = async (_incoming, outgoing, sent) => {
+      outgoing.writeHead(200, sent.answerHeaders([])).write('begun')
+      await finish.promise
+      outgoing.end()
+    }
+    const answer = await get('/', GRAHAM)
+    const begin = performance.now()
+    await under.edge.settle(10_000)
+    expect(performance.now() - begin).toBeLessThan(5_000)
+    finish.resolve()
+    expect(await answer.text()).toBe('begun')
+  })
+
+  test('settles at its limit when a request is not being answered by then', async () => {
+    under.host.behaviour = () => new Promise(() => {})
+    const answer = get('/', GRAHAM)
+    await expect.poll(() => under.host.orders.length).toBe(1)
+    await under.edge.settle(100)
+    await Promise.all([under.edge.close(0), expect(answer).rejects.toThrow()])
+  })
+
   test('ends at its limit what does not end by itself, sockets too', async () => {
     const socket = connect(under.port, '127.0.0.1')
     socket.on('error', () => {})

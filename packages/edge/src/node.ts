@@ -1,12 +1,13 @@
 import { once } from 'node:events'
 import { createServer, ServerResponse, type IncomingMessage } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import { Problem, type HostName } from '@mux/contract'
 import { problemResponse } from './answer.ts'
 import { createApp } from './app.ts'
 import { clientErrorAnswer } from './client-error.ts'
+import { Connections } from './connections.ts'
 import { createFailureCounter } from './failures.ts'
 import type { InstanceHost } from './instance-host.ts'
 import type { Log } from './log-event.ts'
@@ -23,18 +24,24 @@ export interface NodeEdgeOptions {
   /** At least 32 bytes each; the first signs, all are accepted. */
   sessionKeys: readonly [Uint8Array, ...Uint8Array[]]
   identityHeader: string
-  /** Port 0: any that is free. */
-  listen: { host: string; port: number }
+  /** Port 0: any that is free. A descriptor: the TCP socket that this process was started with, which listens already. */
+  listen: { host: string; port: number } | { fd: number }
   log: Log
   /** Milliseconds since the epoch. */
   now?: () => number
 }
 
 export interface NodeEdge {
-  /** @throws the error of the system, such as EADDRINUSE, when the address cannot be had */
+  /** @throws the error of the system, such as EADDRINUSE, when the address cannot be had; EINVAL for what is no such socket */
   listen(): Promise<{ url: string; port: number }>
   /**
-   * Takes no more connections, lets what is under way come to its end, and ends what is left then. Called again, it
+   * Takes no more connections, but what is on its way on those that are open, until every request that came is being
+   * answered: from then on nothing new is asked of the instances.
+   * @param limit milliseconds
+   */
+  settle(limit: number): Promise<void>
+  /**
+   * As `settle`; lets what is under way come to its end, and ends what is left then. Called again, it
    * ends what is left at the earlier of the two limits.
    * @param limit milliseconds
    */
@@ -50,8 +57,8 @@ const CHECK_INTERVAL = 5_000
 const KEEP_ALIVE_TIMEOUT = 75_000
 /** How long a body is read and thrown away whose request has been answered without it, in milliseconds. */
 const DISCARD_LIMIT = 30_000
-/** How often connections that have become idle are closed while the edge closes, in milliseconds. */
-const IDLE_CHECK = 50
+/** How many connections may wait to be accepted; the system may allow fewer (net.core.somaxconn). */
+const BACKLOG = 4096
 
 /** The edge on Node, in one process with the instances' supervisor. */
 export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
@@ -65,10 +72,7 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
     log,
     now,
   })
-  const answering = new Set<ServerResponse>()
-  const upgraded = new Set<Duplex>()
   const latestOn = new WeakMap<Socket, ServerResponse>()
-  let closed: Promise<void> | undefined
 
   const server = createServer({
     maxHeaderSize: MAX_HEADER_SIZE,
@@ -81,6 +85,7 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
   })
   // All headers or an error, never some of them: their number is bounded by their size.
   server.maxHeadersCount = 0
+  const connections = new Connections(server)
 
   /**
    * Takes the requests of one connection one after the other. Node hands over at once what a client sent ahead, and a
@@ -98,9 +103,7 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
   }
 
   function serve(incoming: IncomingMessage, outgoing: ServerResponse): void {
-    if (closed !== undefined) outgoing.shouldKeepAlive = false
-    answering.add(outgoing)
-    outgoing.once('close', () => answering.delete(outgoing))
+    connections.answers(outgoing)
     const exchange = new NodeExchange(incoming, { outgoing }, options)
     // The adapter would parse the target, and refuse some that an instance may want; the chain reads the exchange's.
     incoming.url = '/'
@@ -127,8 +130,7 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
   }
 
   async function serveUpgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    upgraded.add(socket)
-    socket.once('close', () => upgraded.delete(socket))
+    connections.upgrades(socket)
     // A client may vanish at any time, and its `close` says all there is to say.
     socket.on('error', () => {})
     try {
@@ -148,36 +150,25 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
   server.on('upgrade', onUpgrade)
   server.on('connect', onUpgrade)
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    const begun = [...answering].some((outgoing) => outgoing.socket === socket && outgoing.headersSent)
-    if (begun || !socket.writable || error.code === 'ECONNRESET') socket.destroy()
+    if (connections.hasBegun(socket) || !socket.writable || error.code === 'ECONNRESET') socket.destroy()
     else socket.end(clientErrorAnswer(error.code, crypto.randomUUID()), () => socket.destroy())
   })
 
   return {
     async listen() {
-      server.listen(options.listen.port, options.listen.host)
+      server.listen({ ...options.listen, backlog: BACKLOG })
       await once(server, 'listening')
-      const { address, family, port } = server.address() as AddressInfo
-      return { url: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`, port }
+      const address = server.address()
+      // A Unix socket was handed over, and this server tells its clients apart by their address.
+      if (address === null || typeof address === 'string') {
+        server.close()
+        throw Object.assign(new Error('the socket is no TCP socket'), { code: 'EINVAL' })
+      }
+      const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
+      return { url: `http://${host}:${address.port}`, port: address.port }
     },
-
-    async close(limit) {
-      if (server.listening) closed = drain()
-      const end = setTimeout(() => {
-        server.closeAllConnections()
-        for (const socket of upgraded) socket.destroy()
-      }, limit)
-      await closed
-      clearTimeout(end)
-    },
-  }
-
-  async function drain(): Promise<void> {
-    server.close()
-    for (const outgoing of answering) outgoing.shouldKeepAlive = false
-    const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK)
-    await once(server, 'close')
-    clearInterval(idle)
+    settle: (limit) => connections.settle(limit),
+    close: (limit) => connections.close(limit),
   }
 }
 

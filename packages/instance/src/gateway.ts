@@ -41,8 +41,12 @@ export interface GatewayOptions {
 
 /** A host's front for an edge elsewhere: verifies each request's assertion before anything else, and forwards. */
 export interface Gateway {
-  /** Plain HTTP, for a tunnel or a TLS front on this machine. */
-  listen(where: { hostname: string; port: number }): Promise<{ port: number }>
+  /** Plain HTTP, for a tunnel or a TLS front on this machine. `fd`: a TCP socket that this process was started with. */
+  listen(
+    where: { hostname: string; port: number } | { fd: number },
+  ): Promise<{ address: string; port: number }>
+  /** Takes what is on its way, and nothing more, until each request is being answered; bounded by `limit` milliseconds. */
+  settle(limit: number): Promise<void>
   /** Lets requests end for up to `limit` milliseconds. */
   close(limit: number): Promise<void>
 }
@@ -50,6 +54,8 @@ export interface Gateway {
 /** Folded names of what is restored here, or settled between the two hops. */
 const SET_ANEW = new Set(['host', 'content-length', 'expect'])
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])
+/** How many connections may wait to be accepted; the system may allow fewer (net.core.somaxconn). */
+const BACKLOG = 4096
 /** The request id in the answer to a request of which nothing is known to be true. */
 const NO_REQUEST_ID = '-'
 
@@ -168,14 +174,19 @@ export function createGateway(options: GatewayOptions): Gateway {
   const connections = new ServerConnections(server)
 
   return {
-    listen: ({ hostname, port }) =>
+    listen: (where) =>
       new Promise((resolve, reject) => {
         server.once('error', reject)
-        server.listen({ host: hostname, port }, () => {
+        const place = 'fd' in where ? where : { host: where.hostname, port: where.port }
+        server.listen({ ...place, backlog: BACKLOG }, () => {
           server.off('error', reject)
-          resolve({ port: (server.address() as AddressInfo).port })
+          resolve(server.address() as AddressInfo)
         })
       }),
+    settle: (limit) => {
+      closing = true
+      return connections.settle(limit)
+    },
     close: (limit) => {
       closing = true
       return connections.close(limit)

@@ -1,39 +1,90 @@
-import type { IncomingMessage, Server } from 'node:http'
-import type { Socket } from 'node:net'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { Server as NetServer, type Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 
-/** The open connections of a server, upgraded ones included, so that closing it has an end. */
+/** How long a connection that carries no request may bring one when a server is to settle, in milliseconds. */
+const LAST_REQUESTS = 500
+/** How often connections are looked at meanwhile, in milliseconds. */
+const LOOK_EVERY = 25
+
+/** The open connections of a server, upgraded ones included, so that closing it loses no request and has an end. */
 export class ServerConnections {
   readonly #server: Server
   readonly #open = new Set<Socket>()
-  /** Those that have not brought a request yet, which Node does not count as idle. */
-  readonly #unused = new Set<Socket>()
+  readonly #answering = new Set<ServerResponse>()
+  readonly #upgraded = new Set<Socket>()
+  #closed: Promise<void> | undefined
 
   constructor(server: Server) {
     this.#server = server
     server.on('connection', (socket: Socket) => {
       this.#open.add(socket)
-      this.#unused.add(socket)
       socket.once('close', () => {
         this.#open.delete(socket)
-        this.#unused.delete(socket)
+        this.#upgraded.delete(socket)
       })
     })
-    const used = ({ socket }: IncomingMessage) => this.#unused.delete(socket)
-    server.on('request', used).on('checkContinue', used).on('upgrade', used)
+    const answers = (_: IncomingMessage, outgoing: ServerResponse) => {
+      this.#answering.add(outgoing)
+      outgoing.once('close', () => this.#answering.delete(outgoing))
+    }
+    server.on('request', answers).on('checkContinue', answers)
+    server.on('upgrade', ({ socket }: IncomingMessage) => this.#upgraded.add(socket))
+  }
+
+  /**
+   * Accepts nothing new, but the requests that are on their way on connections that are open; their answers have to say
+   * that they are the last. Returns when every request that came is being answered, or after `limit` milliseconds.
+   */
+  async settle(limit: number): Promise<void> {
+    void this.#leave()
+    const end = performance.now() + limit
+    const quietSince = new Map<Socket, number>()
+    for (;;) {
+      const now = performance.now()
+      const quiet = this.#quiet()
+      for (const socket of quietSince.keys()) if (!quiet.has(socket)) quietSince.delete(socket)
+      for (const socket of quiet) {
+        const since = quietSince.get(socket) ?? now
+        quietSince.set(socket, since)
+        if (now - since >= LAST_REQUESTS) socket.destroy()
+      }
+      const waiting = [...this.#answering].some(({ headersSent }) => !headersSent)
+      if ((quiet.size === 0 && !waiting) || now >= end) return
+      await delay(LOOK_EVERY)
+    }
   }
 
   /** Accepts nothing new, lets what is under way end, and after `limit` milliseconds ends it. */
-  close(limit: number): Promise<void> {
-    return new Promise((resolve) => {
-      const hardEnd = setTimeout(() => {
-        for (const socket of this.#open) socket.destroy()
-      }, limit)
-      this.#server.close(() => {
-        clearTimeout(hardEnd)
+  async close(limit: number): Promise<void> {
+    const closed = this.#leave()
+    const look = setInterval(() => this.#server.closeIdleConnections(), LOOK_EVERY)
+    const hardEnd = setTimeout(() => {
+      for (const socket of this.#open) socket.destroy()
+    }, limit)
+    for (const socket of this.#quiet()) socket.destroy()
+    await closed
+    clearTimeout(hardEnd)
+    clearInterval(look)
+  }
+
+  #leave(): Promise<void> {
+    // Not the one of the HTTP server, which at once closes every connection that is between two requests.
+    this.#closed ??= new Promise((resolve) => {
+      NetServer.prototype.close.call(this.#server, () => {
         resolve()
+        // For the timer by which Node looks after slow requests, and which ends in no other way.
+        this.#server.close()
       })
-      this.#server.closeIdleConnections()
-      for (const socket of this.#unused) socket.destroy()
     })
+    return this.#closed
+  }
+
+  /** Those that carry no request, not even one that has not come whole yet. */
+  #quiet(): Set<Socket> {
+    const quiet = new Set(this.#open)
+    for (const { socket } of this.#answering) if (socket) quiet.delete(socket)
+    for (const socket of this.#upgraded) quiet.delete(socket)
+    return quiet
   }
 }

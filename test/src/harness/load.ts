@@ -13,20 +13,20 @@ export interface Tally {
 }
 
 /**
- * Sends requests to echoing instances until `enough` says so, each worker one after the other on a connection that it
- * keeps: by turns for each user, and by turns a slow GET and a POST with a body.
+ * Sends requests to echoing instances until `enough` says so, each worker one after the other, on a connection that it
+ * keeps unless told otherwise: by turns for each user, and by turns a slow GET and a POST with a body.
  * @param instances by user
  */
 export async function load(
   url: string,
   instances: Record<string, string>,
-  options: { inFlight: number; enough: (tally: Tally) => boolean },
+  options: { inFlight: number; enough: (tally: Tally) => boolean; keepAlive?: boolean },
 ): Promise<Tally> {
   const tally: Tally = { answered: 0, misdelivered: [], failed: [], processes: new Map() }
   const users = Object.keys(instances)
   let sent = 0
   const worker = async () => {
-    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    const agent = new Agent({ keepAlive: options.keepAlive ?? true, maxSockets: 1 })
     while (!options.enough(tally)) {
       const n = sent++
       const user = users[n % users.length]!

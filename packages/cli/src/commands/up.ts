@@ -10,6 +10,7 @@ import { describeProject, type ProjectOverview } from '../operations/describe-pr
 import { startDetached } from '../operations/start-detached.ts'
 import type { Project } from '../project.ts'
 import * as render from '../render.ts'
+import { findServiceManager } from '../service-manager.ts'
 import { findStarter } from '../starter.ts'
 
 interface UpOptions {
@@ -77,14 +78,16 @@ export default class Up extends BaseCommand {
     const end = listenForEnd(starter?.gone)
     const log = createEventLog((line) => process.stderr.write(line))
     const environment = process.env
+    const manager = findServiceManager(environment, log)
     try {
       const mux = await startEmbedded({ ...options, version: this.config.version, environment, log })
       try {
         if (starter) await starter.tell({ event: 'mux-up', pid: process.pid, url: mux.url })
         else await this.announce(mux, options)
+        await manager?.ready(mux.url)
         await Promise.race([end.first, mux.endOrdered])
       } finally {
-        await mux.close(end.hurry)
+        await Promise.all([manager?.stopping(mux.endLimit), mux.close(end.hurry)])
       }
     } catch (error) {
       if (!starter) throw error

@@ -2,6 +2,8 @@ import type { InstanceDefinition } from '@mux/instance'
 
 /** What an order may take beyond the limits in mux.yaml: the machine may be busy, and a boot before it under way. */
 const GRACE = 15_000
+/** How long an end waits for requests to be on their way to an instance, at most. */
+const SETTLE = 10_000
 /** Where mux.yaml cannot be read any more. */
 const UNKNOWN = 120_000
 
@@ -15,8 +17,17 @@ export function instanceOrderLimit(instance: Limited | undefined): number {
   return 2 * (limits.start + limits.drain + limits.stop) + GRACE
 }
 
+/**
+ * Milliseconds that requests which have come may take to be answered before the instances are told to end: those that
+ * wait for a boot, for the most part. What takes longer is drained with its instance.
+ */
+export function settleLimit(instances: readonly Limited[]): number {
+  return Math.min(SETTLE, Math.max(0, ...instances.map(({ limits }) => limits.drain)))
+}
+
 /** Milliseconds within which a supervisor has ended; `undefined` when its instances are not known. */
 export function endLimit(instances: readonly Limited[] | undefined): number {
   if (!instances) return UNKNOWN
-  return Math.max(0, ...instances.map(({ limits }) => limits.drain + limits.stop)) + GRACE
+  const longest = Math.max(0, ...instances.map(({ limits }) => limits.drain + limits.stop))
+  return settleLimit(instances) + longest + GRACE
 }

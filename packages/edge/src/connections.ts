@@ -1,0 +1,111 @@
+import { once } from 'node:events'
+import type { Server, ServerResponse } from 'node:http'
+import { Server as NetServer, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
+
+/**
+ * How long a connection that carries no request may bring one when the edge closes, in milliseconds. A client that
+ * keeps a connection cannot know yet; closed at once, the request that is on its way would be lost.
+ */
+const LAST_REQUESTS = 500
+/** How often connections are looked at while the edge closes, in milliseconds. */
+const LOOK_EVERY = 25
+
+/** The open connections of a server, so that closing it loses no request and has an end. */
+export class Connections {
+  readonly #server: Server
+  readonly #open = new Set<Socket>()
+  readonly #answering = new Set<ServerResponse>()
+  readonly #upgraded = new Set<Duplex>()
+  /** Since when those have carried no request that still do not, on the monotonic clock; filled while closing. */
+  readonly #quietSince = new Map<Socket, number>()
+  #closed: Promise<unknown> | undefined
+
+  constructor(server: Server) {
+    this.#server = server
+    server.on('connection', (socket: Socket) => {
+      this.#open.add(socket)
+      socket.once('close', () => {
+        this.#open.delete(socket)
+        this.#quietSince.delete(socket)
+      })
+    })
+  }
+
+  /** Counts a request as under way until its answer is closed; while closing, it is the last on its connection. */
+  answers(outgoing: ServerResponse): void {
+    if (this.#closed !== undefined) outgoing.shouldKeepAlive = false
+    this.#answering.add(outgoing)
+    outgoing.once('close', () => this.#answering.delete(outgoing))
+  }
+
+  upgrades(socket: Duplex): void {
+    this.#upgraded.add(socket)
+    socket.once('close', () => this.#upgraded.delete(socket))
+  }
+
+  /** True when part of an answer is on this connection. */
+  hasBegun(socket: Duplex): boolean {
+    return [...this.#answering].some((outgoing) => outgoing.socket === socket && outgoing.headersSent)
+  }
+
+  /**
+   * Takes no more connections, and no more requests on those that are open, but for what is on its way. The listening
+   * socket is closed in this process only: another that holds it keeps those that wait in it.
+   * @param limit milliseconds
+   * @returns when no request can come any more and each that came is being answered, or at the limit
+   */
+  async settle(limit: number): Promise<void> {
+    this.#leave()
+    const end = performance.now() + limit
+    while (this.#mayComeOrWait() && performance.now() < end) await delay(LOOK_EVERY)
+  }
+
+  /** As {@link settle}; then lets what is under way come to its end, and ends at the limit what is left. */
+  async close(limit: number): Promise<void> {
+    this.#leave()
+    const end = setTimeout(() => {
+      for (const socket of this.#open) socket.destroy()
+    }, limit)
+    await this.#closed
+    clearTimeout(end)
+  }
+
+  #leave(): void {
+    if (this.#closed !== undefined || !this.#server.listening) return
+    this.#closed = once(this.#server, 'close')
+    // Not the one of the HTTP server, which at once closes every connection that is between two requests.
+    NetServer.prototype.close.call(this.#server)
+    for (const outgoing of this.#answering) {
+      // One that has begun may have said already that the connection stays.
+      if (!outgoing.headersSent) outgoing.shouldKeepAlive = false
+    }
+    const look = setInterval(() => this.#endQuiet(), LOOK_EVERY)
+    this.#server.once('close', () => {
+      clearInterval(look)
+      // For the timer by which Node looks after slow requests, and which ends in no other way.
+      this.#server.close()
+    })
+    this.#endQuiet()
+  }
+
+  #mayComeOrWait(): boolean {
+    return this.#quietSince.size > 0 || [...this.#answering].some((outgoing) => !outgoing.headersSent)
+  }
+
+  #endQuiet(): void {
+    const carrying = new Set<Duplex | null>(this.#upgraded)
+    for (const { socket } of this.#answering) carrying.add(socket)
+    const now = performance.now()
+    for (const socket of this.#open) {
+      if (carrying.has(socket)) {
+        this.#quietSince.delete(socket)
+        continue
+      }
+      const since = this.#quietSince.get(socket) ?? now
+      this.#quietSince.set(socket, since)
+      if (now - since >= LAST_REQUESTS) socket.destroy()
+    }
+  }
+}
