@@ -28,6 +28,7 @@ export const CLI_ERRORS = {
   instance_not_found: EXIT.notFound,
   route_not_found: EXIT.notFound,
   setting_not_found: EXIT.notFound,
+  service_not_found: EXIT.notFound,
 
   project_exists: EXIT.conflict,
   user_exists: EXIT.conflict,
@@ -37,6 +38,8 @@ export const CLI_ERRORS = {
   address_in_use: EXIT.conflict,
   already_running: EXIT.conflict,
   locked: EXIT.conflict,
+  service_exists: EXIT.conflict,
+  service_enabled: EXIT.conflict,
 
   not_running: EXIT.unreachable,
   supervisor_unresponsive: EXIT.unreachable,

@@ -9,7 +9,8 @@ import type { StartReport } from '../starter.ts'
 import { endLimit } from './order-limits.ts'
 import { readLog } from './read-log.ts'
 
-const PROGRAM = fileURLToPath(new URL('../../bin/run.js', import.meta.url))
+/** The program that runs now. */
+export const PROGRAM = fileURLToPath(new URL('../../bin/run.js', import.meta.url))
 
 export interface Started {
   pid: number
