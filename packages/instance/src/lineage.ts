@@ -78,7 +78,8 @@ export class Lineage {
       return generation
     } catch (error) {
       this.#lastExit = this.#booting?.exit ?? this.#lastExit
-      event('boot_failed', { generation: number, reason: (error as Error).message })
+      const { pid, exit } = this.#booting ?? {}
+      event('boot_failed', { generation: number, pid, ...how(exit), reason: (error as Error).message })
       throw error
     } finally {
       this.#booting = undefined
@@ -127,7 +128,7 @@ export class Lineage {
     this.#current = undefined
     this.#lastExit = exit
     const { number, pid } = generation
-    this.#options.event('crashed', { generation: number, pid, code: exit.code, signal: exit.signal })
+    this.#options.event('crashed', { generation: number, pid, ...how(exit) })
     const end = this.#end(generation).then(() => 0)
     this.#remains = end
     this.#retiring.set(generation, end)
@@ -140,7 +141,8 @@ export class Lineage {
     try {
       const { killed, survivors } = await generation.end()
       this.#survivors = survivors
-      event('ended', { generation: number, pid, killed, survivors: survivors.join(' ') || null })
+      const left = survivors.join(' ') || null
+      event('ended', { generation: number, pid, ...how(generation.exit), killed, survivors: left })
     } catch (error) {
       event('fault', { generation: number, message: String(error) })
     }
@@ -148,4 +150,9 @@ export class Lineage {
     this.#retiring.delete(generation)
     this.#lastExit = generation.exit ?? this.#lastExit
   }
+}
+
+/** How a process ended, as fields of an event. */
+function how(exit: Exit | undefined): { by?: Exit['by']; code?: number | null; signal?: string | null } {
+  return exit ? { by: exit.by, code: exit.code, signal: exit.signal } : {}
 }

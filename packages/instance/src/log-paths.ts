@@ -25,3 +25,8 @@ export function logFiles(logsDirectory: string, instance: string): string[] {
     Array.from({ length: LOG_FILES }, (_, age) => olderFile(path, age)),
   )
 }
+
+/** What happened to the instances; see `EventJournal`. */
+export function eventsPath(logsDirectory: string): string {
+  return join(logsDirectory, 'events.jsonl')
+}

@@ -235,7 +235,9 @@ export class Succession {
   }
 
   #move(event: LifecycleEvent): void {
-    this.#phase = move(this.#phase, event)
+    const from = this.#phase
+    this.#phase = move(from, event)
+    if (from !== this.#phase) this.#options.event('state', { from, to: this.#phase })
   }
 }
 

@@ -11,6 +11,7 @@ import {
 } from '@mux/contract'
 import { Ports } from './addresses.ts'
 import type { InstanceDefinition } from './definition.ts'
+import { EventJournal } from './event-journal.ts'
 import { closeInheritedDescriptors } from './inherited-descriptors.ts'
 import { Instance, type InstanceContext } from './instance.ts'
 import type { ClaimOptions, Lease } from './lease.ts'
@@ -78,15 +79,18 @@ class Host implements Supervisor {
   readonly #context: InstanceContext
   readonly #hurry = new AbortController()
   readonly #slots: Slots
+  readonly #journal: EventJournal
   /** Those that are no longer defined stay until the last of their processes is gone, in case they come back. */
   readonly #instances = new Map<InstanceName, { instance: Instance; defined: boolean }>()
   #closing: Promise<void> | undefined
 
   constructor(options: SupervisorOptions) {
-    const { stateDirectory, environment, pool, closed, log } = options
+    const { stateDirectory, environment, pool, closed } = options
+    const log = (event: LogEvent) => this.#tell(event)
     // One listener for each wait under way.
     setMaxListeners(0, this.#hurry.signal)
     this.#options = options
+    this.#journal = new EventJournal(stateDirectory)
     this.#slots = new Slots(pool.max)
     this.#context = {
       habitat: {
@@ -170,6 +174,7 @@ class Host implements Supervisor {
   async #closeOnce(): Promise<void> {
     await Promise.all([...this.#instances.values()].map(({ instance }) => instance.stop(busy())))
     await this.#context.habitat.logs.close()
+    this.#journal.close()
   }
 
   async #inherit(name: InstanceName, leftovers: Leftovers): Promise<void> {
@@ -182,8 +187,8 @@ class Host implements Supervisor {
       this.#remove(name)
       return
     }
-    const { stateDirectory, log } = this.#options
-    const end = { stateDirectory, hurry: this.#hurry.signal, log }
+    const { stateDirectory } = this.#options
+    const end = { stateDirectory, hurry: this.#hurry.signal, log: this.#context.log }
     await Promise.all(leftovers.records.map((record) => endLeftover(record, end)))
   }
 
@@ -201,7 +206,7 @@ class Host implements Supervisor {
       () => {
         if (this.#instances.get(name) === entry) this.#instances.delete(name)
       },
-      (error: unknown) => this.#options.log({ event: 'fault', instance: name, message: String(error) }),
+      (error: unknown) => this.#tell({ event: 'fault', instance: name, message: String(error) }),
     )
   }
 
@@ -212,6 +217,12 @@ class Host implements Supervisor {
     throw new ControlError('instance_not_found', `There is no instance ${name}.`, {
       hint: 'mux instance list',
     })
+  }
+
+  #tell(event: LogEvent): void {
+    this.#journal.write(event)
+    // The log, which people read as it grows, says the same by what happened.
+    if (event.event !== 'state') this.#options.log(event)
   }
 
   #refuseIfClosing(): void {

@@ -21,8 +21,15 @@ it('mux status shows each instance, its process and its users, and one of them i
   const one = await project.mux('status', 'a')
   expect(one.stdout).toMatch(new RegExp(`^process +${instance}, generation 1$`, 'm'))
   expect(one.stdout).toMatch(/^users +graham$/m)
+  expect(one.stdout).toMatch(/^\d{4}-\S+Z +process \d+ started, generation 1$/m)
+  expect(one.stdout).toMatch(/^\d{4}-\S+Z +generation 1 was ready after \d+ ms$/m)
+  expect(one.stdout).toMatch(/^\d{4}-\S+Z +starting, then ready$/m)
   const json = JSON.parse((await project.mux('status', 'a', '--json')).stdout) as object
   expect(json).toMatchObject({ url, pid, instances: [{ name: 'a', state: 'ready', users: ['graham'] }] })
+  expect(json).toHaveProperty(
+    'instances.0.events.1',
+    expect.objectContaining({ event: 'started', instance: 'a' }),
+  )
 })
 
 it('mux status of an instance that mux does not run names those that it runs', async () => {

@@ -1,6 +1,7 @@
 import { Args } from '../oclif.ts'
 import { BaseCommand } from '../base-command.ts'
 import { instanceName } from '../names.ts'
+import { describeEvent } from '../describe-event.ts'
 import { type InstanceOverview, readStatus, type StatusReport } from '../operations/read-status.ts'
 import * as render from '../render.ts'
 
@@ -22,6 +23,9 @@ export default class Status extends BaseCommand {
       args.instance === undefined ? undefined : instanceName(args.instance),
     )
     this.log(args.instance === undefined ? overview(report) : details(report.instances[0]!))
+    const events = report.instances[0]?.events ?? []
+    if (events.length > 0)
+      this.log(`\n${render.fields(events.map((event) => [event.time, describeEvent(event)] as const))}`)
     return report
   }
 }

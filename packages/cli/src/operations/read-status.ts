@@ -3,13 +3,17 @@ import { sendOrder } from '../control-client.ts'
 import { CliError } from '../errors.ts'
 import type { Project } from '../project.ts'
 import { withRegistry } from '../registry.ts'
+import { type InstanceEvent, lastEvents } from './read-events.ts'
 
 /** How long the supervisor may take to say how it is, in milliseconds. */
 const PATIENCE = 1_500
+const EVENTS = 10
 
 /** One instance as it runs, and who is served by it. */
 export interface InstanceOverview extends InstanceStatus {
   users: string[]
+  /** What happened to it last, oldest first; only where one instance was asked for. */
+  events?: InstanceEvent[]
 }
 
 export interface StatusReport extends Omit<HostStatus, 'instances'> {
@@ -24,9 +28,11 @@ export interface StatusReport extends Omit<HostStatus, 'instances'> {
 export async function readStatus(project: Project, only: string | undefined): Promise<StatusReport> {
   const status = await sendOrder(project.state.controlSocket, { op: 'status' }, PATIENCE)
   const users = await usersByInstance(project)
-  const instances = status.instances
+  const instances: InstanceOverview[] = status.instances
     .filter(({ name }) => only === undefined || name === only)
     .map((instance) => ({ ...instance, users: users.get(instance.name) ?? [] }))
+  if (only !== undefined && instances[0] !== undefined)
+    instances[0].events = await lastEvents(project.state.logs, instances[0].name, EVENTS)
   if (only !== undefined && instances.length === 0) {
     throw new CliError('instance_not_found', `mux runs no instance ${JSON.stringify(only)}.`, {
       hint: `It runs: ${status.instances.map(({ name }) => name).join(', ') || 'none'}`,

@@ -1,0 +1,21 @@
+import { expect, it } from 'vitest'
+import { parseInstanceName } from '@mux/contract'
+import { describeEvent } from './describe-event.ts'
+
+const django1 = parseInstanceName('django1')!
+
+it.each([
+  [{ event: 'state', from: 'ready', to: 'draining' }, 'ready, then draining'],
+  [{ event: 'crashed', pid: 5, by: 'crash', code: 3 }, 'process 5 crashed: code 3'],
+  [{ event: 'ended', pid: 5, by: 'crash', signal: 'SIGSEGV' }, 'process 5 is gone: SIGSEGV, crashed'],
+  [{ event: 'ended', pid: 5, by: 'us', code: 0 }, 'process 5 is gone: code 0, ended by mux'],
+  [
+    { event: 'ended', pid: 5, by: 'us', signal: 'SIGKILL', killed: true, survivors: '7 8' },
+    'process 5 is gone: SIGKILL, killed by mux, because it did not stop in time; these processes do not end: 7 8',
+  ],
+  [{ event: 'ended', pid: 5, by: 'us' }, 'process 5 is gone: nobody knows how it ended, ended by mux'],
+  [{ event: 'log_failed', code: 'ENOSPC' }, 'its log cannot be written (ENOSPC)'],
+  [{ event: 'news', a: 1, b: 'two' }, 'news, a 1, b two'],
+])('%j is told in words', (event, words) => {
+  expect(describeEvent({ time: '2026-11-22T10:00:00.000Z', instance: django1, ...event })).toBe(words)
+})
