@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { ask } from './harness/client.ts'
 import { echoYaml } from './harness/echo.ts'
 import { LEDGER, ledgerLines } from './harness/layout.ts'
-import { processesOf } from './harness/processes.ts'
+import { processesOf, zombiesOf } from './harness/processes.ts'
 import { Project } from './harness/project.ts'
 import { Running } from './harness/running.ts'
 import { until } from './harness/until.ts'
@@ -102,6 +102,7 @@ describe('a supervisor that is killed', () => {
     const status = (await project.must(['status', 'django2', '--json'])).json()
     expect(JSON.stringify(status)).toContain('"lastExit":{"code":null,"signal":null,"by":"crash"')
     expect((await project.must(['status', 'django2'])).stdout).toContain('nobody knows how, crashed')
+    expect(await zombiesOf(running.child.pid!)).toEqual([])
     await project.must(['down'])
     expect(await processesOf(project)).toEqual([])
     expect((await readdir(project.path('.mux/run'))).filter((name) => /\.(sock|json)$/.test(name))).toEqual(

@@ -46,7 +46,14 @@ const instanceStatus = v.object({
   state: v.picklist(INSTANCE_STATES),
   /** The generation that serves, or that is starting; null while there is none. */
   generation: v.nullable(
-    v.object({ number: v.number(), pid: v.number(), since: v.string(), address: v.string() }),
+    v.object({
+      number: v.number(),
+      pid: v.number(),
+      since: v.string(),
+      address: v.string(),
+      /** True when mux.yaml says something else of it by now, which counts from the next start on. */
+      outdated: v.optional(v.boolean(), false),
+    }),
   ),
   /** Requests and open sockets that it is serving now. */
   inFlight: v.number(),

@@ -104,9 +104,10 @@ export class Instance implements SlotHolder {
       const heir = wanted ? await this.#adopt(leftovers) : undefined
       decided.resolve()
       const rest = leftovers.records.filter(({ number }) => number !== heir?.number)
-      const { habitat, log } = this.#context
+      const { habitat, closed, log } = this.#context
       const { stateDirectory, hurry } = habitat
-      const patience = wanted && !heir ? PATIENCE : Infinity
+      const isAwaited = wanted && !heir && !closed(this.name)
+      const patience = isAwaited ? PATIENCE : Infinity
       const end = { stateDirectory, definition: this.#definition, patience, hurry, log }
       await Promise.all(rest.map((record) => endLeftover(record, end)))
     })
@@ -197,6 +198,7 @@ export class Instance implements SlotHolder {
             pid: foremost.pid,
             since: foremost.since.toISOString(),
             address: addressText(foremost.address),
+            outdated: foremost.definition !== this.#definition,
           }
         : null,
       inFlight,

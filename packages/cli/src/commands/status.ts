@@ -66,6 +66,9 @@ function details(instance: InstanceOverview): string {
           ['process', `${generation.pid}, generation ${generation.number}`],
           ['since', `${generation.since} (${render.age(generation.since)})`],
           ['address', generation.address],
+          ...(generation.outdated
+            ? ([['settings', `changed since; to take them: mux instance restart ${instance.name}`]] as const)
+            : []),
         ] as const)),
     ['active', `${instance.inFlight} requests and open sockets`],
     ['held', `${instance.waiting} requests`],
