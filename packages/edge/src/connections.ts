@@ -81,7 +81,8 @@ export class Connections {
       // One that has begun may have said already that the connection stays.
       if (!outgoing.headersSent) outgoing.shouldKeepAlive = false
     }
-    const look = setInterval(() => this.#endQuiet(), LOOK_EVERY)
+    // What has come by now is read between the timer and the immediate, so that it does not pass for quiet.
+    const look = setInterval(() => setImmediate(() => this.#endQuiet()), LOOK_EVERY)
     this.#server.once('close', () => {
       clearInterval(look)
       // For the timer by which Node looks after slow requests, and which ends in no other way.

@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { Server as NetServer, type Socket } from 'node:net'
-import { setTimeout as delay } from 'node:timers/promises'
+import { setImmediate as immediately, setTimeout as delay } from 'node:timers/promises'
 
 /** How long a connection that carries no request may bring one when a server is to settle, in milliseconds. */
 const LAST_REQUESTS = 500
@@ -52,6 +52,8 @@ export class ServerConnections {
       const waiting = [...this.#answering].some(({ headersSent }) => !headersSent)
       if ((quiet.size === 0 && !waiting) || now >= end) return
       await delay(LOOK_EVERY)
+      // What has come by now is read before this goes on, so that it does not pass for quiet.
+      await immediately()
     }
   }
 
