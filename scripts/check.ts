@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { endAllSteps, runStep, type Outcome, type Step } from './step.ts'
 import { TALLY_FILE } from './tally-reporter.ts'
-import { lastLine, readTap, readUnittest, sum, type Tally } from './tally.ts'
+import { lastLine, readTap, readUnittest, skipLines, sum, type Tally } from './tally.ts'
 
 const root = join(import.meta.dirname, '..')
 const bin = join(root, 'node_modules', '.bin')
@@ -117,7 +117,7 @@ function show(outcome: Outcome): void {
 
 function report(): void {
   const total = sum(outcomes.map(({ tally }) => tally))
-  for (const reason of total.skipped) console.log(`skipped: ${reason}`)
+  for (const { tally, output } of outcomes) for (const line of skipLines(tally, output)) console.log(line)
   const failed = outcomes.filter(({ ok }) => !ok).map(({ title }) => title)
   if (failed.length > 0) console.log(`failed: ${failed.join(', ')}`)
   console.log(lastLine(total))

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import type { Reporter, SerializedError, TestCase, TestModule } from 'vitest/node'
-import type { Tally } from './tally.ts'
+import { NO_REASON, type Tally } from './tally.ts'
 
 /** The variable that names the file to write. */
 export const TALLY_FILE = 'MUX_TALLY_FILE'
@@ -16,9 +16,7 @@ export default class TallyReporter implements Reporter {
         if (result.state === 'passed') tally.passed++
         else if (result.state === 'failed' || isWithoutSetUp(test)) tally.failed++
         else
-          tally.skipped.push(
-            `${test.fullName}: ${(result.state === 'skipped' && result.note) || 'no reason given'}`,
-          )
+          tally.skipped.push(`${test.fullName}: ${(result.state === 'skipped' && result.note) || NO_REASON}`)
       }
     }
     writeFileSync(process.env[TALLY_FILE]!, JSON.stringify(tally))

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
-import { lastLine, readTap, readUnittest, sum } from './tally.ts'
+import { lastLine, readTap, readUnittest, skipLines, sum } from './tally.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'mux-tally-'))
 afterAll(() => rmSync(scratch, { recursive: true }))
@@ -17,6 +17,19 @@ it('runs are added up, and every reason is kept', () => {
   const one = { passed: 1, failed: 2, skipped: ['a: b'] }
   expect(sum([one, one])).toEqual({ passed: 2, failed: 4, skipped: ['a: b', 'a: b'] })
   expect(sum([])).toEqual({ passed: 0, failed: 0, skipped: [] })
+})
+
+it('a reason that a file prints for a whole part stands for its tests', () => {
+  const tally = {
+    passed: 1,
+    failed: 0,
+    skipped: ['a: no reason given', 'b: no gunicorn', 'c: no reason given'],
+  }
+  expect(skipLines(tally, 'stderr | a.test.ts\nskipped: a browser, since there is none\n')).toEqual([
+    'skipped: a browser, since there is none',
+    'skipped: b: no gunicorn',
+  ])
+  expect(skipLines(tally, 'skippedness\n')).toHaveLength(3)
 })
 
 it("what Node's own runner prints is counted, with the reasons of what it skipped", () => {

@@ -19,6 +19,19 @@ export function lastLine({ passed, failed, skipped }: Tally): string {
   return `${passed} passed, ${failed} failed${skipped.length === 0 ? '' : `, ${skipped.length} skipped`}`
 }
 
+/** What stands in place of the reason of a test that was skipped without one. */
+export const NO_REASON = 'no reason given'
+
+/**
+ * The lines that tell what was skipped and why. A file that skips a whole part prints its reason itself, in a line that
+ * begins with "skipped"; its tests, which know none, are then not listed one by one.
+ */
+export function skipLines({ skipped }: Tally, output: string): string[] {
+  const said = new Set(Array.from(output.matchAll(/^skipped\b.*$/gm), ([line]) => line))
+  const listed = skipped.filter((reason) => said.size === 0 || !reason.endsWith(NO_REASON))
+  return [...said, ...listed.map((reason) => `skipped: ${reason}`)]
+}
+
 /** Reads what `node --test --test-reporter=tap` prints; `undefined` if it did not get to its end. */
 export function readTap(output: string): Tally | undefined {
   const count = (name: string) =>
@@ -27,7 +40,7 @@ export function readTap(output: string): Tally | undefined {
   const failed = count('fail') + count('cancelled')
   if (Number.isNaN(passed + failed)) return undefined
   const skipped = [...output.matchAll(/^\s*ok \d+ - (.*?) # (?:SKIP|TODO)(.*)$/gm)].map(
-    ([, title, reason]) => `${title}:${reason || ' no reason given'}`,
+    ([, title, reason]) => `${title}:${reason || ` ${NO_REASON}`}`,
   )
   return { passed, failed, skipped }
 }

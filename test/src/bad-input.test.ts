@@ -548,6 +548,8 @@ describe('a project that is not running', () => {
     await probe.remove()
     if (!able)
       process.stderr.write(`skipped: what is unreadable, since user ${NOBODY} cannot run mux from here\n`)
+    if (uid === undefined)
+      process.stderr.write('skipped: a state directory of somebody else, which only root can make\n')
 
     const own = (...paths: string[]) =>
       uid === undefined ? Promise.resolve([]) : Promise.all(paths.map((path) => chown(path, uid, uid)))
