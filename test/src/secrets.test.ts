@@ -11,9 +11,8 @@ import { ask, valuesOf } from './harness/client.ts'
 import { echoYaml } from './harness/echo.ts'
 import { environmentOf } from './harness/processes.ts'
 import { basic, type Outcome, Project } from './harness/project.ts'
-import { plantRecord } from './harness/state.ts'
+import { plantRecord, readRecords } from './harness/registry.ts'
 import { Running } from './harness/running.ts'
-import { recordsOf } from './harness/state.ts'
 
 const unguessable = (what: string) => `${what}-${randomBytes(12).toString('hex')}`
 const password = unguessable('planted-password')
@@ -91,13 +90,14 @@ async function everything(): Promise<void> {
   expect(
     (await run(['user', 'add', 'graham', '--instance', 'broken', '--password-stdin'], `${password}\n`)).code,
   ).toBe(0)
-  plantRecord(project, `token:${token.id}`, {
+  const record = {
     v: 1,
     user: 'brian',
     sha256: token.sha256,
     expires: null,
     label: null,
-  })
+  }
+  plantRecord(project, 'token', token.id, JSON.stringify(record))
 
   await visit('/', { headers: { authorization: basic('brian', password) } })
   await visit('/', { headers: { authorization: basic('brian', wrongPassword) } })
@@ -187,7 +187,7 @@ it('no secret is in anything that mux prints, answers, logs, or shows in ps', as
   const places: Record<string, string | Buffer> = {
     ...said,
     ...(await filesOf(project.directory)),
-    'the registry’s values': JSON.stringify(recordsOf(project)),
+    'the registry’s values': JSON.stringify(Object.fromEntries(readRecords(project))),
     'the command line of the supervisor': await readFile(`/proc/${running.child.pid}/cmdline`, 'utf8'),
   }
   const leaks = Object.entries(planted).flatMap(([what, secret]) =>
@@ -199,7 +199,7 @@ it('no secret is in anything that mux prints, answers, logs, or shows in ps', as
 })
 
 it('what the registry has instead of a password and a token proves them and is not them', () => {
-  const records = recordsOf(project)
+  const records = Object.fromEntries(readRecords(project))
   expect(JSON.parse(records['user:brian']!).password).toMatch(/^\$scrypt\$ln=\d+,r=\d+,p=\d+\$/)
   expect(JSON.parse(records[`token:${token.id}`]!).sha256).toBe(
     createHash('sha256').update(token.token).digest('hex'),

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import { request } from 'node:http'
 import { Readable } from 'node:stream'
-import { setTimeout as wait } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { ask, open } from '../harness/client.ts'
-import type { Layout } from '../harness/layout.ts'
+import { type Layout, ledgerLines } from '../harness/layout.ts'
 import { basic } from '../harness/project.ts'
 import { exchangeRaw } from '../harness/raw.ts'
+import { until } from '../harness/until.ts'
 
 const MIB = 1024 * 1024
 
@@ -80,8 +80,9 @@ export function bodies(layout: () => Layout): void {
     const response = await open(layout().url, '/sse/1000', { user: 'brian' })
     await new Promise((resolve) => response.once('data', resolve))
     response.destroy()
-    await wait(0)
-    expect((await ask(layout().url, '/', { user: 'brian' })).status).toBe(200)
+    await until('the instance sees that the client left', async () =>
+      (await ledgerLines(layout().project)).includes('left django2 /sse/1000') ? true : undefined,
+    )
   })
 
   it('cuts the transfer visibly when the instance dies in the middle of an answer', async () => {

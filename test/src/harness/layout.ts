@@ -51,7 +51,7 @@ instances:
 
 export const LEDGER = 'ledger.log'
 
-/** What has reached the instances so far, a line each: `boot NAME PID` and `request NAME METHOD TARGET`. */
+/** What has reached the instances so far, a line each: `boot NAME PID`, `request NAME METHOD TARGET`, `left NAME TARGET`. */
 export async function ledgerLines(project: Project): Promise<string[]> {
   const text = await readFile(project.path(LEDGER), 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return ''

@@ -13,7 +13,9 @@ export function readRecord(project: Project, kind: string, name: string): Record
 /** Every record by its key, as text. */
 export function readRecords(project: Project): Map<string, string> {
   return withDatabase(project, (database) => {
-    const rows = database.prepare("SELECT kind || ':' || name AS key, value FROM records").all()
+    const rows = database
+      .prepare("SELECT kind || ':' || name AS key, value FROM records ORDER BY kind, name")
+      .all()
     return new Map(rows.map((row) => [String(row['key']), String(row['value'])]))
   })
 }
