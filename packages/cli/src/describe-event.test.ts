@@ -14,6 +14,10 @@ it.each([
     'process 5 is gone: SIGKILL, killed by mux, because it did not stop in time; these processes do not end: 7 8',
   ],
   [{ event: 'ended', pid: 5, by: 'us' }, 'process 5 is gone: nobody knows how it ended, ended by mux'],
+  [
+    { event: 'degraded', reason: 'The last restart failed: It exited with code 4 before it was ready.' },
+    'what ran before serves on. The last restart failed: It exited with code 4 before it was ready.',
+  ],
   [{ event: 'log_failed', code: 'ENOSPC' }, 'its log cannot be written (ENOSPC)'],
   [{ event: 'news', a: 1, b: 'two' }, 'news, a 1, b two'],
 ])('%j is told in words', (event, words) => {

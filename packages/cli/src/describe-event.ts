@@ -26,6 +26,8 @@ export function describeEvent(happened: InstanceEvent): string {
       return 'stopped, because nobody used it'
     case 'evicted':
       return 'stopped, to make room for another instance'
+    case 'degraded':
+      return `what ran before serves on. ${String(reason)}`
     case 'failed':
       return `given up: ${String(reason)}`
     case 'log_rotated':

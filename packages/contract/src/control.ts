@@ -30,7 +30,16 @@ const request = v.variant('op', [
 export type ControlRequest = v.InferOutput<typeof request>
 export type ControlOp = ControlRequest['op']
 
-export const INSTANCE_STATES = ['stopped', 'starting', 'ready', 'draining', 'failed', 'disabled'] as const
+/** `degraded`: it serves, but its last change or restart failed; `disabled`: stopped or failed, and to be left so. */
+export const INSTANCE_STATES = [
+  'stopped',
+  'starting',
+  'ready',
+  'degraded',
+  'draining',
+  'failed',
+  'disabled',
+] as const
 export type InstanceState = (typeof INSTANCE_STATES)[number]
 
 const exit = v.object({

@@ -185,13 +185,13 @@ export class Instance implements SlotHolder {
 
   status(): InstanceStatus {
     const closed = this.#context.closed(this.name)
-    const { phase, reason, nextTry, lineage } = this.#succession
+    const { phase, isDegraded, reason, nextTry, lineage } = this.#succession
     const { foremost, inFlight, lastExit, lastUse, survivors } = lineage
     const isDisabled = closed && (phase === 'stopped' || phase === 'failed')
     const leftBehind = survivors.length === 0 ? null : `These processes do not end: ${survivors.join(', ')}.`
     return {
       name: this.name,
-      state: isDisabled ? 'disabled' : phase,
+      state: isDisabled ? 'disabled' : isDegraded ? 'degraded' : phase,
       generation: foremost
         ? {
             number: foremost.number,

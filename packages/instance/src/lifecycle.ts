@@ -1,6 +1,7 @@
 /**
- * What an instance is doing. An operator's "leave it stopped" is no state of its own: the registry holds it, and
- * `disabled` is how a stopped or failed instance is shown while it does.
+ * What an instance is doing. Two states that an operator sees are none of its own: `disabled` is how a stopped or
+ * failed one is shown while the registry holds the operator's "leave it stopped", and `degraded` a ready one whose last
+ * restart failed.
  */
 export type Phase = 'stopped' | 'starting' | 'ready' | 'draining' | 'failed'
 

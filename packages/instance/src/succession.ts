@@ -63,6 +63,11 @@ export class Succession {
     return this.#phase === 'draining' && !this.#replacing
   }
 
+  /** True while it serves although its last change or restart failed: until one succeeds, or it is stopped. */
+  get isDegraded(): boolean {
+    return this.#phase === 'ready' && this.#reason !== null
+  }
+
   /** Why it is failed or degraded. */
   get reason(): string | null {
     return this.#reason
@@ -225,6 +230,7 @@ export class Succession {
   /** A change failed, and what was there before goes on. */
   #degrade(error: unknown): void {
     this.#reason = `The last restart failed: ${messageOf(error)}`
+    this.#options.event('degraded', { reason: this.#reason })
   }
 
   /** To stopped, from where nothing runs. */
