@@ -419,4 +419,6 @@ const STATUS_KEYS = [
   'nextTry',
   'reason',
   'lastActivity',
+  'lastActivityBy',
+  'idleStop',
 ]

@@ -61,6 +61,13 @@ export function parseHealthPath(text: string): string | undefined {
   return /^\/[!-"$-~]{0,1000}$/.test(text) ? text : undefined
 }
 
+export const PATH_PATTERN_RULE =
+  'a path that begins with /, without a query; * at its end stands for anything'
+
+export function parsePathPattern(text: string): string | undefined {
+  return /^\/[!-"$-)+->@-~]{0,1000}\*?$/.test(text) ? text : undefined
+}
+
 export const HEADER_RULE =
   'the name of a header such as X-Remote-User, that HTTP and mux do not use otherwise'
 

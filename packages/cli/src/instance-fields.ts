@@ -10,8 +10,10 @@ import {
   isSettingName,
   parseDuration,
   parseHealthPath,
+  parsePathPattern,
   parseSignal,
   parseSize,
+  PATH_PATTERN_RULE,
   PATH_RULE,
   SECRET_NAME_RULE,
   SETTING_NAME_RULE,
@@ -42,6 +44,7 @@ const FIELDS = [
   'boot',
   'restart',
   'idle',
+  'idle_ignore',
   'limits',
   'stop_signal',
 ] as const
@@ -53,6 +56,7 @@ const DEFAULTS = {
   boot: 'lazy',
   restart: 'overlap',
   idle: null,
+  idleIgnore: [],
   stopSignal: 'SIGTERM',
 } as const
 const DEFAULT_LIMITS: InstanceLimits = {
@@ -74,6 +78,7 @@ export function readFields(reader: ConfigReader, place: Place, roots: Roots): In
     ...present('boot', reader.choice(found.boot, ['lazy', 'eager'])),
     ...present('restart', reader.choice(found.restart, ['overlap', 'replace'])),
     ...present('idle', reader.parsed(found.idle, `${DURATION_RULE}; or off`, orOff(positive(parseDuration)))),
+    ...present('idleIgnore', found.idle_ignore && readPaths(reader, found.idle_ignore)),
     limits: found.limits ? readLimits(reader, found.limits) : {},
     ...present(
       'stopSignal',
@@ -131,6 +136,13 @@ function readDirectory(reader: ConfigReader, place: Place, project: string): str
   const directory = resolve(project, text)
   const there = text !== '' && statSync(directory, { throwIfNoEntry: false })?.isDirectory()
   return there ? directory : reader.wrong(place, `a directory that is there (looked for ${directory})`)
+}
+
+function readPaths(reader: ConfigReader, place: Place): string[] | undefined {
+  const items = reader.items(place)
+  if (items === undefined) return reader.wrong(place, `a list of paths; ${PATH_PATTERN_RULE}`)
+  const paths = items.map((item) => reader.parsed(item, PATH_PATTERN_RULE, parsePathPattern))
+  return paths.filter((path) => path !== undefined)
 }
 
 function readSettings(reader: ConfigReader, place: Place, secrets: string): InstanceDefinition['settings'] {

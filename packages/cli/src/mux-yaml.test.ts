@@ -36,6 +36,7 @@ app:
   boot: lazy
   restart: overlap
   idle: 30m
+  idle_ignore: [/ping, /health/*]
   limits: { start: 30s, drain: 30s, stop: 10s, memory: 512MiB, queue: 1000, hold: 30s }
   stop_signal: SIGTERM
 pool:
@@ -65,6 +66,7 @@ describe('a mux.yaml', () => {
       boot: 'lazy',
       restart: 'overlap',
       idle: 1_800_000,
+      idleIgnore: ['/ping', '/health/*'],
       limits: { start: 30_000, drain: 30_000, stop: 10_000, hold: 30_000, memory: 536_870_912, queue: 1000 },
       stopSignal: 'SIGTERM',
     }
@@ -91,6 +93,7 @@ describe('a mux.yaml', () => {
         boot: 'lazy',
         restart: 'overlap',
         idle: null,
+        idleIgnore: [],
         limits: { start: 30_000, drain: 30_000, stop: 10_000, hold: 30_000, memory: null, queue: 1000 },
         stopSignal: 'SIGTERM',
       },
@@ -238,6 +241,17 @@ server: {}`),
     ['an empty list', 'app: { command: [] }', /^line 1: app.command is a list; expected the program/],
     ['an empty program', 'app: { command: ["", a] }', /^line 1: app.command is a list; expected the program/],
     ['a nested command', 'app: { command: [a, [b]] }', /command\[1\] is a list; expected a text$/],
+    [
+      'a path alone to ignore',
+      'app: { command: a, idle_ignore: /ping }',
+      /"\/ping"; expected a list of paths/,
+    ],
+    [
+      'a query to ignore',
+      'app: { command: a, idle_ignore: [/ping?x] }',
+      /^line 1: app.idle_ignore\[0\] is "\/ping\?x"; expected a path .* without a query/,
+    ],
+    ['a star in the middle', 'app: { command: a, idle_ignore: ["/a*b"] }', /idle_ignore\[0\] is "\/a\*b"/],
     [
       'a shell command',
       'app: { command: "a | b" }',

@@ -42,6 +42,10 @@ export const INSTANCE_STATES = [
 ] as const
 export type InstanceState = (typeof INSTANCE_STATES)[number]
 
+/** An upload is a request with a body; a socket is one that became a WebSocket, or asks to. */
+export const ACTIVITIES = ['request', 'upload', 'socket'] as const
+export type Activity = (typeof ACTIVITIES)[number]
+
 const exit = v.object({
   /** Exit code; null when a signal ended it, or when nobody knows, because an earlier supervisor had started it. */
   code: v.nullable(v.number()),
@@ -75,8 +79,12 @@ const instanceStatus = v.object({
   nextTry: v.nullable(v.string()),
   /** Why it is failed, disabled or degraded, in one sentence; null otherwise. */
   reason: v.nullable(v.string()),
-  /** When its last request began or ended; null before the first. */
+  /** When its last request began or ended; null before the first. Those that `idle_ignore` names are none. */
   lastActivity: v.nullable(v.string()),
+  /** What that was. */
+  lastActivityBy: v.optional(v.nullable(v.picklist(ACTIVITIES)), null),
+  /** When it is stopped unless somebody uses it before; null: never, or something is under way. */
+  idleStop: v.optional(v.nullable(v.string()), null),
 })
 
 const hostStatus = v.object({

@@ -21,6 +21,7 @@ export const PROBLEMS = {
   instance_starting: { status: 503, title: 'Your instance is starting.' },
   instance_undefined: { status: 503, title: 'Your instance does not exist on any host yet.' },
   instance_stopped: { status: 503, title: 'Your instance is stopped by the operator.' },
+  instance_idle: { status: 503, title: 'Your instance is stopped while nobody uses it.' },
   instance_failed: { status: 503, title: 'Your instance does not start. The operator can see why.' },
   instance_busy: { status: 503, title: 'Your instance is at its limit. Try again shortly.' },
   registry_unavailable: { status: 503, title: 'The list of users cannot be read at the moment. Try again.' },

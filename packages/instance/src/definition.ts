@@ -18,6 +18,8 @@ export interface InstanceDefinition {
   restart: 'overlap' | 'replace'
   /** Milliseconds without traffic after which it is stopped; null: never. */
   idle: number | null
+  /** Paths whose requests are no activity, and start nothing; see `isIgnored`. */
+  idleIgnore: readonly string[]
   limits: InstanceLimits
   stopSignal: NodeJS.Signals
 }

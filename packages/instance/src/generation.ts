@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events'
+import type { Activity } from '@mux/contract'
 import type { Pool } from 'undici'
 import type { InstanceDefinition } from './definition.ts'
 import type { TreeEnd } from './end-tree.ts'
@@ -20,6 +21,13 @@ export interface GenerationParts {
   hurry: AbortSignal
 }
 
+/** An exchange began or ended. */
+export interface Use {
+  /** On the monotonic clock. */
+  at: number
+  by: Activity
+}
+
 /** One run of an instance: a process tree, its address, and the exchanges that are under way with it. */
 export class Generation {
   /** The settings that it was started with; the instance may have others by now. */
@@ -31,9 +39,10 @@ export class Generation {
   readonly #ended = new AbortController()
   #leaving = false
   #inFlight = 0
+  #active = 0
   #drained = 0
   #readyAt: number | null = null
-  #lastUse: number | null = null
+  #lastUse: Use | null = null
   #whenQuiet: (() => void) | undefined
   #end: Promise<TreeEnd> | undefined
 
@@ -80,8 +89,13 @@ export class Generation {
     return this.#inFlight
   }
 
-  /** When an exchange last began or ended, on the monotonic clock; null before the first. */
-  get lastUse(): number | null {
+  /** Those of them that keep it awake. */
+  get active(): number {
+    return this.#active
+  }
+
+  /** When one that keeps it awake last began or ended; null before the first. */
+  get lastUse(): Use | null {
     return this.#lastUse
   }
 
@@ -103,11 +117,17 @@ export class Generation {
     this.#tenancy.note('ready')
   }
 
-  /** Registers one exchange. */
-  lease(): Lease {
+  /**
+   * Registers one exchange.
+   * @param activity what it is; null: it is waited for as any other, but does not keep the generation awake
+   */
+  lease(activity: Activity | null): Lease {
     this.#inFlight++
-    this.#lastUse = performance.now()
-    return new GenerationLease(this, () => this.#released())
+    if (activity !== null) {
+      this.#active++
+      this.#lastUse = { at: performance.now(), by: activity }
+    }
+    return new GenerationLease(this, () => this.#released(activity))
   }
 
   /**
@@ -159,9 +179,12 @@ export class Generation {
     })
   }
 
-  #released(): void {
+  #released(activity: Activity | null): void {
     this.#inFlight--
-    this.#lastUse = performance.now()
+    if (activity !== null) {
+      this.#active--
+      this.#lastUse = { at: performance.now(), by: activity }
+    }
     if (!this.#leaving) return
     this.#drained++
     if (this.#inFlight === 0) this.#whenQuiet?.()

@@ -1,4 +1,5 @@
 import {
+  type Activity,
   ControlError,
   type InstanceName,
   type InstanceStatus,
@@ -11,6 +12,7 @@ import type { Habitat } from './boot.ts'
 import type { InstanceDefinition } from './definition.ts'
 import type { Generation } from './generation.ts'
 import type { ClaimOptions, Lease } from './lease.ts'
+import { isIgnored } from './idle-ignore.ts'
 import { endLeftover, type Leftovers } from './leftovers.ts'
 import type { LogEvent } from './log-event.ts'
 import { disabled, orderFailure, Superseded } from './order-failure.ts'
@@ -64,7 +66,7 @@ export class Instance implements SlotHolder {
       event: (event, fields) => this.#event(event, fields),
       slot: { take: (evict, signal) => this.#takeSlot(evict, signal), release: () => slots.release(this) },
       room: {
-        admit: (generation) => this.#room.admit(() => generation.lease()),
+        admit: (generation) => this.#room.admit((options) => generation.lease(this.#activityOf(options))),
         refuse: (reason) => this.#room.refuse(reason),
       },
       retry: () => {
@@ -84,9 +86,11 @@ export class Instance implements SlotHolder {
   claim(options: ClaimOptions): Lease | Promise<Lease> {
     const closed = this.#context.closed(this.name)
     if (closed) throw stopped(closed.message)
-    const { phase, lineage, refusal } = this.#succession
-    if (phase === 'ready') return lineage.current!.lease()
+    const { phase, isComing, lineage, refusal } = this.#succession
+    const activity = this.#activityOf(options)
+    if (phase === 'ready') return lineage.current!.lease(activity)
     if (refusal) throw refusal
+    if (activity === null && !isComing) throw new Problem('instance_idle')
     const place = this.#room.enter(options, this.#definition.limits)
     this.#wake()
     return place
@@ -171,8 +175,8 @@ export class Instance implements SlotHolder {
 
   idleSince(): number | null {
     const { phase, lineage } = this.#succession
-    const isIdle = phase === 'ready' && !this.#orders.busy && lineage.inFlight === 0
-    return isIdle ? Math.max(lineage.current!.readyAt!, lineage.lastUse ?? 0) : null
+    const isIdle = phase === 'ready' && !this.#orders.busy && lineage.active === 0
+    return isIdle ? Math.max(lineage.current!.readyAt!, lineage.lastUse?.at ?? 0) : null
   }
 
   isLeaving(): boolean {
@@ -207,8 +211,22 @@ export class Instance implements SlotHolder {
       lastExit: lastExit ? { ...lastExit, at: lastExit.at.toISOString() } : null,
       nextTry: wallClock(nextTry),
       reason: isDisabled ? (closed.message ?? 'It is stopped by the operator.') : (reason ?? leftBehind),
-      lastActivity: wallClock(lastUse),
+      lastActivity: wallClock(lastUse?.at ?? null),
+      lastActivityBy: lastUse?.by ?? null,
+      idleStop: wallClock(this.#idleStop()),
     }
+  }
+
+  /** When it is stopped for want of use, on the monotonic clock, if nothing comes before that. */
+  #idleStop(): number | null {
+    const since = this.idleSince()
+    const idle = this.#succession.lineage.current?.definition.idle ?? null
+    return since === null || idle === null ? null : since + idle
+  }
+
+  /** Null for a request that `idle_ignore` names. */
+  #activityOf({ target, activity = 'request' }: ClaimOptions): Activity | null {
+    return target !== undefined && isIgnored(target, this.#definition.idleIgnore) ? null : activity
   }
 
   /** An instance that the operator closed, or for which the pool has no place any more, takes nothing over. */

@@ -1,4 +1,4 @@
-import type { InstanceName } from '@mux/contract'
+import type { Activity, InstanceName } from '@mux/contract'
 import type { Pool } from 'undici'
 
 /** Where a generation listens: always on this machine. */
@@ -26,6 +26,10 @@ export interface ClaimOptions {
   signal: AbortSignal
   /** A person's browser opening a page: told `instance_starting` after 1.5 s instead of being held up to `limits.hold`. */
   navigation: boolean
+  /** The request target, by which `idle_ignore` tells what is no activity; without one, all is. */
+  target?: string
+  /** What it is to an operator who asks what keeps an instance awake; by default a request. */
+  activity?: Activity
 }
 
 /** Who gives leases out: the part of a supervisor that forwarding needs. See `Supervisor.claim`. */

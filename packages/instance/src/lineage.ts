@@ -1,6 +1,6 @@
 import { boot, type Habitat } from './boot.ts'
 import type { InstanceDefinition } from './definition.ts'
-import type { Generation } from './generation.ts'
+import type { Generation, Use } from './generation.ts'
 import type { LogEvent } from './log-event.ts'
 import type { Exit } from './running-process.ts'
 
@@ -20,7 +20,7 @@ export class Lineage {
   #number = 0
   #remains: Promise<unknown> = Promise.resolve()
   #lastExit: Exit | undefined
-  #lastUse: number | null = null
+  #lastUse: Use | null = null
   #survivors: readonly number[] = []
 
   constructor(options: LineageOptions) {
@@ -44,10 +44,19 @@ export class Lineage {
     return sum
   }
 
-  /** When an exchange with any of them, past ones included, last began or ended; on the monotonic clock. */
-  get lastUse(): number | null {
-    const uses = [this.#current, ...this.#retiring.keys()].flatMap((generation) => generation?.lastUse ?? [])
-    return this.#lastUse === null && uses.length === 0 ? null : Math.max(this.#lastUse ?? 0, ...uses)
+  /** Those of them that keep the instance awake. */
+  get active(): number {
+    let sum = this.#current?.active ?? 0
+    for (const generation of this.#retiring.keys()) sum += generation.active
+    return sum
+  }
+
+  /** The last use of any of them, past ones included. */
+  get lastUse(): Use | null {
+    let last = this.#lastUse
+    for (const { lastUse } of [...this.#retiring.keys(), ...(this.#current ? [this.#current] : [])])
+      if (lastUse && (!last || lastUse.at >= last.at)) last = lastUse
+    return last
   }
 
   get lastExit(): Exit | undefined {

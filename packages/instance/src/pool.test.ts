@@ -80,6 +80,43 @@ describe('an instance that nobody uses', () => {
     await expect.poll(() => status('a').state, { timeout: 5_000 }).toBe('stopped')
   })
 
+  it('is neither kept awake nor started by paths that do not count, and answers them while it runs', async () => {
+    const { ask, supervisor, status } = await laboratory([
+      define('a', 'serves', { idle: 400, idleIgnore: ['/ping'] }),
+    ])
+    const monitor = () => ask('a', '/ping', { target: '/ping?from=monitor' })
+    await expect(monitor()).rejects.toMatchObject({ code: 'instance_idle', status: 503 })
+    expect(status('a')).toMatchObject({ state: 'stopped', waiting: 0 })
+    const { pid } = await ask('a')
+    const used = Date.parse(status('a').lastActivity!)
+    const open = await supervisor.claim(nameOf('a'), { ...patient(), target: '/ping', activity: 'socket' })
+    while (status('a').state === 'ready') expect((await monitor()).pid).toBe(pid)
+    await expect(monitor()).rejects.toMatchObject({ code: 'instance_idle' })
+    open.release()
+    await expect.poll(() => status('a').state, { timeout: 5_000 }).toBe('stopped')
+    expect(Math.abs(Date.parse(status('a').lastActivity!) - used)).toBeLessThan(50)
+  })
+
+  it('that is just starting holds a request to a path that does not count as any other', async () => {
+    const { ask } = await laboratory([
+      define('a', 'serves', { idleIgnore: ['/*'], boot: 'eager', settings: { BOOT_MS: '300' } }),
+    ])
+    expect((await ask('a', '/', { target: '/' })).pid).toBeGreaterThan(1)
+  })
+
+  it('says what it was used for last, and when it will be stopped, which is never under way', async () => {
+    const { ask, supervisor, status } = await laboratory([define('a', 'serves', { idle: 60_000 })])
+    expect(status('a')).toMatchObject({ lastActivityBy: null, idleStop: null })
+    await ask('a', '/', { activity: 'upload' })
+    const { lastActivity, lastActivityBy, idleStop } = status('a')
+    expect(lastActivityBy).toBe('upload')
+    expect(Math.abs(Date.parse(idleStop!) - Date.parse(lastActivity!) - 60_000)).toBeLessThan(50)
+    const socket = await supervisor.claim(nameOf('a'), { ...patient(), activity: 'socket' })
+    expect(status('a')).toMatchObject({ lastActivityBy: 'socket', idleStop: null })
+    socket.release()
+    expect(status('a').idleStop).not.toBeNull()
+  })
+
   it('loses no request that comes in the moment of stopping', async () => {
     const { ask, status } = await laboratory([
       define('a', 'serves', { idle: 100, settings: { DRAIN_MS: '50' } }),

@@ -63,6 +63,11 @@ export class Succession {
     return this.#phase === 'draining' && !this.#replacing
   }
 
+  /** True while a generation is on its way, whether a request asks for it or not. */
+  get isComing(): boolean {
+    return this.#phase === 'starting' || this.#replacing
+  }
+
   /** True while it serves although its last change or restart failed: until one succeeds, or it is stopped. */
   get isDegraded(): boolean {
     return this.#phase === 'ready' && this.#reason !== null

@@ -7,6 +7,7 @@ const NAVIGATION_PATIENCE = 1_500
 const BUSY_RETRY = { least: 1, spread: 4 }
 
 interface Place {
+  options: ClaimOptions
   admit(lease: Lease): void
   refuse(reason: unknown): void
 }
@@ -32,7 +33,8 @@ export class WaitingRoom {
    *   `limits.hold`, with `instance_starting` for a navigation after 1.5 s, with what {@link refuse} is given, and
    *   with the signal's reason when the client goes away
    */
-  enter({ signal, navigation }: ClaimOptions, limits: RoomLimits): Promise<Lease> {
+  enter(options: ClaimOptions, limits: RoomLimits): Promise<Lease> {
+    const { signal, navigation } = options
     signal.throwIfAborted()
     if (this.#places.size >= limits.queue) throw busy()
     return new Promise((resolve, reject) => {
@@ -43,6 +45,7 @@ export class WaitingRoom {
         this.#places.delete(place)
       }
       const place: Place = {
+        options,
         admit: (lease) => {
           leave()
           resolve(lease)
@@ -60,8 +63,8 @@ export class WaitingRoom {
   }
 
   /** Lets everybody in, first come, first served. */
-  admit(lease: () => Lease): void {
-    for (const place of this.#places) place.admit(lease())
+  admit(lease: (options: ClaimOptions) => Lease): void {
+    for (const place of this.#places) place.admit(lease(place.options))
   }
 
   refuse(reason: Problem): void {

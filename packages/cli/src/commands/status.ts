@@ -55,7 +55,7 @@ const COLUMNS: render.Column<InstanceOverview>[] = [
 ]
 
 function details(instance: InstanceOverview): string {
-  const { generation, lastExit, nextTry, lastActivity, reason } = instance
+  const { generation, idleStop, lastExit, nextTry, reason } = instance
   return render.fields([
     ['instance', instance.name],
     ['state', instance.state],
@@ -72,16 +72,22 @@ function details(instance: InstanceOverview): string {
         ] as const)),
     ['active', `${instance.inFlight} requests and open sockets`],
     ['held', `${instance.waiting} requests`],
-    [
-      'last activity',
-      lastActivity === null ? 'none yet' : `${lastActivity} (${render.age(lastActivity)} ago)`,
-    ],
+    ['last activity', describeActivity(instance)],
+    ...(idleStop === null ? [] : ([['idle stop', `${idleStop}, if nobody uses it until then`]] as const)),
     ['crashes', String(instance.crashes)],
     ...(lastExit === null ? [] : ([['last exit', describeExit(lastExit)]] as const)),
     ...(nextTry === null ? [] : ([['next try', nextTry]] as const)),
     ['users', instance.users.join(', ') || 'none'],
   ])
 }
+
+function describeActivity({ lastActivity, lastActivityBy }: InstanceOverview): string {
+  if (lastActivity === null) return 'none yet'
+  const what = lastActivityBy === null ? '' : `, ${ACTIVITY[lastActivityBy]}`
+  return `${lastActivity} (${render.age(lastActivity)} ago)${what}`
+}
+
+const ACTIVITY = { request: 'a request', upload: 'an upload', socket: 'a WebSocket' }
 
 function describeExit({ code, signal, by, at }: NonNullable<InstanceOverview['lastExit']>): string {
   const how = signal ?? (code === null ? 'nobody knows how' : `code ${code}`)

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { Problem } from '@mux/contract'
+import { type Activity, Problem } from '@mux/contract'
 import type { ClaimOptions, Lease, LeaseSource } from '../lease.ts'
 import { brokeWhileKept } from './connection.ts'
 import { type BodyFraming, bodyFraming, lengthAllowedBy, passingTrailers } from './headers.ts'
@@ -97,6 +97,19 @@ class Exchange implements Receiver, ClaimOptions {
     return this.#order.navigation
   }
 
+  get target(): string {
+    return this.#order.target
+  }
+
+  get activity(): Activity {
+    return this.#hasBody ? 'upload' : 'request'
+  }
+
+  get #hasBody(): boolean {
+    const { length, chunked } = this.#framing
+    return chunked || (length !== undefined && length !== '0')
+  }
+
   begin(): void {
     if (this.#client.destroyed) return this.#settle()
     clients.add(this.#client, this)
@@ -125,8 +138,8 @@ class Exchange implements Receiver, ClaimOptions {
     this.#lease = lease
     if (lease.ended.aborted) return this.generationEnded()
     generations.add(lease.ended, this)
-    const { length, chunked, expectsContinue } = this.#framing
-    if (this.#body === null && (chunked || (length !== undefined && length !== '0'))) {
+    const { chunked, expectsContinue } = this.#framing
+    if (this.#body === null && this.#hasBody) {
       this.#body = new RequestBody(this.#incoming)
       if (expectsContinue) this.#outgoing.writeContinue()
     }

@@ -77,7 +77,12 @@ async function open(
   gone: AbortSignal,
 ): Promise<{ lease: Lease; answer: Handshake }> {
   for (let attempt = 0; ; attempt++) {
-    const lease = await source.claim(order.decision.instance, { signal: gone, navigation: false })
+    const lease = await source.claim(order.decision.instance, {
+      signal: gone,
+      navigation: false,
+      target: order.target,
+      activity: 'socket',
+    })
     try {
       return { lease, answer: await handshake(lease, order, gone) }
     } catch (error) {

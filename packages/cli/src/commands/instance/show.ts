@@ -29,6 +29,7 @@ export default class InstanceShow extends BaseCommand {
         ['boot', instance.boot],
         ['restart', instance.restart],
         ['idle', instance.idle === null ? 'off' : render.duration(instance.idle)],
+        ['idle ignore', render.list(instance.idleIgnore)],
         ['stop signal', instance.stopSignal],
         [
           'limits',
