@@ -55,6 +55,13 @@ describe('a command line that is wrong ends with 2, one line of reason, and noth
     expect(await recordsOf(cwd)).toEqual([])
   })
 
+  it('that lacks a name does not take it from standard input, where the password is', async () => {
+    const cwd = temporaryProject(PROJECT)
+    const ended = await runMux(['user', 'add', '--password-stdin'], { cwd, input: 'planted secret\n' })
+    expect(ended).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('NAME is missing') })
+    expect(ended.stderr).not.toContain('planted')
+  })
+
   it('guesses what was meant', async () => {
     const { stderr } = await runMux(['user', 'ad', 'brian'], { cwd: temporaryDirectory() })
     expect(stderr).toContain('Did you mean: mux user add')
