@@ -75,6 +75,8 @@ export interface CliErrorOptions {
   hint?: string | null
   /** Lines that belong to the message: problems of a file, the end of a log. */
   details?: readonly string[]
+  /** What was done before it failed: keys that the JSON document has besides `error`. */
+  report?: Readonly<Record<string, unknown>>
   cause?: unknown
 }
 
@@ -84,6 +86,7 @@ export class CliError extends Error {
   readonly code: CliErrorCode
   readonly hint: string | null
   readonly details: readonly string[]
+  readonly report: Readonly<Record<string, unknown>>
 
   /** @param hint what to do next, alone or among other options */
   constructor(code: CliErrorCode, message: string, hint: string | CliErrorOptions = {}) {
@@ -92,6 +95,7 @@ export class CliError extends Error {
     this.code = code
     this.hint = options.hint ?? null
     this.details = options.details ?? []
+    this.report = options.report ?? {}
   }
 
   get exitCode(): number {
@@ -99,7 +103,8 @@ export class CliError extends Error {
   }
 
   toJSON() {
-    return { error: { code: this.code, message: this.message, hint: this.hint, details: this.details } }
+    const { code, message, hint, details, report } = this
+    return { ...report, error: { code, message, hint, details } }
   }
 }
 

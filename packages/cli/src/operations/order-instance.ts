@@ -61,12 +61,15 @@ export async function stopInstance(
 
 /** @throws as {@link startInstance}; a restart that fails leaves what ran before */
 export async function restartInstance(project: Project, name: InstanceName): Promise<RestartReport> {
-  const definition = requireInstance(await readConfig(project), name)
-  return await sendOrder(
-    project.state.controlSocket,
-    { op: 'restart', instance: name },
-    instanceOrderLimit(definition),
-  )
+  return orderRestart(project, requireInstance(await readConfig(project), name))
+}
+
+/** @throws {ControlError} `instance_failed` … */
+export function orderRestart(
+  { state }: Project,
+  { name, limits }: Pick<InstanceDefinition, 'name' | 'limits'>,
+): Promise<RestartReport> {
+  return sendOrder(state.controlSocket, { op: 'restart', instance: name }, instanceOrderLimit({ limits }))
 }
 
 /** @throws {CliError} `instance_not_found`, naming those that there are */
