@@ -162,11 +162,38 @@ describe('from an application to a running site and back', () => {
   })
 
   it('user password takes the old one out of use with the next request', async () => {
-    const { password } = await json(['user', 'password', 'brian', '--generate'], ['user', 'password'])
+    const { password } = await json(
+      ['user', 'password', 'brian', '--generate'],
+      ['user', 'tokens', 'password'],
+    )
     expect(await whoami('brian')).toBe(401)
     expect(await served('brian', password)).toBe('notes2')
-    await json(['user', 'password', 'brian', '--password-stdin'], ['user'], { input: passwordOf('brian') })
+    await json(['user', 'password', 'brian', '--password-stdin'], ['user', 'tokens'], {
+      input: passwordOf('brian'),
+    })
     expect(await served('brian')).toBe('notes2')
+  })
+
+  it('token create makes what a script signs in with, list tells of its use, and revoke ends it', async () => {
+    const made = await json(
+      ['token', 'create', 'brian', '--label', 'ci', '--expires', '90d'],
+      ['id', 'token', 'user', 'label', 'expires'],
+    )
+    expect(await served('brian', made.token)).toBe('notes2')
+    const { tokens } = await json(['token', 'list', '--user', 'brian'], ['tokens'])
+    expect(tokens).toEqual([
+      {
+        id: made.id,
+        user: 'brian',
+        label: 'ci',
+        expires: made.expires,
+        expired: false,
+        used: expect.stringMatching(/^\d{4}-\d\d-\d\d$/),
+        problem: null,
+      },
+    ])
+    await json(['token', 'revoke', made.id], ['id', 'user', 'label'])
+    expect(await whoami('brian', made.token)).toBe(401)
   })
 
   it('user disable and enable shut somebody out and let them in again', async () => {

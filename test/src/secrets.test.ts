@@ -5,7 +5,7 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { createToken } from '@mux/edge'
+import { createToken } from '@mux/edge/registry'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { ask, valuesOf } from './harness/client.ts'
 import { echoYaml } from './harness/echo.ts'
@@ -142,7 +142,12 @@ async function everything(): Promise<void> {
     await Promise.all([run(args), run([...args, '--json'])])
   }
   expect(
-    (await run(['user', 'password', 'brian', '--password-stdin', '--json'], `${newPassword}\n`)).code,
+    (
+      await run(
+        ['user', 'password', 'brian', '--password-stdin', '--keep-tokens', '--json'],
+        `${newPassword}\n`,
+      )
+    ).code,
   ).toBe(0)
   // The Authorization of a request is looked at before anything else can be wrong with it.
   await visit('/', { headers: { authorization: basic('brian', newPassword), 'x-odd': 'a'.repeat(4_000) } })

@@ -18,6 +18,7 @@ it('mux has the commands that the design names', () => {
       ),
       ...['add', 'list', 'remove', 'set', 'show', 'unset'].map((verb) => `instance ${verb}`),
       ...['list', 'remove', 'set'].map((verb) => `route ${verb}`),
+      ...['create', 'list', 'revoke'].map((verb) => `token ${verb}`),
     ]),
   )
 })

@@ -14,6 +14,17 @@ export function parseDuration(text: string): number | undefined {
   return milliseconds <= MAX_DURATION ? milliseconds : undefined
 }
 
+/** Ten years, for what is kept on the disk and waits on no timer. */
+const MAX_LONG_DURATION = 3650 * UNITS.d
+
+/** Milliseconds of whole days or hours, `90d` or `12h`: more than none. */
+export function parseLongDuration(text: string): number | undefined {
+  const match = /^(\d{1,6})([hd])$/.exec(text)
+  if (match === null) return undefined
+  const milliseconds = Number(match[1]) * UNITS[match[2] as 'h' | 'd']
+  return milliseconds > 0 && milliseconds <= MAX_LONG_DURATION ? milliseconds : undefined
+}
+
 const SIZES = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 } as const
 export const SIZE_RULE = 'a size such as 512MiB or 2GiB'
 

@@ -27,6 +27,7 @@ export const CLI_ERRORS = {
   user_not_found: EXIT.notFound,
   instance_not_found: EXIT.notFound,
   route_not_found: EXIT.notFound,
+  token_not_found: EXIT.notFound,
   setting_not_found: EXIT.notFound,
   service_not_found: EXIT.notFound,
 

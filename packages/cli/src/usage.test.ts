@@ -43,6 +43,9 @@ describe('a command line that is wrong ends with 2, one line of reason, and noth
     [['instance', 'add', 'Django'], 'name_invalid'],
     [['instance', 'remove', 'django1'], 'confirmation_needed'],
     [['route', 'set', 'a b', '--instance', 'django1'], 'name_invalid'],
+    [['token', 'create', 'brian', '--expires', '3 weeks'], 'usage'],
+    [['token', 'create', 'brian', '--expires', '0d'], 'usage'],
+    [['token', 'create', 'brian', '--label', 'a\nb'], 'usage'],
     ...NAMES.map((name): [string[], string] => [['user', 'add', '--generate', '--', name], 'name_invalid']),
   ])('%j: %s', async (args, code) => {
     const cwd = temporaryProject(PROJECT)
@@ -84,6 +87,9 @@ describe('--json', () => {
     [['instance', 'remove', 'django3', '--yes'], 3],
     [['route', 'set', '*', '--instance', 'django1'], 0],
     [['route', 'remove', 'a.b'], 3],
+    [['token', 'list'], 0],
+    [['token', 'create', 'nobody'], 3],
+    [['token', 'revoke', '0123456789abcdef'], 3],
     [['user', 'list', '--project', '/nonexistent'], 3],
   ])('of %j is one document on standard output, and nothing else anywhere', async (args, code) => {
     const ended = await runMux([...args, '--json'], { cwd: temporaryProject(PROJECT) })

@@ -230,11 +230,7 @@ describe('mux user', () => {
   it('remove asks for --yes where nobody can be asked, and then takes user and tokens', async () => {
     const { mux, must, registry } = setUp()
     await must('user', 'add', 'brian', '--generate')
-    const token = { v: 1, user: 'brian', sha256: 'a'.repeat(64), expires: null, label: null } as never
-    await registry().change(() => ({
-      changes: [{ kind: 'token', name: 'abc', record: token }],
-      result: null,
-    }))
+    const { id } = (await must('token', 'create', 'brian', '--json')).json() as { id: string }
     expect(await mux('user', 'remove', 'brian')).toMatchObject({ code: 2 })
     expect(await registry().read('user', 'brian')).toBeDefined()
     expect((await must('user', 'remove', 'brian', '--yes', '--json')).json()).toMatchObject({
@@ -242,7 +238,7 @@ describe('mux user', () => {
       instanceRemoved: false,
     })
     expect(await registry().read('user', 'brian')).toBeUndefined()
-    expect(await registry().read('token', 'abc')).toBeUndefined()
+    expect(await registry().read('token', id)).toBeUndefined()
     expect(await mux('user', 'remove', 'brian', '--yes')).toMatchObject({ code: 3 })
   })
 

@@ -17,6 +17,11 @@ describe('a record', () => {
     expect(decodeRecord('user', 'brian', encodeRecord('user', 'brian', brian))).toEqual(brian)
   })
 
+  it('of a token from before its use was noted is one that was never used', () => {
+    const token = { v: 1, user: 'brian', sha256: '0'.repeat(64), expires: null, label: null }
+    expect(decodeRecord('token', 'x', JSON.stringify(token))).toEqual({ ...token, used: null })
+  })
+
   it.each([
     ['empty', ''],
     ['cut off', '{"v":1'],

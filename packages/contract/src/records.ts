@@ -1,6 +1,8 @@
 import * as v from 'valibot'
 import { parseHostName, parseInstanceName, parseUserName } from './names.ts'
 
+/** The longest label of a token, in characters. */
+export const MAX_LABEL = 100
 /** The longest record that is decoded, in characters; a larger value is nobody's record. */
 const MAX_RECORD = 64 * 1024
 
@@ -64,7 +66,9 @@ const tokenRecord = v.strictObject({
   /** Lower-case hex of the SHA-256 of the whole token. */
   sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
   expires: v.nullable(timestamp),
-  label: v.nullable(v.pipe(v.string(), v.maxLength(100))),
+  label: v.nullable(v.pipe(v.string(), v.maxLength(MAX_LABEL))),
+  /** The day (UTC) on which it was last seen to be used; null when it was not, or where nobody keeps note. */
+  used: v.optional(v.nullable(v.pipe(v.string(), v.isoDate())), null),
 })
 
 const SCHEMAS = { user: userRecord, instance: instanceRecord, route: routeRecord, token: tokenRecord }

@@ -7,16 +7,19 @@ import { chooseInstance, locate } from './find-instance.ts'
 import type { Log } from './log-event.ts'
 import { ownPages, SIGN_IN_PATH } from './own-pages.ts'
 import { createPasswordMemory } from './password-memory.ts'
-import type { RegistryReader } from './registry/registry.ts'
+import type { RegistryReader, RegistryStore } from './registry/registry.ts'
 import { refuseUnsafe } from './request-check.ts'
 import { requestHeaders } from './request-headers.ts'
 import type { Sessions } from './session.ts'
+import { createTokenUse } from './token-use.ts'
 
 export interface AppParts {
   registry: RegistryReader
   sessions: Sessions
   failures: FailureCounter
   /** Name of the header, besides `Mux-User`, by which instances learn the user's name. */
+  /** Where the edge keeps what it finds out of itself; absent where it may only read. */
+  store?: Pick<RegistryStore, 'change'>
   identityHeader: string
   log: Log
   /** Milliseconds since the epoch. */
@@ -25,8 +28,12 @@ export interface AppParts {
 
 /** The edge: one chain for every request, plain or upgrade, whatever runtime took it. */
 export function createApp(parts: AppParts): Hono<EdgeEnv> {
-  const { registry, identityHeader } = parts
-  const authenticator = createAuthenticator({ ...parts, passwords: createPasswordMemory(parts) })
+  const { registry, store, identityHeader, log, now } = parts
+  const authenticator = createAuthenticator({
+    ...parts,
+    passwords: createPasswordMemory(parts),
+    tokenUse: createTokenUse({ store, log, now }),
+  })
   // Routed by the bytes that came: a path that only some parser would turn into one of ours is not ours.
   const app = new Hono<EdgeEnv>({ getPath: (_request, options) => pathOf(options!.env!.exchange.target) })
 

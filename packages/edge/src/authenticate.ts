@@ -1,10 +1,11 @@
 import { parseUserName, Problem, type UserName, type UserRecord } from '@mux/contract'
-import { parseAuthorization, type BasicCredentials, type BearerCredentials } from './credentials.ts'
+import { parseAuthorization, type BasicCredentials } from './credentials.ts'
 import type { FailureCounter } from './failures.ts'
 import { headerValues, type Exchange } from './forward.ts'
 import type { PasswordMemory } from './password-memory.ts'
 import type { RegistryReader } from './registry/registry.ts'
 import type { Sessions } from './session.ts'
+import type { TokenUse } from './token-use.ts'
 import { parseToken, tokenMatches } from './tokens.ts'
 
 /** Who sent a request, proven. */
@@ -22,14 +23,15 @@ export interface AuthenticatorParts {
   passwords: PasswordMemory
   sessions: Sessions
   failures: FailureCounter
+  tokenUse: TokenUse
   /** Milliseconds since the epoch. */
   now: () => number
 }
 
 export interface Authenticator {
   /**
-   * Who sent the request, by `Authorization: Basic`, by a token of ours as `Bearer`, or by the session cookie, in this
-   * order. Undefined when nobody claims to be anybody, or by a session that is over.
+   * Who sent the request, by `Authorization: Basic` (with a password, or with a token of ours in its place), by a token
+   * as `Bearer`, or by the session cookie, in this order. Undefined when nobody claims to be anybody, or by a session that is over.
    * @throws {Problem} `unauthenticated` on a credential that is ours and wrong, whatever else the request carries;
    *   `rate_limited`
    */
@@ -46,7 +48,7 @@ export interface Authenticator {
 }
 
 export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
-  const { registry, passwords, sessions, failures, now } = parts
+  const { registry, passwords, sessions, failures, tokenUse, now } = parts
 
   async function checkPassword(typedName: string, password: string, peer: string) {
     const user = parseUserName(typedName)
@@ -59,17 +61,24 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
     return { user, record }
   }
 
-  async function byToken({ token }: BearerCredentials, peer: string): Promise<Identity> {
-    await refuseWhenLimited('', peer)
-    const id = parseToken(token)?.id
-    const tokenRecord = id === undefined ? undefined : await registry.read('token', id)
-    if (tokenRecord === undefined || !tokenMatches(token, tokenRecord, now())) return refuse('', peer)
-    const record = await registry.read('user', tokenRecord.user)
-    if (record === undefined || record.disabled) return refuse('', peer)
-    return { user: tokenRecord.user, record, by: 'authorization', expires: null }
+  /** @param typedName of the user that it has to be a token of; without one, of anybody */
+  async function byToken(token: string, id: string, peer: string, typedName?: string): Promise<Identity> {
+    // No user has this name: who guesses at a token keeps nobody from signing in.
+    const countedAs = `token:${id}`
+    await refuseWhenLimited(countedAs, peer)
+    const found = await registry.read('token', id)
+    if (found === undefined || !tokenMatches(token, found, now())) return refuse(countedAs, peer)
+    const { user } = found
+    if (typedName !== undefined && parseUserName(typedName) !== user) return refuse(countedAs, peer)
+    const record = await registry.read('user', user)
+    if (record === undefined || record.disabled) return refuse(countedAs, peer)
+    tokenUse.note(id, found)
+    return { user, record, by: 'authorization', expires: null }
   }
 
-  async function byPassword({ user, password }: BasicCredentials, peer: string): Promise<Identity> {
+  async function byBasic({ user, password }: BasicCredentials, peer: string): Promise<Identity> {
+    const token = parseToken(password)
+    if (token !== undefined) return byToken(password, token.id, peer, user)
     return { ...(await checkPassword(user, password, peer)), by: 'authorization', expires: null }
   }
 
@@ -97,9 +106,9 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
       const credentials = parseAuthorization(headerValues(rawHeaders, 'authorization'))
       switch (credentials.kind) {
         case 'basic':
-          return byPassword(credentials, peer)
+          return byBasic(credentials, peer)
         case 'bearer':
-          return byToken(credentials, peer)
+          return byToken(credentials.token, credentials.id, peer)
         case 'invalid':
           throw new Problem('unauthenticated')
         case 'none':

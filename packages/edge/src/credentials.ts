@@ -30,8 +30,10 @@ export class BasicCredentials {
 /** A well-formed token of mux that stays out of whatever prints the object. */
 export class BearerCredentials {
   readonly kind = 'bearer'
+  readonly id: string
   readonly #token: string
-  constructor(token: string) {
+  constructor(token: string, id: string) {
+    this.id = id
     this.#token = token
   }
 
@@ -76,7 +78,8 @@ export function parseAuthorization(values: readonly string[]): Credentials {
 
 function parseBearer(token: string): Credentials {
   if (!token.startsWith(TOKEN_PREFIX)) return { kind: 'foreign' }
-  return parseToken(token) === undefined ? { kind: 'invalid' } : new BearerCredentials(token)
+  const parsed = parseToken(token)
+  return parsed === undefined ? { kind: 'invalid' } : new BearerCredentials(token, parsed.id)
 }
 
 function parseBasic(base64: string): Credentials {

@@ -1,13 +1,11 @@
 import { once } from 'node:events'
 import { type IncomingMessage, request as openRequest } from 'node:http'
 import { connect } from 'node:net'
-import { parseUserName } from '@mux/contract'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { basic, startEdge, type EdgeUnderTest } from './fixtures/edge-under-test.ts'
 import { PASSWORD } from './fixtures/memory-registry.ts'
 import { browse, sendRaw, statuses } from './fixtures/raw-client.ts'
 import type { ForwardOrder } from './instance-host.ts'
-import { createToken } from './tokens.ts'
 
 let under: EdgeUnderTest
 beforeEach(async () => {
@@ -162,17 +160,6 @@ describe('the credential that was used does not reach the instance', () => {
     expect(headers.join('\n')).not.toContain('__Host-mux')
     expect(headers).toContain('a=1; b=2')
     expect(headers).toContain('Negotiate abc')
-  })
-
-  test('a token', async () => {
-    const { id, token, sha256 } = createToken()
-    const user = parseUserName('graham')!
-    under.registry.set('token', id, { v: 1, user, sha256, expires: '2027-01-01T00:00:00Z', label: null })
-    const sent = await order('/', { authorization: `Bearer ${token}` })
-    expect(sent.decision.user).toBe('graham')
-    expect(sent.headers.join('\n')).not.toContain('mux_')
-    under.clock.now = Date.UTC(2027, 0, 1)
-    expect((await get('/', { authorization: `Bearer ${token}` })).status).toBe(401)
   })
 })
 

@@ -12,11 +12,11 @@ import { createFailureCounter } from './failures.ts'
 import type { InstanceHost } from './instance-host.ts'
 import type { Log } from './log-event.ts'
 import { NodeExchange } from './node-exchange.ts'
-import type { RegistryReader } from './registry/registry.ts'
+import type { RegistryReader, RegistryStore } from './registry/registry.ts'
 import { createSessions } from './session.ts'
 
 export interface NodeEdgeOptions {
-  registry: RegistryReader
+  registry: RegistryReader & Pick<RegistryStore, 'change'>
   /** The instances in this process. */
   host: InstanceHost
   /** The name of the host that {@link host} is: whoever's instance is on another one is answered 421. */
@@ -66,6 +66,7 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
   const sessions = createSessions({ keys: options.sessionKeys, now })
   const app = createApp({
     registry,
+    store: registry,
     sessions,
     failures: createFailureCounter({ now }),
     identityHeader,

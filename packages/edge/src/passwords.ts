@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer'
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
 import { MAX_PASSWORD_BYTES } from './credentials.ts'
 import { HashQueue } from './hash-queue.ts'
+import { parseToken } from './tokens.ts'
 
 interface ScryptHash {
   /** Base 2 logarithm of the cost N. */
@@ -33,7 +34,8 @@ export class PasswordError extends Error {
 
 /**
  * Hashes a new password into a PHC string with its parameters and a fresh salt.
- * @throws {PasswordError} on an empty one, one over {@link MAX_PASSWORD_BYTES}, and one with control characters
+ * @throws {PasswordError} on an empty one, one over {@link MAX_PASSWORD_BYTES}, one with control characters, and one that
+ *   is spelled like an API token, since it would be taken for one
  * @throws {Problem} `rate_limited` when too many wait to be hashed
  */
 export async function hashPassword(password: string): Promise<string> {
@@ -43,6 +45,8 @@ export async function hashPassword(password: string): Promise<string> {
       `A password has 1 to ${MAX_PASSWORD_BYTES} bytes of UTF-8, and no control characters among them.`,
     )
   }
+  if (parseToken(password) !== undefined)
+    throw new PasswordError('A password is not spelled like an API token of mux.')
   const salt = randomBytes(SALT_BYTES)
   const hash = await derive(bytes, { ...PARAMETERS, salt, hash: NOBODY.hash })
   const { ln, r, p } = PARAMETERS

@@ -1,6 +1,5 @@
 import { type InstanceName, nextVersion, RecordError, type UserName, type UserRecord } from '@mux/contract'
 import type { RegistryChange, RegistryStore } from '@mux/edge'
-import { CliError } from '../errors.ts'
 import { rememberUser } from '../last-user.ts'
 import { readConfig } from '../mux-yaml.ts'
 import { withProjectLock } from '../project-lock.ts'
@@ -8,10 +7,23 @@ import type { Project } from '../project.ts'
 import type { Told } from '../running-host.ts'
 import { namedInstance } from './choose-instance.ts'
 import { announceInstance, defineInstance, localInstance } from './define-instance.ts'
+import { existing, userNotFound } from './existing-user.ts'
+import { removalOfTokens } from './tokens.ts'
 
-/** @throws {CliError} `user_not_found` */
-export async function setPassword(registry: RegistryStore, user: UserName, password: string): Promise<void> {
-  await changeUser(registry, user, (found) => ({ ...found, password }))
+/**
+ * Gives a user another password, and takes their tokens away: whoever had the one may have had the others.
+ * @param keepTokens leaves the tokens as they are
+ * @returns how many tokens were revoked
+ * @throws {CliError} `user_not_found`
+ */
+export async function setPassword(
+  registry: RegistryStore,
+  user: UserName,
+  { password, keepTokens }: { password: string; keepTokens: boolean },
+): Promise<number> {
+  const revoked = keepTokens ? [] : await removalOfTokens(registry, user)
+  await changeUser(registry, user, (found) => ({ ...found, password }), revoked)
+  return revoked.length
 }
 
 /** @returns whether it was otherwise before */
@@ -74,28 +86,21 @@ export async function moveUser(
  * @throws {CliError} `user_not_found`
  */
 export async function removeUser(registry: RegistryStore, user: UserName): Promise<{ tokens: number }> {
-  const tokens = (await registry.list('token')).filter(
-    ({ record }) => !(record instanceof RecordError) && record.user === user,
-  )
+  const tokens = await removalOfTokens(registry, user)
   await registry.change((read) => {
-    if (!isThere(() => read('user', user))) throw notFound(user)
-    const changes: RegistryChange[] = tokens.map(({ name }) => ({ kind: 'token', name, record: null }))
-    return { changes: [{ kind: 'user', name: user, record: null }, ...changes], result: null }
+    if (!isThere(() => read('user', user))) throw userNotFound(user)
+    return { changes: [{ kind: 'user', name: user, record: null }, ...tokens], result: null }
   })
-  return { tokens: tokens.length }
-}
-
-/** @throws {CliError} `user_not_found` */
-export async function existing(registry: RegistryStore, user: UserName): Promise<UserRecord> {
-  const found = await registry.read('user', user)
-  if (found === undefined) throw notFound(user)
-  return found
+  // Of a user who is not there nobody makes a token any more, so these are the last.
+  const late = await removalOfTokens(registry, user)
+  if (late.length > 0) await registry.change(() => ({ changes: late, result: null }))
+  return { tokens: tokens.length + late.length }
 }
 
 async function enter(registry: RegistryStore, user: UserName, instance: InstanceName): Promise<boolean> {
   return registry.change((read) => {
     const found = read('user', user)
-    if (found === undefined) throw notFound(user)
+    if (found === undefined) throw userNotFound(user)
     const known = read('instance', instance)
     const { host, origin } = known ?? localInstance()
     const target = { host, origin }
@@ -117,19 +122,23 @@ async function enter(registry: RegistryStore, user: UserName, instance: Instance
   })
 }
 
-/** @returns whether `decide` gave another record */
+/**
+ * @param besides what else changes when the record does
+ * @returns whether `decide` gave another record
+ */
 async function changeUser(
   registry: RegistryStore,
   user: UserName,
   decide: (found: UserRecord) => UserRecord,
+  besides: RegistryChange[] = [],
 ): Promise<boolean> {
   return registry.change((read) => {
     const found = read('user', user)
-    if (found === undefined) throw notFound(user)
+    if (found === undefined) throw userNotFound(user)
     const record = decide(found)
     return record === found
       ? { changes: [], result: false }
-      : { changes: [{ kind: 'user', name: user, record: changed(record) }], result: true }
+      : { changes: [{ kind: 'user', name: user, record: changed(record) }, ...besides], result: true }
   })
 }
 
@@ -147,8 +156,4 @@ function isThere(read: () => UserRecord | undefined): boolean {
 function changed(record: UserRecord): UserRecord {
   const now = Date.now()
   return { ...record, version: nextVersion(record.version, now), changed: new Date(now).toISOString() }
-}
-
-function notFound(user: UserName): CliError {
-  return new CliError('user_not_found', `There is no user ${user}.`, 'See who there is: mux user list')
 }

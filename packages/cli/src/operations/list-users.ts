@@ -1,6 +1,7 @@
 import { RecordError, type UserName } from '@mux/contract'
 import type { RegistryStore } from '@mux/edge'
-import { existing } from './change-user.ts'
+import { existing } from './existing-user.ts'
+import { listTokens } from './tokens.ts'
 
 export interface ListedUser {
   name: string
@@ -39,9 +40,7 @@ export interface ShownUser {
 /** @throws {CliError} `user_not_found` */
 export async function showUser(registry: RegistryStore, name: UserName): Promise<ShownUser> {
   const { instance, target, disabled, password, version, changed } = await existing(registry, name)
-  const tokens = (await registry.list('token')).filter(
-    ({ record }) => !(record instanceof RecordError) && record.user === name,
-  )
+  const tokens = await listTokens(registry, name)
   const host = target?.host ?? null
   return {
     name,

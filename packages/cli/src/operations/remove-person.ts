@@ -3,8 +3,9 @@ import type { RegistryStore } from '@mux/edge'
 import { readConfig } from '../mux-yaml.ts'
 import { withProjectLock } from '../project-lock.ts'
 import type { Project } from '../project.ts'
-import { existing, removeUser } from './change-user.ts'
+import { removeUser } from './change-user.ts'
 import { isDefined } from './define-instance.ts'
+import { existing } from './existing-user.ts'
 import { assertUnused, endDefined, undefineInstance } from './remove-instance.ts'
 
 export interface RemovePersonOrder {

@@ -15,6 +15,11 @@ export type RegistryChange = {
   [Kind in RecordKind]: { kind: Kind; name: string; record: Records[Kind] | null }
 }[RecordKind]
 
+export interface ChangeOptions {
+  /** How long to wait for the writes of other processes, in milliseconds; all else of this process waits with it. */
+  patience?: number
+}
+
 /** What the operator's commands need besides. */
 export interface RegistryStore extends RegistryReader {
   /** All records of a kind in the order of their names; an unusable one stands there as the error that reading it throws. */
@@ -28,6 +33,7 @@ export interface RegistryStore extends RegistryReader {
       changes: RegistryChange[]
       result: Result
     },
+    options?: ChangeOptions,
   ): Promise<Result>
   close(): void
 }

@@ -2,7 +2,7 @@ import { closeSync, fchmodSync, openSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { decodeRecord, encodeRecord, RecordError, type RecordKind, type Records } from '@mux/contract'
 import { RecordCache } from './record-cache.ts'
-import { type RegistryChange, RegistryError, type RegistryStore } from './registry.ts'
+import { type ChangeOptions, type RegistryChange, RegistryError, type RegistryStore } from './registry.ts'
 import { isBusy, translateFile, translateSqlite } from './sqlite-errors.ts'
 
 /** The layout of the tables; a file of a higher one is refused. */
@@ -65,7 +65,9 @@ export function openSqliteRegistry(file: string): RegistryStore {
 
   function transact<Result>(
     decide: (read: typeof readStored) => { changes: RegistryChange[]; result: Result },
+    { patience = BUSY_TIMEOUT }: ChangeOptions,
   ): Result {
+    database.exec(`PRAGMA busy_timeout = ${patience}`)
     database.exec('BEGIN IMMEDIATE')
     try {
       const { changes, result } = decide(readStored)
@@ -88,7 +90,7 @@ export function openSqliteRegistry(file: string): RegistryStore {
         const name = String(row['name'])
         return { name, record: decodeOrError(kind, name, String(row['value'])) }
       }),
-    change: async (decide) => translateSqlite(file, () => transact(decide)),
+    change: async (decide, options = {}) => translateSqlite(file, () => transact(decide, options)),
     close: () => {
       if (database.isOpen) database.close()
     },

@@ -1,20 +1,26 @@
-import { Args } from '../../oclif.ts'
+import { Args, Flags } from '../../oclif.ts'
 import { BaseCommand } from '../../base-command.ts'
 import { userName } from '../../names.ts'
-import { existing, setPassword } from '../../operations/change-user.ts'
+import { setPassword } from '../../operations/change-user.ts'
+import { existing } from '../../operations/existing-user.ts'
 import { givenPassword, newPassword } from '../../operations/new-password.ts'
 import { passwordFlags } from '../../password-flags.ts'
 import { withRegistry } from '../../registry.ts'
 
 export default class UserPassword extends BaseCommand {
   static override summary = 'give a user a new password; wherever they are signed in, they are signed out'
+  static override description =
+    'Their API tokens are revoked too, unless --keep-tokens: whoever had the password may have had them.'
   static override examples = [
     '<%= config.bin %> user password brian',
     '<%= config.bin %> user password brian --generate',
     'pass show brian | <%= config.bin %> user password brian --password-stdin',
   ]
   static override args = { name: Args.string({ description: 'name of the user', required: true }) }
-  static override flags = { ...passwordFlags }
+  static override flags = {
+    ...passwordFlags,
+    'keep-tokens': Flags.boolean({ description: 'do not revoke the tokens of the user' }),
+  }
 
   async run() {
     const { args, flags } = await this.parse(UserPassword)
@@ -23,10 +29,12 @@ export default class UserPassword extends BaseCommand {
     return withRegistry(this.findProject(flags), async (registry) => {
       await existing(registry, user)
       const { hash, generated } = await newPassword(flags, given)
-      await setPassword(registry, user, hash)
-      this.log(`Changed the password of ${user}.`)
+      const tokens = await setPassword(registry, user, { password: hash, keepTokens: flags['keep-tokens'] })
+      this.log(
+        `Changed the password of ${user}${tokens === 0 ? '' : ` and revoked their tokens, ${tokens}`}.`,
+      )
       if (generated !== undefined) this.log(`Password: ${generated}`)
-      return { user, ...(generated === undefined ? {} : { password: generated }) }
+      return { user, tokens, ...(generated === undefined ? {} : { password: generated }) }
     })
   }
 }
