@@ -36,6 +36,20 @@ export function parseSize(text: string): number | undefined {
   return bytes > 0 ? bytes : undefined
 }
 
+export const COUNT_RULE = 'a whole number from 16 to 10000000'
+
+/** How many open files or processes: with less than these, hardly any program begins. */
+export function parseCount(text: string): number | undefined {
+  const count = /^\d{2,8}$/.test(text) ? Number(text) : NaN
+  return count >= 16 && count <= 10_000_000 ? count : undefined
+}
+
+export const UMASK_RULE = 'a mask in octal such as 0027, or off'
+
+export function parseUmask(text: string): number | undefined {
+  return /^0?[0-7]{3}$/.test(text) ? Number.parseInt(text, 8) : undefined
+}
+
 export interface ListenAddress {
   /** A name or an IP address, an IPv6 one without its brackets. */
   host: string

@@ -5,19 +5,23 @@ import type { InstanceDefinition, InstanceLimits, SecretFile } from '@mux/instan
 import { placeholderProblem } from '@mux/instance/settings'
 import type { ConfigReader, Place } from './config-reader.ts'
 import {
+  COUNT_RULE,
   DURATION_RULE,
   isSecretName,
   isSettingName,
+  parseCount,
   parseDuration,
   parseHealthPath,
   parsePathPattern,
   parseSignal,
   parseSize,
   PATH_PATTERN_RULE,
+  parseUmask,
   PATH_RULE,
   SECRET_NAME_RULE,
   SETTING_NAME_RULE,
   SIZE_RULE,
+  UMASK_RULE,
 } from './config-values.ts'
 import { splitWords } from './shell-words.ts'
 
@@ -47,8 +51,10 @@ const FIELDS = [
   'idle_ignore',
   'limits',
   'stop_signal',
+  'nice',
+  'umask',
 ] as const
-const LIMITS = ['start', 'drain', 'stop', 'memory', 'queue', 'hold'] as const
+const LIMITS = ['start', 'drain', 'stop', 'memory', 'queue', 'hold', 'files', 'processes'] as const
 const OFF = 'off'
 
 const DEFAULTS = {
@@ -58,6 +64,8 @@ const DEFAULTS = {
   idle: null,
   idleIgnore: [],
   stopSignal: 'SIGTERM',
+  nice: 0,
+  umask: null,
 } as const
 const DEFAULT_LIMITS: InstanceLimits = {
   start: 30_000,
@@ -66,6 +74,8 @@ const DEFAULT_LIMITS: InstanceLimits = {
   hold: 30_000,
   memory: null,
   queue: 1000,
+  files: null,
+  processes: null,
 }
 
 export function readFields(reader: ConfigReader, place: Place, roots: Roots): InstanceFields {
@@ -84,6 +94,8 @@ export function readFields(reader: ConfigReader, place: Place, roots: Roots): In
       'stopSignal',
       reader.parsed(found.stop_signal, 'the name of a signal such as SIGTERM', parseSignal),
     ),
+    ...present('nice', reader.integer(found.nice, 0, 19)),
+    ...present('umask', reader.parsed(found.umask, UMASK_RULE, orOff(parseUmask))),
   }
 }
 
@@ -191,6 +203,8 @@ function readLimits(reader: ConfigReader, place: Place): Partial<InstanceLimits>
     ...present('hold', duration(found.hold)),
     ...present('memory', reader.parsed(found.memory, `${SIZE_RULE}, or off`, orOff(parseSize))),
     ...present('queue', reader.integer(found.queue, 0, 1_000_000)),
+    ...present('files', reader.parsed(found.files, `${COUNT_RULE}, or off`, orOff(parseCount))),
+    ...present('processes', reader.parsed(found.processes, `${COUNT_RULE}, or off`, orOff(parseCount))),
   }
 }
 

@@ -51,6 +51,18 @@ instances:
     settings: { DATABASE_NAME: brian.sqlite3 }
 `
 
+const DEFAULTS = { stopSignal: 'SIGTERM', nice: 0, umask: null }
+const DEFAULT_LIMITS = {
+  start: 30_000,
+  drain: 30_000,
+  stop: 10_000,
+  hold: 30_000,
+  memory: null,
+  queue: 1000,
+  files: null,
+  processes: null,
+}
+
 describe('a mux.yaml', () => {
   it('gives every instance what app says, and its own over it', () => {
     const config = parseConfig(DESIGN, project)
@@ -67,8 +79,8 @@ describe('a mux.yaml', () => {
       restart: 'overlap',
       idle: 1_800_000,
       idleIgnore: ['/ping', '/health/*'],
-      limits: { start: 30_000, drain: 30_000, stop: 10_000, hold: 30_000, memory: 536_870_912, queue: 1000 },
-      stopSignal: 'SIGTERM',
+      limits: { ...DEFAULT_LIMITS, memory: 536_870_912 },
+      ...DEFAULTS,
     }
     const settings = { DJANGO_SETTINGS_MODULE: 'mysite.settings', DATABASE_NAME: '{data}/db.sqlite3' }
     expect(config.instances).toEqual([
@@ -94,8 +106,8 @@ describe('a mux.yaml', () => {
         restart: 'overlap',
         idle: null,
         idleIgnore: [],
-        limits: { start: 30_000, drain: 30_000, stop: 10_000, hold: 30_000, memory: null, queue: 1000 },
-        stopSignal: 'SIGTERM',
+        limits: DEFAULT_LIMITS,
+        ...DEFAULTS,
       },
     ])
   })
@@ -120,6 +132,19 @@ instances:
       limits: { stop: 1000, memory: null },
       settings: { A: '1', B: '3' },
     })
+  })
+
+  it('reads how an instance is confined', () => {
+    const [one, two] = parseConfig(
+      `
+app: { command: a, nice: 5, umask: 027, limits: { files: 1024, processes: 200 } }
+instances:
+  one: {}
+  two: { umask: off, limits: { files: off } }`,
+      project,
+    ).instances
+    expect(one).toMatchObject({ nice: 5, umask: 0o027, limits: { files: 1024, processes: 200 } })
+    expect(two).toMatchObject({ nice: 5, umask: null, limits: { files: null, processes: 200 } })
   })
 
   it('keeps numbers and truth values of settings as they are written', () => {
@@ -166,7 +191,7 @@ describe('what is wrong in a mux.yaml', () => {
   restart: true
   idle: 30 minutes
   health: ping
-  limits: { start: 0s, memory: 512, queue: -1, gears: 5 }
+  limits: { start: 0s, memory: 512, queue: -1, gears: 5, files: 1 }
   stop_signal: TERM
   settings:
     1A: x
@@ -191,10 +216,11 @@ server: {}`),
       'line 5: app.restart is "true"; expected overlap or replace',
       'line 6: app.idle is "30 minutes"; expected a duration such as 500ms, 30s, 30m or 1h, of at most 24d; or off',
       'line 7: app.health is "ping"; expected a path that begins with /, or off',
-      'line 8: "gears" is no key under app.limits; expected one of start, drain, stop, memory, queue, hold',
+      'line 8: "gears" is no key under app.limits; expected one of start, drain, stop, memory, queue, hold, files, processes',
       'line 8: app.limits.start is "0s"; expected a duration such as 500ms, 30s, 30m or 1h, of at most 24d, more than none',
       'line 8: app.limits.memory is "512"; expected a size such as 512MiB or 2GiB, or off',
       'line 8: app.limits.queue is "-1"; expected a whole number from 0 to 1000000',
+      'line 8: app.limits.files is "1"; expected a whole number from 16 to 10000000, or off',
       'line 9: app.stop_signal is "TERM"; expected the name of a signal such as SIGTERM',
       'line 11: app.settings.1A is no name of a setting; expected a name of letters, digits and _, not beginning with a digit',
       'line 12: app.settings.A is a list; expected a text, a number, true or false, or { secret: NAME }; "" for nothing',

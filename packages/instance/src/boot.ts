@@ -6,6 +6,7 @@ import { ChildProcess } from './child-process.ts'
 import type { InstanceDefinition } from './definition.ts'
 import { Generation } from './generation.ts'
 import type { Address } from './lease.ts'
+import { preparationOf } from './launcher.ts'
 import { holderOf, portsOf } from './listeners.ts'
 import type { LogKeeper } from './log-keeper.ts'
 import type { Output } from './output.ts'
@@ -106,7 +107,10 @@ async function launch(
     const plan = launchPlan(definition, { address, data, marker, secrets }, environment)
     tenancy.write()
     output = await logs.open(instance, number)
-    process = await ChildProcess.launch(plan, instance, output.descriptor).finally(() => output.release())
+    const preparation = preparationOf(definition)
+    process = await ChildProcess.launch(plan, instance, output.descriptor, preparation).finally(() =>
+      output.release(),
+    )
   } catch (error) {
     tenancy.vacate()
     throw error

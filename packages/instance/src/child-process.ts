@@ -1,10 +1,17 @@
 import { type ChildProcess as NodeChild, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import type { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { endTree, type TreeEnd } from './end-tree.ts'
-import { type ProcessIdentity, startTimeOf } from './process-tree.ts'
+import { type ProcessIdentity, signal, startTimeOf } from './process-tree.ts'
+import { isIdle, launched, type Preparation, READY, REPORT_DESCRIPTOR, type Words } from './launcher.ts'
 import { displayName, findProgram } from './program.ts'
 import type { Exit, RunningProcess, StopOptions } from './running-process.ts'
 import { type LaunchPlan, MARKER_VARIABLE, SettingsError } from './settings.ts'
+import { within } from './wait.ts'
+
+/** Milliseconds that a launcher may take to turn into the program. */
+const LAUNCH_LIMIT = 10_000
 
 /** A program that we started in a session of its own. */
 export class ChildProcess implements RunningProcess {
@@ -26,18 +33,31 @@ export class ChildProcess implements RunningProcess {
 
   /**
    * @param output descriptor that takes standard output and standard error; no pipe, so that a program outlives us
+   * @returns when the program runs
    * @throws {SettingsError} when it can't be started, naming the field
    */
-  static async launch(plan: LaunchPlan, instance: string, output: number): Promise<ChildProcess> {
-    const child = await spawned(plan, findProgram(plan), instance, output).catch((error: unknown) => {
+  static async launch(
+    plan: LaunchPlan,
+    instance: string,
+    output: number,
+    preparation: Preparation,
+  ): Promise<ChildProcess> {
+    const path = findProgram(plan)
+    const program = { path, arguments: plan.arguments, argv0: displayName(path, plan, instance) }
+    const needsLauncher = !isIdle(preparation)
+    const words = needsLauncher ? launched(program, preparation) : program
+    const child = await spawned(plan, words, output, needsLauncher).catch((error: unknown) => {
       throw startFailure(plan, error as NodeJS.ErrnoException)
     })
+    let process: ChildProcess
     try {
-      return new ChildProcess(child, plan.environment[MARKER_VARIABLE]!)
+      process = new ChildProcess(child, plan.environment[MARKER_VARIABLE]!)
     } catch (error) {
       child.kill('SIGKILL')
       throw error
     }
+    if (needsLauncher) await process.#becomesProgram(child, plan)
+    return process
   }
 
   get exit(): Exit | undefined {
@@ -53,29 +73,64 @@ export class ChildProcess implements RunningProcess {
     })
     return this.#stopping
   }
+
+  /** @throws after the launcher has ended */
+  async #becomesProgram(child: NodeChild, plan: LaunchPlan): Promise<void> {
+    const pipe = child.stdio[REPORT_DESCRIPTOR] as Readable
+    const report = text(pipe).catch(() => '')
+    const isTold = await within(report, LAUNCH_LIMIT)
+    if (!isTold) {
+      signal(-this.identity.pid, 'SIGKILL')
+      pipe.destroy()
+    }
+    const lines = (await report).trim().split('\n')
+    if (lines.at(-1) === READY) return
+    await this.exited
+    throw launcherFailure(plan, lines.at(-1)!)
+  }
 }
 
-async function spawned(plan: LaunchPlan, path: string, instance: string, output: number): Promise<NodeChild> {
-  const child = spawn(path, plan.arguments, {
-    argv0: displayName(path, plan, instance),
-    cwd: plan.directory,
-    env: plan.environment,
+async function spawned(
+  { directory, environment }: LaunchPlan,
+  words: Words,
+  output: number,
+  reports: boolean,
+): Promise<NodeChild> {
+  const child = spawn(words.path, words.arguments, {
+    argv0: words.argv0,
+    cwd: directory,
+    env: environment,
     detached: true,
-    stdio: ['ignore', output, output],
+    stdio: ['ignore', output, output, ...(reports ? (['pipe'] as const) : [])],
   })
   await once(child, 'spawn')
   return child
 }
 
+const NO_INTERPRETER = 'the interpreter that its first line names does not exist'
+const NOT_PERMITTED = 'the system does not permit it to be executed'
+
 /** What lies in the settings is told by field; what lies in the machine (no memory, no descriptors) may pass. */
 function startFailure(plan: LaunchPlan, error: NodeJS.ErrnoException): Error {
   const reasons: Record<string, string> = {
-    ENOENT: 'the interpreter that its first line names does not exist',
-    EACCES: 'the system does not permit it to be executed',
+    ENOENT: NO_INTERPRETER,
+    EACCES: NOT_PERMITTED,
     ENOEXEC: 'it is not a program of this machine, and has no first line that names an interpreter',
     E2BIG: 'its arguments and settings are too long',
   }
   const reason = reasons[error.code ?? '']
   if (reason === undefined) return error
   return new SettingsError(`command: ${plan.program} could not be started: ${reason}.`, { cause: error })
+}
+
+/** @param report the last that the launcher said: the field that can't be had, or `command` and the exit status of exec */
+function launcherFailure(plan: LaunchPlan, report: string): Error {
+  const [field = '', status] = report.split(' ')
+  if (field === 'command') {
+    // As the shell tells the two apart; the log has more.
+    const reason = status === '127' ? NO_INTERPRETER : NOT_PERMITTED
+    return new SettingsError(`command: ${plan.program} could not be started: ${reason}.`)
+  }
+  if (field === '') return new Error('Its launcher ended before the program began.')
+  return new SettingsError(`${field}: the system does not permit mux to set it so high.`)
 }

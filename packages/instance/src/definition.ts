@@ -22,6 +22,10 @@ export interface InstanceDefinition {
   idleIgnore: readonly string[]
   limits: InstanceLimits
   stopSignal: NodeJS.Signals
+  /** Added to the niceness of mux itself, 0 to 19: how far others go before it on a busy processor. */
+  nice: number
+  /** The bits that the modes of its new files don't get; null: as mux has it. */
+  umask: number | null
 }
 
 export interface SecretFile {
@@ -37,6 +41,10 @@ export interface InstanceLimits {
   hold: number
   /** Bytes; null: no limit. */
   memory: number | null
+  /** Open files of each process (RLIMIT_NOFILE of setrlimit(2)); null: as mux has it. */
+  files: number | null
+  /** Processes and threads of the user id that it runs under (RLIMIT_NPROC), others of that id included; null: as mux has it. */
+  processes: number | null
   /** Requests held at a time. */
   queue: number
 }

@@ -53,8 +53,13 @@ const settings: v.GenericSchema<unknown, Omit<InstanceDefinition, 'name'>> = v.o
     hold: v.number(),
     memory: v.nullable(v.number()),
     queue: v.number(),
+    // From here on, as below: what a record of an earlier mux doesn't have, its generation was started without.
+    files: v.optional(v.nullable(v.number()), null),
+    processes: v.optional(v.nullable(v.number()), null),
   }),
   stopSignal: v.custom<NodeJS.Signals>((value) => typeof value === 'string' && value in constants.signals),
+  nice: v.optional(v.number(), 0),
+  umask: v.optional(v.nullable(v.number()), null),
 })
 
 const takeover = v.object({

@@ -1,5 +1,5 @@
 import { accessSync, constants, realpathSync, statSync } from 'node:fs'
-import { basename, resolve } from 'node:path'
+import { basename, isAbsolute, join, resolve } from 'node:path'
 import { type LaunchPlan, SettingsError } from './settings.ts'
 
 /** The search path of execvp(3) where the environment has none. */
@@ -34,6 +34,12 @@ export function findProgram({ program, directory, environment }: LaunchPlan): st
 /** What the program is told that its name is: `mux:<instance>`, to be seen in `ps`, where that does no harm. */
 export function displayName(path: string, plan: LaunchPlan, instance: string): string {
   return INDIFFERENT.test(basename(realpathSync(path))) ? `mux:${instance}` : plan.program
+}
+
+/** The path of a program that mux itself needs besides that of the instance; undefined where it is not installed. */
+export function findTool(name: string): string | undefined {
+  const directories = `${process.env['PATH'] ?? ''}:${DEFAULT_PATH}`.split(':').filter(isAbsolute)
+  return directories.map((directory) => join(directory, name)).find(isExecutable)
 }
 
 function isExecutable(path: string): boolean {

@@ -1,0 +1,93 @@
+import type { InstanceDefinition } from './definition.ts'
+import { findTool } from './program.ts'
+import { SettingsError } from './settings.ts'
+
+/** A command line, and what its process is called in `ps`. */
+export interface Words {
+  path: string
+  arguments: readonly string[]
+  argv0: string
+}
+
+/** What a process has to do to itself before it turns into the program. */
+export interface Preparation {
+  nice: number
+  umask: number | null
+  files: number | null
+  processes: number | null
+}
+
+/** The descriptor on which the launcher tells how far it came: {@link READY}, then the field that can't be had, if any. */
+export const REPORT_DESCRIPTOR = 3
+export const READY = 'ready'
+
+export function preparationOf({ nice, umask, limits }: InstanceDefinition): Preparation {
+  return { nice, umask, files: limits.files, processes: limits.processes }
+}
+
+/** Whether anything has to be done at all; otherwise the program is started without a launcher. */
+export function isIdle({ nice, umask, files, processes }: Preparation): boolean {
+  return nice === 0 && umask === null && files === null && processes === null
+}
+
+/**
+ * The program behind a launcher, which is a shell that becomes the program. It has to be bash: the others can't name a
+ * process, or change the environment that they hand on.
+ * @throws {SettingsError} naming the field for which a tool is missing
+ */
+export function launched(program: Words, preparation: Preparation): Words {
+  const { nice } = preparation
+  const shell = bash(program, preparation)
+  if (nice === 0) return shell
+  // Before the shell, since an exec -a of its own comes last.
+  return {
+    path: tool('nice', preparation),
+    arguments: ['-n', `${nice}`, shell.path, ...shell.arguments],
+    argv0: 'nice',
+  }
+}
+
+function bash({ path, arguments: args, argv0 }: Words, preparation: Preparation): Words {
+  const { umask, files, processes } = preparation
+  const script = [
+    `fail() { echo "$1" >&${REPORT_DESCRIPTOR}; exit 1; }`,
+    ...(umask === null ? [] : [`umask ${umask.toString(8)}`]),
+    ...(files === null ? [] : [`ulimit -n ${files} 2>/dev/null || fail limits.files`]),
+    ...(processes === null ? [] : [`ulimit -u ${processes} 2>/dev/null || fail limits.processes`]),
+    ...BECOME,
+  ].join('\n')
+  // -p: it runs no file that the environment names, and takes no functions from there.
+  return {
+    path: tool('bash', preparation),
+    arguments: ['-p', '-c', script, argv0, path, ...args],
+    argv0: 'mux',
+  }
+}
+
+/**
+ * The last lines of a script: it turns into "$@" under the name $0. What bash adds to the environment is taken out of
+ * it. SHLVL would be put back on exec, so it is made to stand for an element of an array, which no environment holds.
+ * The braces keep the report open for an exec that fails, but not for the program.
+ */
+const BECOME = [
+  'unset PWD OLDPWD SHLVL _',
+  "declare -n SHLVL='none[0]'",
+  'shopt -s execfail',
+  `echo ${READY} >&${REPORT_DESCRIPTOR}`,
+  `{ exec -a "$0" "$@"; } ${REPORT_DESCRIPTOR}>&-`,
+  `echo "command $?" >&${REPORT_DESCRIPTOR}`,
+]
+
+function tool(name: string, { umask, files, processes }: Preparation): string {
+  const path = findTool(name)
+  if (path !== undefined) return path
+  const field =
+    umask !== null
+      ? 'umask'
+      : files !== null
+        ? 'limits.files'
+        : processes !== null
+          ? 'limits.processes'
+          : 'nice'
+  throw new SettingsError(`${field}: it takes ${name}, which is not installed.`)
+}
