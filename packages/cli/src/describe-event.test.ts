@@ -15,6 +15,14 @@ it.each([
   ],
   [{ event: 'ended', pid: 5, by: 'us' }, 'process 5 is gone: nobody knows how it ended, ended by mux'],
   [
+    {
+      event: 'hung',
+      pid: 5,
+      reason: 'It hung: GET /ping was not answered, three times in a row.',
+    },
+    'process 5 does not answer any more. It hung: GET /ping was not answered, three times in a row.',
+  ],
+  [
     { event: 'degraded', reason: 'The last restart failed: It exited with code 4 before it was ready.' },
     'what ran before serves on. The last restart failed: It exited with code 4 before it was ready.',
   ],

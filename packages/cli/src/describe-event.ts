@@ -14,6 +14,8 @@ export function describeEvent(happened: InstanceEvent): string {
       return `generation ${String(generation)} did not become ready: ${String(reason)}`
     case 'crashed':
       return `process ${String(pid)} crashed: ${exit(happened)}`
+    case 'hung':
+      return `process ${String(pid)} does not answer any more. ${String(reason)}`
     case 'ended':
       return `process ${String(pid)} is gone: ${exit(happened)}, ${cause(happened)}${left(happened)}`
     case 'restarted':

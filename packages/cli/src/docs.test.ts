@@ -37,6 +37,7 @@ describe('docs/mux-yaml.md', () => {
     typeof value === 'number' ? duration(value) : (value ?? 'off')
   const DEFAULTS: Record<string, string> = {
     'app.health': orOff(instance.health),
+    'app.probe': orOff(instance.probe),
     'app.boot': instance.boot,
     'app.restart': instance.restart,
     'app.idle': orOff(instance.idle),

@@ -45,6 +45,7 @@ const FIELDS = [
   'directory',
   'settings',
   'health',
+  'probe',
   'boot',
   'restart',
   'idle',
@@ -56,9 +57,13 @@ const FIELDS = [
 ] as const
 const LIMITS = ['start', 'drain', 'stop', 'memory', 'queue', 'hold', 'files', 'processes'] as const
 const OFF = 'off'
+/** Milliseconds; more often, looking would cost more than it is worth. */
+const LEAST_PROBE = 100
+const PROBE_RULE = `${DURATION_RULE}, and at least 100ms; or off`
 
 const DEFAULTS = {
   health: null,
+  probe: 10_000,
   boot: 'lazy',
   restart: 'overlap',
   idle: null,
@@ -85,6 +90,7 @@ export function readFields(reader: ConfigReader, place: Place, roots: Roots): In
     ...present('directory', found.directory && readDirectory(reader, found.directory, roots.project)),
     settings: found.settings ? readSettings(reader, found.settings, roots.secrets) : {},
     ...present('health', reader.parsed(found.health, `${PATH_RULE}, or off`, orOff(parseHealthPath))),
+    ...present('probe', reader.parsed(found.probe, PROBE_RULE, orOff(parseProbe))),
     ...present('boot', reader.choice(found.boot, ['lazy', 'eager'])),
     ...present('restart', reader.choice(found.restart, ['overlap', 'replace'])),
     ...present('idle', reader.parsed(found.idle, `${DURATION_RULE}; or off`, orOff(positive(parseDuration)))),
@@ -148,6 +154,11 @@ function readDirectory(reader: ConfigReader, place: Place, project: string): str
   const directory = resolve(project, text)
   const there = text !== '' && statSync(directory, { throwIfNoEntry: false })?.isDirectory()
   return there ? directory : reader.wrong(place, `a directory that is there (looked for ${directory})`)
+}
+
+function parseProbe(text: string): number | undefined {
+  const milliseconds = parseDuration(text)
+  return milliseconds !== undefined && milliseconds >= LEAST_PROBE ? milliseconds : undefined
 }
 
 function readPaths(reader: ConfigReader, place: Place): string[] | undefined {

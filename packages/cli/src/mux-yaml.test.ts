@@ -33,6 +33,7 @@ app:
     DJANGO_SETTINGS_MODULE: mysite.settings
     DATABASE_NAME: "{data}/db.sqlite3"
   health: /ping
+  probe: 5s
   boot: lazy
   restart: overlap
   idle: 30m
@@ -75,6 +76,7 @@ describe('a mux.yaml', () => {
       command: ['gunicorn', 'mysite.wsgi', '--bind', 'unix:{socket}'],
       directory: join(project.directory, 'mysite'),
       health: '/ping',
+      probe: 5000,
       boot: 'lazy',
       restart: 'overlap',
       idle: 1_800_000,
@@ -102,6 +104,7 @@ describe('a mux.yaml', () => {
         directory: project.directory,
         settings: {},
         health: null,
+        probe: 10_000,
         boot: 'lazy',
         restart: 'overlap',
         idle: null,
@@ -120,14 +123,15 @@ describe('a mux.yaml', () => {
   it('lets an instance have a command of its own, switch things off, and add to limits and settings', () => {
     const [one] = parseConfig(
       `
-app: { command: a, health: /ping, idle: 5m, limits: { stop: 1s, memory: 1GiB }, settings: { A: 1, B: 2 } }
+app: { command: a, health: /ping, probe: 1m, idle: 5m, limits: { stop: 1s, memory: 1GiB }, settings: { A: 1, B: 2 } }
 instances:
-  one: { command: [b, "c d", 7], health: off, idle: off, limits: { memory: off }, settings: { B: 3 } }`,
+  one: { command: [b, "c d", 7], health: off, probe: off, idle: off, limits: { memory: off }, settings: { B: 3 } }`,
       project,
     ).instances
     expect(one).toMatchObject({
       command: ['b', 'c d', '7'],
       health: null,
+      probe: null,
       idle: null,
       limits: { stop: 1000, memory: null },
       settings: { A: '1', B: '3' },
@@ -267,6 +271,11 @@ server: {}`),
     ['an empty list', 'app: { command: [] }', /^line 1: app.command is a list; expected the program/],
     ['an empty program', 'app: { command: ["", a] }', /^line 1: app.command is a list; expected the program/],
     ['a nested command', 'app: { command: [a, [b]] }', /command\[1\] is a list; expected a text$/],
+    [
+      'a probe without pause',
+      'app: { command: a, probe: 1ms }',
+      /probe is "1ms"; expected .* at least 100ms/,
+    ],
     [
       'a path alone to ignore',
       'app: { command: a, idle_ignore: /ping }',

@@ -14,6 +14,8 @@ export interface InstanceDefinition {
   settings: Readonly<Record<string, string | SecretFile>>
   /** Path that must answer 2xx or 3xx; null: accepting a connection is ready. */
   health: string | null
+  /** Milliseconds from one probe of it to the next while it serves; null: it is not probed any more. */
+  probe: number | null
   boot: 'lazy' | 'eager'
   restart: 'overlap' | 'replace'
   /** Milliseconds without traffic after which it is stopped; null: never. */

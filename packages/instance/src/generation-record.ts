@@ -44,8 +44,9 @@ const settings: v.GenericSchema<unknown, Omit<InstanceDefinition, 'name'>> = v.o
   boot: v.picklist(['lazy', 'eager']),
   restart: v.picklist(['overlap', 'replace']),
   idle: v.nullable(v.number()),
-  // What came later is missing in the records of the versions before.
+  // What came later, here and below, is missing in the records of the versions before.
   idleIgnore: v.optional(v.array(v.string()), []),
+  probe: v.optional(v.nullable(v.number()), null),
   limits: v.object({
     start: v.number(),
     drain: v.number(),

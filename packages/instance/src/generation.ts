@@ -5,7 +5,7 @@ import type { InstanceDefinition } from './definition.ts'
 import type { TreeEnd } from './end-tree.ts'
 import { openPool } from './forward/connection.ts'
 import type { Address, Lease } from './lease.ts'
-import type { ProcessIdentity } from './process-tree.ts'
+import { isStopped, type ProcessIdentity } from './process-tree.ts'
 import type { Exit, RunningProcess } from './running-process.ts'
 import type { Tenancy } from './tenancy.ts'
 import { within } from './wait.ts'
@@ -117,6 +117,11 @@ export class Generation {
     this.#tenancy.note('ready')
   }
 
+  /** See {@link isStopped}: nothing that is under way with it comes to its end. */
+  get isStopped(): boolean {
+    return isStopped(this.#process.identity)
+  }
+
   /**
    * Registers one exchange.
    * @param activity what it is; null: it is waited for as any other, but does not keep the generation awake
@@ -131,12 +136,13 @@ export class Generation {
   }
 
   /**
-   * Lets what is under way come to its end; what has not after `limits.drain` is told to end now.
+   * Lets what is under way come to its end, unless it can't; what has not after `limits.drain` is told to end now.
    * @returns how many exchanges ended by themselves
    */
   async drain(): Promise<number> {
     this.#leave()
-    if (this.#inFlight > 0) await within(this.#quiet(), this.definition.limits.drain, this.#hurry)
+    if (this.#inFlight > 0 && !this.isStopped)
+      await within(this.#quiet(), this.definition.limits.drain, this.#hurry)
     const drained = this.#drained
     this.#ended.abort()
     if (this.#inFlight > 0) await within(this.#quiet(), LAST_WORDS, this.#hurry)
@@ -154,7 +160,8 @@ export class Generation {
     // An application that ends when its last connection does should not have to wait for ours.
     if (!this.exit) await this.#disconnect()
     const { stopSignal, limits } = this.definition
-    const end = await this.#process.stop({ signal: stopSignal, limit: limits.stop, hurry: this.#hurry })
+    const limit = this.isStopped ? 0 : limits.stop
+    const end = await this.#process.stop({ signal: stopSignal, limit, hurry: this.#hurry })
     // What a process sent before it crashed has still to be read.
     if (this.#inFlight > 0) await within(this.#quiet(), LAST_WORDS, this.#hurry)
     await this.#disconnect()

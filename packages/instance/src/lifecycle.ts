@@ -18,7 +18,7 @@ export type LifecycleEvent =
   | 'leave'
   /** Nothing of it is left running. */
   | 'gone'
-  /** It ended by itself, or did not become ready; it is started again shortly, and requests are held. */
+  /** It ended by itself, hangs, or did not become ready; it is started again shortly, and requests are held. */
   | 'crashed'
   /** As `crashed`, but for too often: requests are refused until the next try. */
   | 'gave-up'

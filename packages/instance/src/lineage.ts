@@ -69,7 +69,8 @@ export class Lineage {
   }
 
   /**
-   * Boots one more, beside the one that serves; nothing is booted beside the remains of a crash.
+   * Boots one more, beside the one that serves; nothing is booted beside the remains of a crash, or of a hang that its
+   * settings let nothing run beside.
    * @throws as `boot` does
    */
   async boot(definition: InstanceDefinition, signal: AbortSignal): Promise<Generation> {
@@ -116,10 +117,24 @@ export class Lineage {
   }
 
   /**
-   * Drains and ends one that serves no more.
+   * Takes the one that serves out of service because it hangs. The next is booted beside it where its settings let two
+   * run at once, but never beside two.
+   */
+  abandon(): void {
+    const current = this.#current
+    if (!current) return
+    const isAlone = this.#retiring.size === 0
+    void this.leave()
+    if (!isAlone || current.definition.restart === 'replace') this.#remains = this.departed()
+  }
+
+  /**
+   * Drains and ends one that serves no more; again, it is the same end.
    * @returns once its whole tree is gone, how many exchanges it still finished
    */
   retire(generation: Generation): Promise<number> {
+    const underWay = this.#retiring.get(generation)
+    if (underWay) return underWay
     const done = generation.drain().then(async (drained) => {
       await this.#end(generation)
       return drained

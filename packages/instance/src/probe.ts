@@ -10,7 +10,7 @@ const LONGEST_PAUSE = 250
 const TRY_LIMIT = 5_000
 
 /** What one try found out, in words that an operator can act on. */
-type Finding = { ready: true } | { ready: false; why: string }
+export type Finding = { ready: true } | { ready: false; why: string }
 
 /**
  * Asks until the answer is yes or `signal` aborts.
@@ -24,13 +24,18 @@ export async function untilReady(
   let finding: Finding = { ready: false, why: 'nothing was tried' }
   for (let wait = FIRST_PAUSE; !signal.aborted; wait = Math.min(wait * 1.5, LONGEST_PAUSE)) {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(TRY_LIMIT)])
-    const found = health === null ? await accepts(address, limit) : await answers(address, health, limit)
+    const found = await probe(address, health, limit)
     if (found.ready) return found
     // A try that was cut short by the end of the wait says less than the one before it.
     if (!signal.aborted || finding.why === 'nothing was tried') finding = found
     await pause(wait, signal)
   }
   return finding
+}
+
+/** One try, for as long as `signal` lets it. */
+export function probe(address: Address, health: string | null, signal: AbortSignal): Promise<Finding> {
+  return health === null ? accepts(address, signal) : answers(address, health, signal)
 }
 
 function accepts(address: Address, signal: AbortSignal): Promise<Finding> {
@@ -52,7 +57,7 @@ function accepts(address: Address, signal: AbortSignal): Promise<Finding> {
 
 function answers(address: Address, path: string, signal: AbortSignal): Promise<Finding> {
   return new Promise((resolve) => {
-    const probe = request({
+    const asked = request({
       ...('port' in address ? { host: '127.0.0.1', port: address.port } : { socketPath: address.socketPath }),
       path,
       // A name that applications which check it take for their own more often than an address.
@@ -60,16 +65,16 @@ function answers(address: Address, path: string, signal: AbortSignal): Promise<F
       agent: false,
       signal,
     })
-    probe.once('response', (response) => {
+    asked.once('response', (response) => {
       const status = response.statusCode ?? 0
       const ready = status >= 200 && status < 400
       readOut(response)
       resolve(ready ? { ready } : { ready, why: `GET ${path} was answered ${status}` })
     })
-    probe.on('error', (error: NodeJS.ErrnoException) => {
+    asked.on('error', (error: NodeJS.ErrnoException) => {
       resolve(signal.aborted ? { ready: false, why: `GET ${path} was not answered` } : notReached(error))
     })
-    probe.end()
+    asked.end()
   })
 }
 

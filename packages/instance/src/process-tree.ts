@@ -26,6 +26,17 @@ export function isAlive({ pid, startTime }: ProcessIdentity): boolean {
   return hasProc ? factsOf(pid)?.startTime === startTime : signal(pid, 0)
 }
 
+/** True while a signal or a debugger has stopped it, so that it answers nobody and follows no other signal but SIGKILL. */
+export function isStopped({ pid, startTime }: ProcessIdentity): boolean {
+  if (!hasProc) return false
+  try {
+    const facts = factsOf(pid)
+    return facts?.startTime === startTime && facts.isStopped
+  } catch {
+    return false
+  }
+}
+
 /**
  * The living processes that one launch left: its group and session, whatever carries its marker, and all their
  * descendants, so those too that made a session of their own or lost the marker. What did both, and whose parent is

@@ -5,6 +5,7 @@ import type { Generation } from './generation.ts'
 import { IdleTimer } from './idle-timer.ts'
 import { type LifecycleEvent, move, type Phase } from './lifecycle.ts'
 import { Lineage, type LineageOptions } from './lineage.ts'
+import { LiveProbe } from './live-probe.ts'
 import { Recovery } from './recovery.ts'
 
 export interface SuccessionOptions extends Omit<LineageOptions, 'crashed'> {
@@ -39,6 +40,7 @@ export class Succession {
   /** True while a generation is ended only to make way for the next. */
   #replacing = false
   #idleTimer: IdleTimer | undefined
+  #liveProbe: LiveProbe | undefined
   #reason: string | null = null
 
   constructor(options: SuccessionOptions) {
@@ -47,7 +49,7 @@ export class Succession {
     this.lineage = new Lineage({
       ...options,
       crashed: (generation, { code, signal }) => {
-        this.#idleTimer?.stop()
+        this.#unwatch()
         const how = signal ? `was ended by ${signal}` : code === null ? 'ended' : `exited with code ${code}`
         this.#fail(`It ${how} while it served.`, performance.now() - generation.readyAt!)
       },
@@ -165,7 +167,7 @@ export class Succession {
 
   /** From this moment on it takes no more requests; {@link vacate} does the rest. */
   leave(): void {
-    this.#idleTimer?.stop()
+    this.#unwatch()
     this.#move('leave')
   }
 
@@ -199,11 +201,40 @@ export class Succession {
     this.lineage.install(generation)
     this.#recovery.settle()
     this.#reason = null
-    this.#idleTimer?.stop()
-    const { idleSince, unused, room } = this.#options
-    const { idle } = generation.definition
+    this.#unwatch()
+    this.#watch(generation)
+    this.#options.room.admit(generation)
+  }
+
+  /** Sees to it that one that serves is noticed when nobody uses it, and when it hangs. */
+  #watch(generation: Generation): void {
+    const { address, definition } = generation
+    const { health, idle, probe } = definition
+    const { idleSince, unused } = this.#options
     if (idle !== null) this.#idleTimer = new IdleTimer(idle, idleSince, unused)
-    room.admit(generation)
+    if (probe === null) return
+    this.#liveProbe = new LiveProbe({
+      address,
+      health,
+      interval: probe,
+      isStopped: () => generation.isStopped,
+      hung: (why) => this.#hung(generation, why),
+    })
+  }
+
+  #unwatch(): void {
+    this.#idleTimer?.stop()
+    this.#liveProbe?.stop()
+  }
+
+  /** Counts as a crash, but for what is under way with it, which it may just be slow to finish. */
+  #hung(generation: Generation, why: string): void {
+    this.#unwatch()
+    const { number, pid, readyAt } = generation
+    const reason = `It hung: ${why}, three times in a row.`
+    this.#options.event('hung', { generation: number, pid, reason })
+    this.lineage.abandon()
+    this.#fail(reason, performance.now() - readyAt!)
   }
 
   /** Ends the generation that serves, so that the next can start; requests are held, and the slot is kept. */

@@ -26,6 +26,7 @@ export default class InstanceShow extends BaseCommand {
         ['command', instance.command.join(' ')],
         ['directory', instance.directory],
         ['health', instance.health ?? 'accepts connections'],
+        ['probe', instance.probe === null ? 'off' : render.duration(instance.probe)],
         ['boot', instance.boot],
         ['restart', instance.restart],
         ['idle', instance.idle === null ? 'off' : render.duration(instance.idle)],

@@ -1,0 +1,167 @@
+import { once } from 'node:events'
+import { createServer, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { define, type Laboratory, laboratory, lives, nameOf } from './fixtures/laboratory.ts'
+import { afterTry, LiveProbe, MISSES, PATIENCE } from './live-probe.ts'
+
+const INTERVAL = 150
+const patient = () => ({ signal: new AbortController().signal, navigation: false })
+
+/** A server that is probed at `/health`, how often it was asked, and what came of it. */
+async function probed(answer: RequestListener) {
+  let asked = 0
+  const server = createServer((request, response) => {
+    asked++
+    answer(request, response)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const { promise: hung, resolve } = Promise.withResolvers<string>()
+  const probe = new LiveProbe({
+    address: { port },
+    health: '/health',
+    interval: INTERVAL,
+    isStopped: () => false,
+    hung: resolve,
+  })
+  onTestFinished(() => {
+    probe.stop()
+    server.closeAllConnections()
+    server.close()
+  })
+  return { server, probe, hung, asked: () => asked }
+}
+
+describe('after a try, with an interval of 900 ms,', () => {
+  it.each([
+    [0, 'that went well in 20 ms', { ready: true, took: 20 }, { misses: 0, wait: 880 }],
+    [2, 'that went well at last', { ready: true, took: 500 }, { misses: 0, wait: 400 }],
+    [0, 'that was not answered in time', { ready: false, took: 600 }, { misses: 1, wait: 0 }],
+    [1, 'that was refused at once', { ready: false, took: 5 }, { misses: 2, wait: 595 }],
+    [2, 'whose end was slept through', { ready: false, took: 3_000 }, { misses: 2, wait: 0 }],
+    [0, 'that was slept through', { ready: false, took: 3_000 }, { misses: 0, wait: 0 }],
+  ])('%i misses before one %s', (before, _, outcome, after) => {
+    expect(afterTry(before, outcome, 900)).toEqual(after)
+  })
+
+  it.each([0, 300, 600])('the third miss of %i ms is within three intervals of the last good one', (took) => {
+    let time = 900
+    for (let misses = 0; misses < MISSES;) {
+      const next = afterTry(misses, { ready: false, took }, 900)
+      misses = next.misses
+      time += took + (misses < MISSES ? next.wait : 0)
+    }
+    expect(took).toBeLessThanOrEqual(900 * PATIENCE)
+    expect(time).toBeLessThanOrEqual(3 * 900)
+  })
+})
+
+describe('a live probe', () => {
+  it('takes three tries in a row without an answer for a hang', async () => {
+    const { hung, asked } = await probed((_, response) => {
+      if (asked() === 1) response.end()
+    })
+    expect(await hung).toBe('GET /health was not answered')
+    expect(asked()).toBe(4)
+  })
+
+  it('takes three refusals in a row for a hang, and not two', async () => {
+    const answers = [500, 503, 204, 500, 500, 302, 500, 404, 500]
+    const { hung, asked } = await probed((_, response) => response.writeHead(answers.shift()!).end())
+    expect(await hung).toBe('GET /health was answered 500')
+    expect(asked()).toBe(9)
+  })
+
+  it('does not take its own delay for that of another', async () => {
+    const { hung, asked } = await probed((_, response) => response.end())
+    let why: string | undefined
+    void hung.then((told) => (why = told))
+    for (let round = 0; round < 4; round++) {
+      const before = asked()
+      await expect.poll(asked, { interval: 5 }).toBeGreaterThan(before)
+      // From before a try until long after its end, this process does nothing else.
+      const end = performance.now() + 500
+      while (performance.now() < end);
+    }
+    expect(why).toBeUndefined()
+  })
+
+  it('ends a try that is under way when it is stopped', async () => {
+    const { probe, server } = await probed(() => {})
+    await once(server, 'request')
+    const connections = () => new Promise((resolve) => server.getConnections((_, count) => resolve(count)))
+    expect(await connections()).toBe(1)
+    probe.stop()
+    await expect.poll(connections).toBe(0)
+  })
+})
+
+describe('an instance that hangs', () => {
+  const hung = ({ events }: Laboratory) => events.filter(({ event }) => event === 'hung')
+
+  it.each(['overlap', 'replace'] as const)(
+    'because a signal has stopped it is noticed without a health path, and killed at once (%s)',
+    async (restart) => {
+      const lab = await laboratory([
+        define('a', 'serves', { probe: INTERVAL, restart, limits: { drain: 60_000, stop: 60_000 } }),
+      ])
+      const { pid } = await lab.ask('a')
+      process.kill(pid, 'SIGSTOP')
+      const lost = lab.ask('a').catch((error: unknown) => error)
+      await expect.poll(() => hung(lab), { timeout: 5_000 }).toHaveLength(1)
+      expect((await lab.ask('a')).pid).not.toBe(pid)
+      expect(await lost).toBeInstanceOf(Error)
+      await expect.poll(() => lab.status('a').lastExit).toMatchObject({ signal: 'SIGKILL', by: 'us' })
+      expect(lives(pid)).toBe(false)
+      expect(lab.status('a')).toMatchObject({ state: 'ready', crashes: 1 })
+    },
+  )
+
+  it('is replaced, and may finish what is under way with it beside the next one', async () => {
+    const lab = await laboratory([define('a', 'serves', { probe: INTERVAL, health: '/' })])
+    const { pid } = await lab.ask('a')
+    const underWay = await lab.supervisor.claim(nameOf('a'), patient())
+    await lab.ask('a', '/go-deaf')
+    await expect.poll(() => hung(lab), { timeout: 5_000 }).toHaveLength(1)
+    expect(lab.status('a').reason).toBe('It hung: GET / was not answered, three times in a row.')
+    expect((await lab.ask('a')).pid).not.toBe(pid)
+    expect(lab.status('a')).toMatchObject({ state: 'ready', reason: null, inFlight: 1 })
+    expect([underWay.ended.aborted, lives(pid)]).toEqual([false, true])
+    underWay.release()
+    await expect.poll(() => lives(pid), { timeout: 5_000 }).toBe(false)
+  })
+
+  it("and can't run twice is ended first, and those who come meanwhile are served by the next one", async () => {
+    const lab = await laboratory([
+      define('a', 'serves', { probe: INTERVAL, health: '/', restart: 'replace' }),
+    ])
+    const { pid } = await lab.ask('a')
+    const slow = lab.ask('a', '/slow?ms=1500')
+    await lab.ask('a', '/go-deaf')
+    await expect.poll(() => hung(lab), { timeout: 5_000 }).toHaveLength(1)
+    const held = lab.ask('a')
+    expect((await slow).pid).toBe(pid)
+    expect((await held).pid).not.toBe(pid)
+    const order = lab.events.map(({ event }) => event).filter((event) => event !== 'state')
+    expect(order).toEqual(['started', 'ready', 'hung', 'ended', 'started', 'ready'])
+  })
+
+  it('each time again is given up like one that crashes, and causes no storm', async () => {
+    const lab = await laboratory([define('a', 'refuses-later', { probe: 100, health: '/' })])
+    await lab.supervisor.start(nameOf('a'))
+    await expect.poll(() => lab.status('a').state, { timeout: 20_000 }).toBe('failed')
+    expect(hung(lab)).toHaveLength(4)
+    expect(lab.events.filter(({ event }) => event === 'started')).toHaveLength(4)
+    expect(lab.status('a').nextTry).not.toBeNull()
+  })
+
+  it('is not one that is well, and probes do not keep it awake', async () => {
+    const lab = await laboratory([define('a', 'serves', { probe: 500, health: '/', idle: 1_500 })])
+    const lease = await lab.supervisor.claim(nameOf('a'), patient())
+    lease.release()
+    await expect.poll(() => lab.status('a').state, { timeout: 10_000 }).toBe('stopped')
+    expect(hung(lab)).toEqual([])
+  })
+})
