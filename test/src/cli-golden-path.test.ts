@@ -300,6 +300,8 @@ describe('from an application to a running site and back', () => {
         'idle',
         'limits',
         'stopSignal',
+        'user',
+        'group',
         'nice',
         'umask',
       ],

@@ -44,6 +44,15 @@ export function parseCount(text: string): number | undefined {
   return count >= 16 && count <= 10_000_000 ? count : undefined
 }
 
+export const USER_RULE = 'the name or number of a user other than root'
+export const GROUP_RULE = 'the name or number of a group other than that of root'
+
+/** A name or a number as useradd(8) and the directories of Windows domains have them. */
+export function parseAccount(text: string): string | undefined {
+  if (/^\d+$/.test(text)) return Number(text) > 0 && Number(text) < 2 ** 32 - 1 ? text : undefined
+  return /^[A-Za-z_][A-Za-z0-9_.@\\-]{0,63}\$?$/.test(text) && text !== 'root' ? text : undefined
+}
+
 export const UMASK_RULE = 'a mask in octal such as 0027, or off'
 
 export function parseUmask(text: string): number | undefined {

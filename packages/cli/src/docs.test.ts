@@ -50,6 +50,8 @@ describe('docs/mux-yaml.md', () => {
     'app.limits.files': orOff(limits.files),
     'app.limits.processes': orOff(limits.processes),
     'app.stop_signal': instance.stopSignal,
+    'app.user': orOff(instance.user),
+    'app.group': orOff(instance.group),
     'app.nice': String(instance.nice),
     'app.umask': orOff(instance.umask),
     'pool.max': String(config.pool.max),

@@ -8,7 +8,9 @@ import {
   COUNT_RULE,
   DURATION_RULE,
   isSecretName,
+  GROUP_RULE,
   isSettingName,
+  parseAccount,
   parseCount,
   parseDuration,
   parseHealthPath,
@@ -22,6 +24,7 @@ import {
   SETTING_NAME_RULE,
   SIZE_RULE,
   UMASK_RULE,
+  USER_RULE,
 } from './config-values.ts'
 import { splitWords } from './shell-words.ts'
 
@@ -52,6 +55,8 @@ const FIELDS = [
   'idle_ignore',
   'limits',
   'stop_signal',
+  'user',
+  'group',
   'nice',
   'umask',
 ] as const
@@ -69,6 +74,8 @@ const DEFAULTS = {
   idle: null,
   idleIgnore: [],
   stopSignal: 'SIGTERM',
+  user: null,
+  group: null,
   nice: 0,
   umask: null,
 } as const
@@ -100,6 +107,8 @@ export function readFields(reader: ConfigReader, place: Place, roots: Roots): In
       'stopSignal',
       reader.parsed(found.stop_signal, 'the name of a signal such as SIGTERM', parseSignal),
     ),
+    ...present('user', found.user && readUser(reader, found.user)),
+    ...present('group', reader.parsed(found.group, `${GROUP_RULE}, or off`, orOff(parseAccount))),
     ...present('nice', reader.integer(found.nice, 0, 19)),
     ...present('umask', reader.parsed(found.umask, UMASK_RULE, orOff(parseUmask))),
   }
@@ -166,6 +175,15 @@ function readPaths(reader: ConfigReader, place: Place): string[] | undefined {
   if (items === undefined) return reader.wrong(place, `a list of paths; ${PATH_PATTERN_RULE}`)
   const paths = items.map((item) => reader.parsed(item, PATH_PATTERN_RULE, parsePathPattern))
   return paths.filter((path) => path !== undefined)
+}
+
+function readUser(reader: ConfigReader, place: Place): string | null | undefined {
+  const user = reader.parsed(place, `${USER_RULE}, or off`, orOff(parseAccount))
+  if (typeof user !== 'string' || process.getuid?.() === 0) return user
+  return reader.problem(
+    place,
+    'takes a mux that runs as root, the only one who may start something as another user',
+  )
 }
 
 function readSettings(reader: ConfigReader, place: Place, secrets: string): InstanceDefinition['settings'] {

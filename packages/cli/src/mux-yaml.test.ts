@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { CliError } from './errors.ts'
 import { parseConfig, readConfig } from './mux-yaml.ts'
 import { findProject, type Project, projectAt } from './project.ts'
@@ -52,7 +52,7 @@ instances:
     settings: { DATABASE_NAME: brian.sqlite3 }
 `
 
-const DEFAULTS = { stopSignal: 'SIGTERM', nice: 0, umask: null }
+const DEFAULTS = { stopSignal: 'SIGTERM', user: null, group: null, nice: 0, umask: null }
 const DEFAULT_LIMITS = {
   start: 30_000,
   drain: 30_000,
@@ -149,6 +149,29 @@ instances:
     ).instances
     expect(one).toMatchObject({ nice: 5, umask: 0o027, limits: { files: 1024, processes: 200 } })
     expect(two).toMatchObject({ nice: 5, umask: null, limits: { files: null, processes: 200 } })
+  })
+
+  it('gives users where mux runs as root, and nowhere else', () => {
+    const text =
+      'app: { command: a, user: www-data, group: 33 }\ninstances:\n  one: {}\n  two: { user: off, group: off }'
+    const uid = vi.spyOn(process, 'getuid')
+    onTestFinished(() => uid.mockRestore())
+    uid.mockReturnValue(0)
+    const [one, two] = parseConfig(text, project).instances
+    expect([one, two]).toMatchObject([
+      { user: 'www-data', group: '33' },
+      { user: null, group: null },
+    ])
+    expect(problemsOf('app: { command: a, user: root }\ninstances: { i: { group: 33 } }')).toEqual([
+      'line 1: app.user is "root"; expected the name or number of a user other than root, or off',
+    ])
+    expect(problemsOf('app: { command: a, group: 33 }\ninstances: { i: }')).toEqual([
+      'line 2: instances.i cannot be started: group: it takes a user as well.',
+    ])
+    uid.mockReturnValue(1000)
+    expect(problemsOf(text)).toEqual([
+      'line 1: app.user takes a mux that runs as root, the only one who may start something as another user',
+    ])
   })
 
   it('keeps numbers and truth values of settings as they are written', () => {

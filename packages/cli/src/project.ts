@@ -70,18 +70,21 @@ export function findProject(named: string | undefined, from: string): Project {
 }
 
 /**
- * Makes the state directory and its parts, 0700 each, for nobody but the one who runs mux.
+ * Makes the state directory and its parts, 0700 each, for nobody but the one who runs mux. Where instances have users of
+ * their own, those may pass to their data (0711): that is left as the supervisor has made it.
  * @throws {CliError} `state_refused` when it belongs to somebody else or is no directory
  */
 export async function ensureStateDirectory({ state }: Project): Promise<void> {
-  await ensurePrivate(state.directory)
+  await ensurePrivate(state.directory, 0o711)
   await writeFile(join(state.directory, '.gitignore'), '*\n', { flag: 'wx', mode: 0o600 }).catch(
     ignoreExisting,
   )
-  for (const part of [state.keys, state.secrets, state.run, state.logs, state.data]) await ensurePrivate(part)
+  await ensurePrivate(state.data, 0o711)
+  for (const part of [state.keys, state.secrets, state.run, state.logs]) await ensurePrivate(part, 0o700)
 }
 
-async function ensurePrivate(directory: string): Promise<void> {
+/** @param most the mode that one which is there may have */
+async function ensurePrivate(directory: string, most: number): Promise<void> {
   try {
     await mkdir(directory, { mode: 0o700 })
     return
@@ -96,7 +99,8 @@ async function ensurePrivate(directory: string): Promise<void> {
   const uid = process.getuid?.()
   if (uid !== undefined && found.uid !== uid)
     throw refused(directory, `it belongs to user id ${found.uid}, and mux runs as ${uid}`)
-  if ((found.mode & 0o777) !== 0o700) await chmod(directory, 0o700)
+  const mode = found.mode & 0o777
+  if (mode !== 0o700 && mode !== most) await chmod(directory, 0o700)
   // A directory of ours on a read-only or broken file system is noticed here and not half-way through a change.
   await (await open(directory, 'r')).close()
 }

@@ -29,14 +29,17 @@ export function socketPath(stateDirectory: string, name: string): string {
   const run = join(stateDirectory, 'run')
   mkdirSync(run, { recursive: true, mode: 0o700 })
   const path = join(run, name)
-  if (fits(path)) return path
+  if (isSocketPath(path)) return path
   const directory = shortDirectory(run)
   const short = join(directory, name)
   // The name of an instance may have 63 characters; what stands for it need not.
-  return fits(short) ? short : join(directory, createHash('sha256').update(name).digest('hex').slice(0, 24))
+  return isSocketPath(short)
+    ? short
+    : join(directory, createHash('sha256').update(name).digest('hex').slice(0, 24))
 }
 
-function fits(path: string): boolean {
+/** Whether a path is short enough for a socket. */
+export function isSocketPath(path: string): boolean {
   return Buffer.byteLength(path) <= LONGEST_SOCKET_PATH
 }
 

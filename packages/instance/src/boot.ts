@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, rmSync } from 'node:fs'
+import { fchownSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { addressText, type Ports, socketPath } from './addresses.ts'
 import { ChildProcess } from './child-process.ts'
 import type { InstanceDefinition } from './definition.ts'
+import { type Dwelling, ownSocket, prepareDwelling, reachSocket } from './dwelling.ts'
 import { Generation } from './generation.ts'
 import type { Address } from './lease.ts'
 import { preparationOf } from './launcher.ts'
@@ -13,7 +14,7 @@ import type { Output } from './output.ts'
 import { untilReady } from './probe.ts'
 import type { Exit } from './running-process.ts'
 import { readSecrets } from './secrets.ts'
-import { addressKind, launchPlan, SettingsError } from './settings.ts'
+import { addressKind, type LaunchPlan, launchPlan, SettingsError } from './settings.ts'
 import { Tenancy } from './tenancy.ts'
 
 /** How often a generation is started on another port when somebody else has taken the one it was given. */
@@ -65,9 +66,9 @@ export interface BootOrder {
 export async function boot(habitat: Habitat, order: BootOrder): Promise<Generation> {
   for (let attempt = 1; ; attempt++) {
     order.signal.throwIfAborted()
-    const { generation, output } = await launch(habitat, order).catch(asBootError)
+    const { generation, output, listensAt } = await launch(habitat, order).catch(asBootError)
     order.launched(generation)
-    const obstacle = await prove(generation, order)
+    const obstacle = await prove(generation, listensAt, order)
     if (obstacle === undefined) {
       generation.markReady()
       return generation
@@ -79,16 +80,19 @@ export async function boot(habitat: Habitat, order: BootOrder): Promise<Generati
   }
 }
 
-async function launch(
-  habitat: Habitat,
-  { definition, number }: BootOrder,
-): Promise<{ generation: Generation; output: Output }> {
+interface Launched {
+  generation: Generation
+  output: Output
+  /** Where it was told to listen; its socket may be reached under another name. */
+  listensAt: Address
+}
+
+async function launch(habitat: Habitat, { definition, number, signal }: BootOrder): Promise<Launched> {
   const { stateDirectory, environment, ports, logs, hurry } = habitat
   const { name: instance } = definition
-  const data = join(stateDirectory, 'data', instance)
   mkdirSync(join(stateDirectory, 'run'), { recursive: true, mode: 0o700 })
-  mkdirSync(data, { recursive: true, mode: 0o700 })
   const secrets = readSecrets(definition)
+  const dwelling = await prepareDwelling(stateDirectory, definition, number, signal)
   const address = await findAddress(stateDirectory, definition, number, ports)
   const marker = `${instance}.${number}.${randomBytes(16).toString('hex')}`
   const since = new Date().toISOString()
@@ -103,14 +107,17 @@ async function launch(
   })
   let process: ChildProcess
   let output: Output
+  let listensAt: Address
   try {
-    const plan = launchPlan(definition, { address, data, marker, secrets }, environment)
+    listensAt = 'port' in address ? address : ownSocket(dwelling, address)
+    const plan = launchPlan(
+      definition,
+      { address: listensAt, data: dwelling.data, marker, secrets },
+      environment,
+    )
     tenancy.write()
     output = await logs.open(instance, number)
-    const preparation = preparationOf(definition)
-    process = await ChildProcess.launch(plan, instance, output.descriptor, preparation).finally(() =>
-      output.release(),
-    )
+    process = await start(plan, definition, dwelling, output).finally(() => output.release())
   } catch (error) {
     tenancy.vacate()
     throw error
@@ -122,7 +129,18 @@ async function launch(
     await generation.end()
     throw error
   }
-  return { generation, output }
+  return { generation, output, listensAt }
+}
+
+async function start(
+  plan: LaunchPlan,
+  definition: InstanceDefinition,
+  { account }: Dwelling,
+  { descriptor }: Output,
+): Promise<ChildProcess> {
+  // Some programs open their output again, by /dev/stderr.
+  if (account) fchownSync(descriptor, account.uid, account.gid)
+  return ChildProcess.launch(plan, definition.name, descriptor, preparationOf(definition, account))
 }
 
 async function findAddress(
@@ -153,14 +171,17 @@ interface Obstacle {
 /** Ready, or dead, or overdue, or given up: whichever comes first. */
 async function prove(
   generation: Generation,
+  listensAt: Address,
   { definition, signal }: BootOrder,
 ): Promise<Obstacle | undefined> {
+  const { address } = generation
   const settled = new AbortController()
   const limit = AbortSignal.timeout(definition.limits.start)
   const probing = untilReady(
-    generation.address,
+    address,
     definition.health,
     AbortSignal.any([signal, limit, settled.signal]),
+    () => reachSocket(listensAt, address),
   )
   try {
     const first = await Promise.race([probing, generation.exited])

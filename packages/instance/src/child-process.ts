@@ -2,6 +2,7 @@ import { type ChildProcess as NodeChild, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
+import type { Account } from './account.ts'
 import { endTree, type TreeEnd } from './end-tree.ts'
 import { type ProcessIdentity, signal, startTimeOf } from './process-tree.ts'
 import { isIdle, launched, type Preparation, READY, REPORT_DESCRIPTOR, type Words } from './launcher.ts'
@@ -46,9 +47,11 @@ export class ChildProcess implements RunningProcess {
     const program = { path, arguments: plan.arguments, argv0: displayName(path, plan, instance) }
     const needsLauncher = !isIdle(preparation)
     const words = needsLauncher ? launched(program, preparation) : program
-    const child = await spawned(plan, words, output, needsLauncher).catch((error: unknown) => {
-      throw startFailure(plan, error as NodeJS.ErrnoException)
-    })
+    const child = await spawned(plan, words, output, preparation.account, needsLauncher).catch(
+      (error: unknown) => {
+        throw startFailure(plan, error as NodeJS.ErrnoException)
+      },
+    )
     let process: ChildProcess
     try {
       process = new ChildProcess(child, plan.environment[MARKER_VARIABLE]!)
@@ -94,6 +97,7 @@ async function spawned(
   { directory, environment }: LaunchPlan,
   words: Words,
   output: number,
+  account: Account | null,
   reports: boolean,
 ): Promise<NodeChild> {
   const child = spawn(words.path, words.arguments, {
@@ -101,6 +105,8 @@ async function spawned(
     cwd: directory,
     env: environment,
     detached: true,
+    // No other groups are kept when a user is given.
+    ...account,
     stdio: ['ignore', output, output, ...(reports ? (['pipe'] as const) : [])],
   })
   await once(child, 'spawn')

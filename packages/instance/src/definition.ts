@@ -24,6 +24,10 @@ export interface InstanceDefinition {
   idleIgnore: readonly string[]
   limits: InstanceLimits
   stopSignal: NodeJS.Signals
+  /** Name or number of the user under which it runs, never root; null: the one of mux. */
+  user: string | null
+  /** Name or number of its group; null: that of `user`. */
+  group: string | null
   /** Added to the niceness of mux itself, 0 to 19: how far others go before it on a busy processor. */
   nice: number
   /** The bits that the modes of its new files don't get; null: as mux has it. */
@@ -49,4 +53,9 @@ export interface InstanceLimits {
   processes: number | null
   /** Requests held at a time. */
   queue: number
+}
+
+/** Whether a generation of `next` may run beside one of `present`: their data belong to one account at a time. */
+export function mayOverlap(present: InstanceDefinition, next: InstanceDefinition): boolean {
+  return next.restart === 'overlap' && next.user === present.user && next.group === present.group
 }

@@ -59,6 +59,8 @@ const settings: v.GenericSchema<unknown, Omit<InstanceDefinition, 'name'>> = v.o
     processes: v.optional(v.nullable(v.number()), null),
   }),
   stopSignal: v.custom<NodeJS.Signals>((value) => typeof value === 'string' && value in constants.signals),
+  user: v.optional(v.nullable(v.string()), null),
+  group: v.optional(v.nullable(v.string()), null),
   nice: v.optional(v.number(), 0),
   umask: v.optional(v.nullable(v.number()), null),
 })

@@ -1,3 +1,4 @@
+import type { Account } from './account.ts'
 import type { InstanceDefinition } from './definition.ts'
 import { findTool } from './program.ts'
 import { SettingsError } from './settings.ts'
@@ -9,8 +10,9 @@ export interface Words {
   argv0: string
 }
 
-/** What a process has to do to itself before it turns into the program. */
+/** What is done to a process before it turns into the program. */
 export interface Preparation {
+  account: Account | null
   nice: number
   umask: number | null
   files: number | null
@@ -21,11 +23,14 @@ export interface Preparation {
 export const REPORT_DESCRIPTOR = 3
 export const READY = 'ready'
 
-export function preparationOf({ nice, umask, limits }: InstanceDefinition): Preparation {
-  return { nice, umask, files: limits.files, processes: limits.processes }
+export function preparationOf(
+  { nice, umask, limits }: InstanceDefinition,
+  account: Account | null,
+): Preparation {
+  return { account, nice, umask, files: limits.files, processes: limits.processes }
 }
 
-/** Whether anything has to be done at all; otherwise the program is started without a launcher. */
+/** Whether there is nothing that it has to do itself; then the program is started without a launcher. */
 export function isIdle({ nice, umask, files, processes }: Preparation): boolean {
   return nice === 0 && umask === null && files === null && processes === null
 }

@@ -2,6 +2,7 @@ import { mkdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { InstanceName } from '@mux/contract'
 import type { InstanceDefinition } from './definition.ts'
+import { removeDwelling } from './dwelling.ts'
 import { endTree } from './end-tree.ts'
 import { type GenerationRecord, readRecords, removeRecord } from './generation-record.ts'
 import type { LogEvent } from './log-event.ts'
@@ -123,6 +124,7 @@ export async function endLeftover(record: GenerationRecord, options: LeftoverEnd
   })
   if (survivors.length === 0) {
     if ('socketPath' in address) rmSync(address.socketPath, { force: true })
+    removeDwelling(options.stateDirectory, record)
     removeRecord(join(options.stateDirectory, 'run'), record)
   }
   return { instance, pid, survivors }

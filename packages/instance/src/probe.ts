@@ -15,14 +15,17 @@ export type Finding = { ready: true } | { ready: false; why: string }
 /**
  * Asks until the answer is yes or `signal` aborts.
  * @param health path that must answer 2xx or 3xx; null: it is enough that a connection is accepted
+ * @param beforeTry done first, each time
  */
 export async function untilReady(
   address: Address,
   health: string | null,
   signal: AbortSignal,
+  beforeTry: () => void = () => {},
 ): Promise<Finding> {
   let finding: Finding = { ready: false, why: 'nothing was tried' }
   for (let wait = FIRST_PAUSE; !signal.aborted; wait = Math.min(wait * 1.5, LONGEST_PAUSE)) {
+    beforeTry()
     const limit = AbortSignal.any([signal, AbortSignal.timeout(TRY_LIMIT)])
     const found = await probe(address, health, limit)
     if (found.ready) return found

@@ -8,7 +8,7 @@ export const MARKER_VARIABLE = 'MUX_GENERATION'
 /** What is known of one generation before it starts. */
 export interface GenerationFacts {
   address: Address
-  /** Absolute path of the instance's own directory. */
+  /** Absolute path of the instance's own directory; also its home where it runs under a user of its own. */
   data: string
   /** Value of {@link MARKER_VARIABLE}. */
   marker: string
@@ -74,6 +74,8 @@ export function launchPlan(
   const [program, ...args] = definition.command.map((part) => fill('command', part))
   if (!program) throw new SettingsError('command: it is empty.')
   if (!isAbsolute(definition.directory)) throw new SettingsError('directory: it is not an absolute path.')
+  const { user, group } = definition
+  if (group !== null && user === null) throw new SettingsError('group: it takes a user as well.')
 
   const given = {
     MUX_INSTANCE: definition.name,
@@ -92,7 +94,13 @@ export function launchPlan(
   return {
     program,
     arguments: args,
-    environment: Object.fromEntries([...inherited, ...settings, ...Object.entries(given)]),
+    // The home of mux's own user is none of another's.
+    environment: Object.fromEntries([
+      ...inherited,
+      ...(user === null ? [] : [['HOME', facts.data]]),
+      ...settings,
+      ...Object.entries(given),
+    ]),
     directory: definition.directory,
   }
 }

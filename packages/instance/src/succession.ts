@@ -1,6 +1,6 @@
 import { Problem } from '@mux/contract'
 import { BootError } from './boot.ts'
-import type { InstanceDefinition } from './definition.ts'
+import { type InstanceDefinition, mayOverlap } from './definition.ts'
 import type { Generation } from './generation.ts'
 import { IdleTimer } from './idle-timer.ts'
 import { type LifecycleEvent, move, type Phase } from './lifecycle.ts'
@@ -147,7 +147,7 @@ export class Succession {
    */
   async replace(definition: InstanceDefinition, signal: AbortSignal): Promise<Replacement> {
     const old = this.lineage.current
-    if (old && definition.restart === 'overlap') {
+    if (old && mayOverlap(old.definition, definition)) {
       const next = await this.lineage.boot(definition, signal).catch((error: unknown) => {
         if (this.#phase === 'ready') this.#degrade(error)
         throw error

@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Ports } from './addresses.ts'
+import { removeDwelling } from './dwelling.ts'
 import { type GenerationRecord, removeRecord, type Takeover, writeRecord } from './generation-record.ts'
 import type { Address } from './lease.ts'
 
@@ -9,12 +10,12 @@ export type TenancyRecord = GenerationRecord & { takeover: Takeover }
 
 /** What a generation occupies as long as anything of it runs: its address, and its record in `.mux/run`. */
 export class Tenancy {
-  readonly #run: string
+  readonly #stateDirectory: string
   readonly #ports: Ports
   #record: TenancyRecord
 
   constructor({ stateDirectory, ports }: { stateDirectory: string; ports: Ports }, record: TenancyRecord) {
-    this.#run = join(stateDirectory, 'run')
+    this.#stateDirectory = stateDirectory
     this.#ports = ports
     this.#record = record
   }
@@ -54,6 +55,11 @@ export class Tenancy {
     const { address } = this.#record
     if ('port' in address) this.#ports.release(address.port)
     else rmSync(address.socketPath, { force: true })
+    removeDwelling(this.#stateDirectory, this.#record)
     removeRecord(this.#run, this.#record)
+  }
+
+  get #run(): string {
+    return join(this.#stateDirectory, 'run')
   }
 }

@@ -1,0 +1,126 @@
+import { execFile } from 'node:child_process'
+import { chmodSync, chownSync, linkSync, lstatSync, mkdirSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Account, findAccount } from './account.ts'
+import { isSocketPath } from './addresses.ts'
+import type { InstanceDefinition } from './definition.ts'
+import { handOver } from './hand-over.ts'
+import type { Address } from './lease.ts'
+import { findTool } from './program.ts'
+import { SettingsError } from './settings.ts'
+
+/** Milliseconds that the system may take to say what a user may do. */
+const CHECK_LIMIT = 10_000
+
+type SocketAddress = Extract<Address, { socketPath: string }>
+
+/** Where a generation lives on this machine, and as whom. */
+export interface Dwelling {
+  /** Null: the account of mux itself. */
+  account: Account | null
+  /** Absolute path of the instance's own directory. */
+  data: string
+  /** A directory that is its own, in which it makes its socket; null where it makes it in `.mux/run`. */
+  socketDirectory: string | null
+}
+
+/**
+ * Makes ready what a generation needs to live: its data, which belong to the account that it runs under, and a directory
+ * for its socket where it may not touch `.mux/run`. Others of its instance must not run under another account.
+ * @param signal gives it up half-way
+ * @throws {SettingsError} naming the field that keeps it from living there
+ */
+export async function prepareDwelling(
+  stateDirectory: string,
+  definition: InstanceDefinition,
+  number: number,
+  signal: AbortSignal,
+): Promise<Dwelling> {
+  const { name, user, group, directory } = definition
+  const { getuid, getgid } = process
+  const isRoot = getuid?.() === 0
+  if (user !== null && !isRoot) {
+    throw new SettingsError('user: only a mux that runs as root may start something as another user.')
+  }
+  const account = user === null ? null : await findAccount(user, group)
+  const data = join(stateDirectory, 'data', name)
+  mkdirSync(data, { recursive: true, mode: 0o700 })
+  if (account !== null) await handOver(data, account, signal)
+  // What a user had before belongs to nobody else than mux, now that none is given.
+  else if (isRoot && statSync(data).uid !== 0) await handOver(data, { uid: 0, gid: getgid!() }, signal)
+  if (account === null) return { account, data, socketDirectory: null }
+
+  mkdirSync(join(stateDirectory, 'sockets'), { recursive: true })
+  for (const passage of ['.', 'data', 'sockets']) letPass(join(stateDirectory, passage))
+  if (!(await mayEnter(data, account))) {
+    throw new SettingsError(
+      `user: ${user} may not enter ${data}. Every directory above the project has to let it pass (chmod o+x).`,
+    )
+  }
+  if (!(await mayEnter(directory, account))) {
+    throw new SettingsError(`directory: ${directory} is none that user ${user} may enter.`)
+  }
+  const socketDirectory = socketDirectoryOf(stateDirectory, name, number)
+  rmSync(socketDirectory, { recursive: true, force: true })
+  mkdirSync(socketDirectory, { mode: 0o700 })
+  chownSync(socketDirectory, account.uid, account.gid)
+  return { account, data, socketDirectory }
+}
+
+/** Removes what {@link prepareDwelling} made for one generation alone. */
+export function removeDwelling(
+  stateDirectory: string,
+  { instance, number }: { instance: string; number: number },
+): void {
+  rmSync(socketDirectoryOf(stateDirectory, instance, number), { recursive: true, force: true })
+}
+
+/**
+ * Where a generation makes its socket, for mux to reach it at `address`.
+ * @throws {SettingsError} when the path is too long for a socket
+ */
+export function ownSocket({ socketDirectory }: Dwelling, address: SocketAddress): SocketAddress {
+  if (socketDirectory === null) return address
+  const socketPath = join(socketDirectory, 'sock')
+  if (isSocketPath(socketPath)) return { socketPath }
+  throw new SettingsError(
+    `user: ${socketPath} is too long for a socket. Move the project to where its path is shorter.`,
+  )
+}
+
+/**
+ * Lets mux reach the socket that a generation has made in a directory of its own, at a path that the generation can't
+ * touch: by a second name for it. Its own path it could lead to the socket of another instance, or to the one by which mux
+ * takes orders, and mux may enter everywhere. Nothing is done as long as there is no socket.
+ */
+export function reachSocket(made: Address, address: Address): void {
+  if (!('socketPath' in made) || !('socketPath' in address) || made.socketPath === address.socketPath) return
+  const found = lstatSync(made.socketPath, { throwIfNoEntry: false })
+  const reached = lstatSync(address.socketPath, { throwIfNoEntry: false })
+  if (!found?.isSocket() || found.ino === reached?.ino) return
+  rmSync(address.socketPath, { force: true })
+  try {
+    // Follows nothing: what has been made a link meanwhile is one under the second name as well, and taken away.
+    linkSync(made.socketPath, address.socketPath)
+    if (!lstatSync(address.socketPath).isSocket()) rmSync(address.socketPath)
+  } catch {
+    // Gone again, or not to be had: then the next try of the probe finds nothing there, and says so.
+  }
+}
+
+function socketDirectoryOf(stateDirectory: string, instance: string, number: number): string {
+  return join(stateDirectory, 'sockets', `${instance}.${number}`)
+}
+
+/** Others may pass to what is theirs in there, and cannot see what else is. */
+function letPass(directory: string): void {
+  if ((statSync(directory).mode & 0o777) !== 0o711) chmodSync(directory, 0o711)
+}
+
+/** Asks the system, since a mode is not all that decides it. */
+function mayEnter(directory: string, { uid, gid }: Account): Promise<boolean> {
+  const options = { uid, gid, cwd: '/', env: {}, timeout: CHECK_LIMIT }
+  return new Promise((resolve) => {
+    execFile(findTool('test') ?? 'test', ['-x', directory], options, (error) => resolve(error === null))
+  })
+}
