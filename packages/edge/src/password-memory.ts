@@ -1,4 +1,4 @@
-import { createHmac, createSecretKey, randomBytes, type KeyObject } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import type { UserRecord } from '@mux/contract'
 import { BoundedMap } from './bounded-map.ts'
 import { verifyPassword } from './passwords.ts'
@@ -25,13 +25,15 @@ export interface PasswordMemory {
 export function createPasswordMemory({ now }: { now: () => number }): PasswordMemory {
   const right = new BoundedMap<string, number>(CAPACITY)
   const inProgress = new Map<string, Promise<boolean>>()
-  let secret: KeyObject | undefined
+  let secret: string | undefined
 
   function keyOf(user: string, password: string, record: UserRecord | undefined): string {
     // Not made at once: Workers give out no random bytes before the first request.
-    secret ??= createSecretKey(randomBytes(32))
+    secret ??= randomBytes(32).toString('base64')
     const credential = [user, record?.version, record?.disabled, record?.password, password]
-    return createHmac('sha256', secret).update(JSON.stringify(credential)).digest('base64')
+    // The secret in front keys the hash. What HMAC adds is against those who see a digest, which never leaves this map; it
+    // cost three times as much, at every request.
+    return hash('sha256', secret + JSON.stringify(credential), 'base64')
   }
 
   async function hashAndRemember(key: string, password: string, phc: string | null): Promise<boolean> {
