@@ -76,7 +76,8 @@ export function createApp(parts: AppParts): Hono<EdgeEnv> {
   return app
 }
 
-function pathOf(target: string): string {
+/** The path of a request target, byte for byte, without its query. */
+export function pathOf(target: string): string {
   const mark = target.indexOf('?')
   return mark < 0 ? target : target.slice(0, mark)
 }

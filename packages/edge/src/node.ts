@@ -5,11 +5,12 @@ import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import { Problem, type HostName } from '@mux/contract'
 import { problemResponse } from './answer.ts'
-import { createApp } from './app.ts'
+import { createApp, pathOf } from './app.ts'
 import { clientErrorAnswer } from './client-error.ts'
 import { Connections } from './connections.ts'
 import { createFailureCounter } from './failures.ts'
 import type { InstanceHost } from './instance-host.ts'
+import { isReservedPath } from './local-path.ts'
 import type { Log } from './log-event.ts'
 import { NodeExchange } from './node-exchange.ts'
 import type { RegistryReader, RegistryStore } from './registry/registry.ts'
@@ -96,25 +97,40 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
     const { socket } = incoming
     const before = latestOn.get(socket)
     latestOn.set(socket, outgoing)
-    if (before === undefined || before.closed) serve(incoming, outgoing)
+    if (before === undefined || before.closed) void serve(incoming, outgoing)
     else
       before.once('close', () => {
-        if (before.shouldKeepAlive && !socket.destroyed) serve(incoming, outgoing)
+        if (before.shouldKeepAlive && !socket.destroyed) void serve(incoming, outgoing)
       })
   }
 
-  function serve(incoming: IncomingMessage, outgoing: ServerResponse): void {
+  async function serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     connections.answers(outgoing)
     const exchange = new NodeExchange(incoming, { outgoing }, options)
-    // The adapter would parse the target, and refuse some that an instance may want; the chain reads the exchange's.
+    if (isReservedPath(pathOf(exchange.target))) return servePage(exchange, incoming, outgoing)
+    try {
+      const response = await app.fetch(bareRequest(exchange.method), { exchange })
+      if (exchange.handedOn) return
+      leaveRequest(incoming, outgoing, response)
+      await answerWhole(outgoing, response)
+    } catch (error) {
+      log({ event: 'answer_failed', request_id: exchange.requestId, error })
+      outgoing.destroy()
+    }
+  }
+
+  /** A page of ours may read a form, which takes a real Request: what an instance serves is not made to wait for one. */
+  async function servePage(
+    exchange: NodeExchange,
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+  ): Promise<void> {
+    // The adapter would parse the target, and refuse some that may come; the chain reads the exchange's.
     incoming.url = '/'
     const listener = getRequestListener(
       async (request) => {
         const response = await app.fetch(request, { exchange })
-        if (exchange.handedOn) return response
-        // Where a request is not understood, nobody knows where the next one begins.
-        if (response.status === 400) outgoing.shouldKeepAlive = false
-        if (!incoming.complete) leaveBody(incoming, outgoing)
+        leaveRequest(incoming, outgoing, response)
         return response
       },
       {
@@ -127,7 +143,7 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
         },
       },
     )
-    void listener(incoming, outgoing)
+    await listener(incoming, outgoing)
   }
 
   async function serveUpgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
@@ -136,7 +152,7 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
     socket.on('error', () => {})
     try {
       const exchange = new NodeExchange(incoming, { socket, head }, options)
-      const response = await app.fetch(new Request('http://edge.invalid/'), { exchange })
+      const response = await app.fetch(bareRequest(exchange.method), { exchange })
       if (!exchange.handedOn) await answerOnSocket(incoming, socket, response)
     } catch (error) {
       log({ event: 'upgrade_failed', error })
@@ -173,6 +189,18 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
   }
 }
 
+/** The chain reads the exchange; of a Request, Hono itself reads the method and no more. */
+function bareRequest(method: string): Request {
+  return { method } as Request
+}
+
+/** Sees to what comes behind a request that mux answers itself. */
+function leaveRequest(incoming: IncomingMessage, outgoing: ServerResponse, { status }: Response): void {
+  // Where a request is not understood, nobody knows where the next one begins.
+  if (status === 400) outgoing.shouldKeepAlive = false
+  if (!incoming.complete) leaveBody(incoming, outgoing)
+}
+
 /** A client that waits to be asked for its body may or may not still send it: the connection can carry no other request. */
 function leaveBody(incoming: IncomingMessage, outgoing: ServerResponse): void {
   if (incoming.headers.expect !== undefined) outgoing.shouldKeepAlive = false
@@ -190,10 +218,19 @@ function leaveBody(incoming: IncomingMessage, outgoing: ServerResponse): void {
 
 /** A refused upgrade is answered like any request, and the connection ends with it. */
 async function answerOnSocket(incoming: IncomingMessage, socket: Duplex, response: Response): Promise<void> {
-  const body = await response.text()
   const outgoing = new ServerResponse(incoming)
   outgoing.shouldKeepAlive = false
   outgoing.assignSocket(socket as Socket)
-  outgoing.writeHead(response.status, [...response.headers].flat())
-  outgoing.end(body, () => socket.end(() => socket.destroy()))
+  outgoing.once('finish', () => socket.end(() => socket.destroy()))
+  await answerWhole(outgoing, response)
+}
+
+/** Writes an answer of mux's own, which is small. */
+async function answerWhole(outgoing: ServerResponse, response: Response): Promise<void> {
+  const headers = [...response.headers].flat()
+  // An answer to HEAD has none, and does not say how long it would be.
+  const body = response.body === null ? undefined : Buffer.from(await response.arrayBuffer())
+  if (body !== undefined) headers.push('content-length', String(body.length))
+  outgoing.writeHead(response.status, headers)
+  outgoing.end(body)
 }
