@@ -45,6 +45,7 @@ describe('docs/mux-yaml.md', () => {
     'app.limits.drain': duration(limits.drain),
     'app.limits.stop': duration(limits.stop),
     'app.limits.hold': duration(limits.hold),
+    'app.limits.response': orOff(limits.response),
     'app.limits.queue': String(limits.queue),
     'app.limits.memory': orOff(limits.memory),
     'app.limits.files': orOff(limits.files),

@@ -60,7 +60,17 @@ const FIELDS = [
   'nice',
   'umask',
 ] as const
-const LIMITS = ['start', 'drain', 'stop', 'memory', 'queue', 'hold', 'files', 'processes'] as const
+const LIMITS = [
+  'start',
+  'drain',
+  'stop',
+  'memory',
+  'queue',
+  'hold',
+  'response',
+  'files',
+  'processes',
+] as const
 const OFF = 'off'
 /** Milliseconds; more often, looking would cost more than it is worth. */
 const LEAST_PROBE = 100
@@ -84,6 +94,7 @@ const DEFAULT_LIMITS: InstanceLimits = {
   drain: 30_000,
   stop: 10_000,
   hold: 30_000,
+  response: 600_000,
   memory: null,
   queue: 1000,
   files: null,
@@ -230,6 +241,14 @@ function readLimits(reader: ConfigReader, place: Place): Partial<InstanceLimits>
     ...present('drain', duration(found.drain)),
     ...present('stop', duration(found.stop)),
     ...present('hold', duration(found.hold)),
+    ...present(
+      'response',
+      reader.parsed(
+        found.response,
+        `${DURATION_RULE}, more than none; or off`,
+        orOff(positive(parseDuration)),
+      ),
+    ),
     ...present('memory', reader.parsed(found.memory, `${SIZE_RULE}, or off`, orOff(parseSize))),
     ...present('queue', reader.integer(found.queue, 0, 1_000_000)),
     ...present('files', reader.parsed(found.files, `${COUNT_RULE}, or off`, orOff(parseCount))),

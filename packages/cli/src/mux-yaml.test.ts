@@ -58,6 +58,7 @@ const DEFAULT_LIMITS = {
   drain: 30_000,
   stop: 10_000,
   hold: 30_000,
+  response: 600_000,
   memory: null,
   queue: 1000,
   files: null,
@@ -218,7 +219,7 @@ describe('what is wrong in a mux.yaml', () => {
   restart: true
   idle: 30 minutes
   health: ping
-  limits: { start: 0s, memory: 512, queue: -1, gears: 5, files: 1 }
+  limits: { start: 0s, response: 0s, memory: 512, queue: -1, gears: 5, files: 1 }
   stop_signal: TERM
   settings:
     1A: x
@@ -243,8 +244,9 @@ server: {}`),
       'line 5: app.restart is "true"; expected overlap or replace',
       'line 6: app.idle is "30 minutes"; expected a duration such as 500ms, 30s, 30m or 1h, of at most 24d; or off',
       'line 7: app.health is "ping"; expected a path that begins with /, or off',
-      'line 8: "gears" is no key under app.limits; expected one of start, drain, stop, memory, queue, hold, files, processes',
+      'line 8: "gears" is no key under app.limits; expected one of start, drain, stop, memory, queue, hold, response, files, processes',
       'line 8: app.limits.start is "0s"; expected a duration such as 500ms, 30s, 30m or 1h, of at most 24d, more than none',
+      'line 8: app.limits.response is "0s"; expected a duration such as 500ms, 30s, 30m or 1h, of at most 24d, more than none; or off',
       'line 8: app.limits.memory is "512"; expected a size such as 512MiB or 2GiB, or off',
       'line 8: app.limits.queue is "-1"; expected a whole number from 0 to 1000000',
       'line 8: app.limits.files is "1"; expected a whole number from 16 to 10000000, or off',

@@ -45,6 +45,8 @@ export interface InstanceLimits {
   drain: number
   stop: number
   hold: number
+  /** From the last of a request to the head of its answer; null: any time. */
+  response: number | null
   /** Bytes; null: no limit. */
   memory: number | null
   /** Open files of each process (RLIMIT_NOFILE of setrlimit(2)); null: as mux has it. */

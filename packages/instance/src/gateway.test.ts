@@ -24,7 +24,14 @@ async function startGateway(peer: RawPeer, overrides: Partial<GatewayOptions> = 
     host: HOST,
     key: (id) => (id === 'east' ? KEY : undefined),
     source: {
-      claim: () => ({ pool, address: peer.address, ended: ended.signal, leaving: false, release: () => {} }),
+      claim: () => ({
+        pool,
+        address: peer.address,
+        ended: ended.signal,
+        leaving: false,
+        responseLimit: null,
+        release: () => {},
+      }),
     },
     identityHeader: 'X-Auth-User',
     now: () => NOW * 1000,

@@ -44,7 +44,7 @@ const settings: v.GenericSchema<unknown, Omit<InstanceDefinition, 'name'>> = v.o
   boot: v.picklist(['lazy', 'eager']),
   restart: v.picklist(['overlap', 'replace']),
   idle: v.nullable(v.number()),
-  // What came later, here and below, is missing in the records of the versions before.
+  // Here and below: what a record of an earlier mux doesn't have, its generation was started without.
   idleIgnore: v.optional(v.array(v.string()), []),
   probe: v.optional(v.nullable(v.number()), null),
   limits: v.object({
@@ -52,9 +52,9 @@ const settings: v.GenericSchema<unknown, Omit<InstanceDefinition, 'name'>> = v.o
     drain: v.number(),
     stop: v.number(),
     hold: v.number(),
+    response: v.optional(v.nullable(v.number()), null),
     memory: v.nullable(v.number()),
     queue: v.number(),
-    // From here on, as below: what a record of an earlier mux doesn't have, its generation was started without.
     files: v.optional(v.nullable(v.number()), null),
     processes: v.optional(v.nullable(v.number()), null),
   }),

@@ -223,6 +223,10 @@ class GenerationLease implements Lease {
     return this.#generation.leaving
   }
 
+  get responseLimit(): number | null {
+    return this.#generation.definition.limits.response
+  }
+
   release(): void {
     this.#giveBack?.()
     this.#giveBack = undefined

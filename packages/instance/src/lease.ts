@@ -17,6 +17,8 @@ export interface Lease {
   readonly ended: AbortSignal
   /** True from when the generation is told to leave: an answer that begins from now on carries `Connection: close`. */
   readonly leaving: boolean
+  /** Milliseconds that the head of an answer may take, once the request is sent; null: any time. */
+  readonly responseLimit: number | null
   /** Gives the right back; more than once is harmless. */
   release(): void
 }

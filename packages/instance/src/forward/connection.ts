@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net'
-import { buildConnector, Pool } from 'undici'
+import { buildConnector, errors, Pool } from 'undici'
 import type { Address } from '../lease.ts'
 
 /** How long connecting to a generation on this machine may take, in milliseconds. */
@@ -35,13 +35,14 @@ export function openPool(address: Address): Pool {
         if (error) return callback(error, null)
         // Before the pool's own listener, so that the mark is there when the request fails.
         socket.on('error', (reason) => {
-          if (socket.bytesRead > 0) brokenWhileKept.add(reason)
+          const isOurs = reason instanceof errors.HeadersTimeoutError
+          if (socket.bytesRead > 0 && !isOurs) brokenWhileKept.add(reason)
         })
         callback(null, socket)
       }),
     maxHeaderSize: MAX_ANSWER_HEAD,
     keepAliveTimeout: KEEP_ALIVE,
-    // How long an application may take is for the exchange to say, not for the connection.
+    // How long an application may take is for the request to say; an answer that has begun may go on for ever.
     headersTimeout: 0,
     bodyTimeout: 0,
   })

@@ -158,6 +158,7 @@ class Exchange implements Receiver, ClaimOptions {
       headers: this.#order.headers,
       body: this.#body,
       length: this.#framing.length,
+      responseLimit: this.#lease!.responseLimit,
       trailers: () => passingTrailers(this.#incoming.rawTrailers, this.#means.isTrusted),
     }
   }

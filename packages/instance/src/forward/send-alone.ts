@@ -1,4 +1,5 @@
-import { type IncomingMessage, request as openRequest } from 'node:http'
+import { type ClientRequest, type IncomingMessage, request as openRequest } from 'node:http'
+import { errors } from 'undici'
 import type { Address } from '../lease.ts'
 import { MAX_ANSWER_HEAD, openSocket } from './connection.ts'
 import { OddAnswer, type Receiver, type UpstreamRequest } from './upstream.ts'
@@ -17,11 +18,15 @@ export function sendAlone(address: Address, request: UpstreamRequest, receiver: 
     headers: [...request.headers, 'Connection', 'keep-alive', ...framing],
     maxHeaderSize: MAX_ANSWER_HEAD,
   })
+  const overdue = new ResponseTimer(call, request.responseLimit, () =>
+    fail(new errors.HeadersTimeoutError('the head of the answer took too long')),
+  )
   let answer: IncomingMessage | undefined
   let over = false
   const settle = (tell: () => void): void => {
     if (over) return
     over = true
+    overdue.stop()
     body?.unpipe(call)
     body?.off('error', fail)
     tell()
@@ -41,6 +46,7 @@ export function sendAlone(address: Address, request: UpstreamRequest, receiver: 
   })
   call.once('response', (response) => {
     answer = response
+    overdue.stop()
     receiver.answering()
     response.on('error', fail)
     response.on('data', (chunk: Buffer) => {
@@ -73,7 +79,40 @@ export function sendAlone(address: Address, request: UpstreamRequest, receiver: 
     if (over) return
     if (length === undefined) call.addTrailers(request.trailers())
     call.end()
+    overdue.restart()
   })
   // Not before: of a body that met no connection, nothing has been read, and it can be sent to another generation.
   call.once('socket', (socket) => socket.once('connect', () => body.pipe(call, { end: false })))
+}
+
+/** Runs while the head of an answer is awaited; a request that is still being sent, and taken, is given more time. */
+class ResponseTimer {
+  readonly #call: ClientRequest
+  readonly #expired: () => void
+  #timer: NodeJS.Timeout | undefined
+  #sent = 0
+
+  constructor(call: ClientRequest, limit: number | null, expired: () => void) {
+    this.#call = call
+    this.#expired = expired
+    if (limit !== null) this.#timer = setTimeout(() => this.#look(), limit)
+  }
+
+  restart(): void {
+    this.#timer?.refresh()
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
+  #look(): void {
+    const { writableEnded, writableNeedDrain, socket } = this.#call
+    const sent = socket?.bytesWritten ?? 0
+    const isTaken = sent > this.#sent || !writableNeedDrain
+    this.#sent = sent
+    if (!writableEnded && isTaken) this.#timer?.refresh()
+    else this.#expired()
+  }
 }

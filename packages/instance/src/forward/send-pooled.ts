@@ -6,10 +6,11 @@ import { OddAnswer, type Receiver, type UpstreamRequest } from './upstream.ts'
  * sends the head only with the first chunk, which a client that waits for the answer's head may never send.
  */
 export function sendPooled(pool: Pool, request: UpstreamRequest, receiver: Receiver): void {
-  const { method, target, length } = request
+  const { method, target, length, body, responseLimit } = request
   const headers = length === undefined ? request.headers : [...request.headers, 'content-length', length]
   const handler = new PooledAnswer(receiver)
-  pool.dispatch({ method, path: target, headers: headers as string[], body: request.body }, handler)
+  const headersTimeout = responseLimit ?? 0
+  pool.dispatch({ method, path: target, headers: headers as string[], body, headersTimeout }, handler)
 }
 
 class PooledAnswer implements Dispatcher.DispatchHandler {

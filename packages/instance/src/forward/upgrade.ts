@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { Problem } from '@mux/contract'
+import { errors } from 'undici'
 import type { Lease } from '../lease.ts'
 import { pause } from '../wait.ts'
 import { MAX_ANSWER_HEAD, openSocket } from './connection.ts'
@@ -104,7 +105,11 @@ function handshake(lease: Lease, order: ForwardOrder, gone: AbortSignal): Promis
       maxHeaderSize: MAX_ANSWER_HEAD,
     })
     const cancel = () => call.destroy(new OddAnswer('the handshake was given up'))
+    const late = () =>
+      call.destroy(new errors.HeadersTimeoutError('the answer to the handshake took too long'))
+    const limit = lease.responseLimit === null ? undefined : setTimeout(late, lease.responseLimit)
     const stop = () => {
+      clearTimeout(limit)
       gone.removeEventListener('abort', cancel)
       lease.ended.removeEventListener('abort', cancel)
     }

@@ -9,6 +9,8 @@ export interface UpstreamRequest {
   body: RequestBody | null
   /** Value of Content-Length; undefined with a body: chunked. */
   length: string | undefined
+  /** See `Lease.responseLimit`. */
+  responseLimit: number | null
   /** The trailers to send; asked when the body is at its end. */
   trailers: () => [string, string][]
 }

@@ -38,7 +38,7 @@ export default class InstanceShow extends BaseCommand {
         ],
         [
           '',
-          `hold ${render.duration(limits.hold)}, queue ${limits.queue}, memory ${limits.memory === null ? 'off' : render.size(limits.memory)}`,
+          `hold ${render.duration(limits.hold)}, response ${limits.response === null ? 'off' : render.duration(limits.response)}, queue ${limits.queue}, memory ${limits.memory === null ? 'off' : render.size(limits.memory)}`,
         ],
         ['data', instance.data],
         ['log', instance.log],

@@ -1,0 +1,79 @@
+import type { ServerResponse } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect, it } from 'vitest'
+import { eventually, get, rawClient, startFront, startUpstream } from './fixtures/front.ts'
+
+const LIMIT = 300
+
+const WITH_LENGTH: [string, string] = [
+  'a request with a length',
+  'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello',
+]
+const CHUNKED: [string, string] = [
+  'a chunked request',
+  'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n',
+]
+
+it.each<[string, string]>([
+  ['a request', 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'],
+  WITH_LENGTH,
+  CHUNKED,
+  [
+    'a handshake',
+    'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
+  ],
+])(
+  '%s that is not answered in time is 504, reaches the instance once, and frees its place',
+  async (_, text) => {
+    const under = new Set<ServerResponse>()
+    let seen = 0
+    const upstream = await startUpstream((_incoming, outgoing) => {
+      seen++
+      under.add(outgoing)
+      outgoing.once('close', () => under.delete(outgoing))
+    })
+    const front = await startFront(upstream, { responseLimit: LIMIT })
+    const client = rawClient(front.port, text)
+    await client.until(/^HTTP\/1.1 504/)
+    await eventually(
+      () => front.leased === 0 && front.open === 0 && under.size === 0,
+      () => `left: ${front.leased} leased, ${front.open} open, ${under.size} upstream`,
+    )
+    expect(front.problems).toEqual(['instance_response_timeout'])
+    expect(seen).toBe(1)
+  },
+)
+
+it('a GET is not sent once more because a kept connection was late', async () => {
+  let seen = 0
+  const upstream = await startUpstream((_, outgoing) => {
+    if (++seen === 1) outgoing.end('ok')
+  })
+  const front = await startFront(upstream, { responseLimit: LIMIT })
+  expect(await get(front.port)).toMatch(/^HTTP\/1.1 200/)
+  expect(await get(front.port)).toMatch(/^HTTP\/1.1 504/)
+  expect(seen).toBe(2)
+})
+
+it.each([WITH_LENGTH, CHUNKED])('%s may take longer to be sent, and its answer after it', async (_, text) => {
+  const upstream = await startUpstream((incoming, outgoing) => {
+    incoming.on('end', () => setTimeout(() => outgoing.end('thanks'), LIMIT / 2)).resume()
+  })
+  const front = await startFront(upstream, { responseLimit: LIMIT })
+  const [head, ...body] = text.split(/(?=hello)|(?<=hel)/)
+  const client = rawClient(front.port, head)
+  for (const part of body) {
+    await delay(LIMIT + 50)
+    client.socket.write(part)
+  }
+  await client.until(/thanks/)
+})
+
+it('an answer that has begun may take as long as it likes', async () => {
+  const upstream = await startUpstream((_, outgoing) => {
+    outgoing.write('so')
+    setTimeout(() => outgoing.end(' late'), 2 * LIMIT)
+  })
+  const front = await startFront(upstream, { responseLimit: LIMIT })
+  expect(await get(front.port)).toMatch(/late/)
+})
