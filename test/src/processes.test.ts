@@ -3,18 +3,15 @@ import { connect } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
 import { ask } from './harness/client.ts'
-import { CommandLines } from './harness/command-lines.ts'
 import { echoYaml } from './harness/echo.ts'
 import { ledgerLines, LEDGER } from './harness/layout.ts'
-import { load } from './harness/load.ts'
-import { descriptorsOf, isAlive, processesOf, zombiesOf } from './harness/processes.ts'
+import { isAlive, processesOf, zombiesOf } from './harness/processes.ts'
 import { basic, Project } from './harness/project.ts'
 import { Running } from './harness/running.ts'
 import { until } from './harness/until.ts'
 
 let project: Project
 let running: Running | undefined
-let orders: CommandLines | undefined
 
 async function up(instances: string, options: Parameters<typeof echoYaml>[1] = {}): Promise<Running> {
   project = await Project.create(null)
@@ -30,8 +27,6 @@ async function up(instances: string, options: Parameters<typeof echoYaml>[1] = {
 }
 
 afterEach(async () => {
-  orders?.end()
-  orders = undefined
   await running?.stop()
   running = undefined
   const left = await processesOf(project)
@@ -47,14 +42,6 @@ async function generations(): Promise<Record<string, number>> {
     found.set(instance, (found.get(instance) ?? new Set()).add(generation))
   }
   return Object.fromEntries([...found].map(([instance, ids]) => [instance, ids.size]))
-}
-
-/** Gives the order in a process that has begun already: where many are given, starting Node for each is most of the work. */
-async function restart(instance: string): Promise<{ oldPid: number; newPid: number }> {
-  orders ??= await CommandLines.start(project)
-  const outcome = await orders.run(['instance', 'restart', instance, '--json'])
-  expect(outcome.code, outcome.stdout + outcome.stderr).toBe(0)
-  return outcome.json()
 }
 
 const pidOf = async (user: string): Promise<number> => (await ask(running!.url, '/', { user })).json().pid
@@ -160,67 +147,4 @@ it('ends a whole family with its instance: children, those in sessions of their 
   expect(await processesOf(project)).toEqual([])
   expect(await Promise.all(family.map(isAlive))).toEqual(family.map(() => false))
   expect(await zombiesOf(running!.child.pid!)).toEqual([])
-})
-
-it('holds no more descriptors after twenty restarts than before, and no zombie', async () => {
-  await up('{ django1: {} }')
-  await project.addUser('graham', 'django1')
-  const count = async () => (await descriptorsOf(running!.child.pid!)).length
-  await pidOf('graham')
-  // The first one opens what is opened once.
-  await restart('django1')
-  await pidOf('graham')
-  const before = await count()
-  const pids = new Set<number>()
-  for (let n = 0; n < 20; n++) {
-    await restart('django1')
-    pids.add(await pidOf('graham'))
-  }
-  expect(pids.size).toBe(20)
-  await until('descriptors as before', async () =>
-    Math.abs((await count()) - before) <= 2 ? true : undefined,
-  )
-  expect(await zombiesOf(running!.child.pid!)).toEqual([])
-  expect(await generations()).toEqual({ django1: 1 })
-})
-
-describe.each(['overlap', 'replace'])('restarts (%s) under load', (strategy) => {
-  it('lose no request and give none to somebody else', async () => {
-    await up(`{ django1: {}, django2: { restart: ${strategy} }, django3: {} }`)
-    const instances = { graham: 'django1', brian: 'django2', malcolm: 'django3' }
-    await Promise.all(Object.entries(instances).map(([user, instance]) => project.addUser(user, instance)))
-    const reports: { oldPid: number; newPid: number }[] = []
-    let answered = 0
-    let over = false
-    const restarts = (async () => {
-      for (let n = 1; n <= 5; n++) {
-        reports.push(await restart('django2'))
-        await until(`${n * 400} answers`, () => answered >= n * 400 || undefined, 30_000)
-      }
-    })().finally(() => (over = true))
-    const tally = await load(running!.url, instances, {
-      inFlight: 16,
-      enough: (sofar) => {
-        answered = sofar.answered
-        return over || sofar.failed.length > 100
-      },
-    })
-    await restarts
-    const of = (instance: string) => [...(tally.processes.get(instance) ?? [])]
-    process.stdout.write(
-      `restart ${strategy}: ${tally.answered} answered, ${tally.failed.length} failed, ` +
-        `${tally.misdelivered.length} to somebody else; ${reports.length} restarts, ${of('django2').length} processes\n`,
-    )
-    expect(tally.failed).toEqual([])
-    expect(tally.misdelivered).toEqual([])
-    expect(tally.answered).toBeGreaterThanOrEqual(2_000)
-    // They have happened: each ended the one that the one before had started, and what was started did serve.
-    for (const [n, { oldPid, newPid }] of reports.entries()) {
-      if (n > 0) expect(oldPid).toBe(reports[n - 1]!.newPid)
-      expect(of('django2')).toContain(newPid)
-      expect(await isAlive(oldPid)).toBe(false)
-    }
-    expect(of('django1')).toHaveLength(1)
-    expect(of('django3')).toHaveLength(1)
-  }, 60_000)
 })

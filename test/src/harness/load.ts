@@ -1,73 +1,192 @@
-import { Agent } from 'node:http'
-import { ask, valuesOf } from './client.ts'
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect } from 'vitest'
+import { basic, FIXTURES, type Project } from './project.ts'
+import { until } from './until.ts'
 
-/** What became of every request of a load; nothing is left out. */
-export interface Tally {
-  answered: number
-  /** Answered by an instance other than the user's, or with another user's name or content. */
-  misdelivered: string[]
-  /** Answered with an error, or not at all. */
-  failed: string[]
-  /** Processes that answered, by the instance that they said they were. */
-  processes: Map<string, Set<number>>
+/** How many requests a whole load has. */
+export const REQUESTS = 15_000
+export const IN_FLIGHT = 32
+/** How long the load may go on after it was told that it is enough, and between two steps of it, in milliseconds. */
+const PROGRESS_LIMIT = 60_000
+
+interface Failure {
+  id: string
+  /** How it was lost. */
+  kind?: string
+  status?: number
+  body?: string
 }
 
-/**
- * Sends requests to echoing instances until `enough` says so, each worker one after the other, on a connection that it
- * keeps unless told otherwise: by turns for each user, and by turns a slow GET and a POST with a body.
- * @param instances by user
- */
-export async function load(
-  url: string,
-  instances: Record<string, string>,
-  options: { inFlight: number; enough: (tally: Tally) => boolean; keepAlive?: boolean },
-): Promise<Tally> {
-  const tally: Tally = { answered: 0, misdelivered: [], failed: [], processes: new Map() }
-  const users = Object.keys(instances)
-  let sent = 0
-  const worker = async () => {
-    const agent = new Agent({ keepAlive: options.keepAlive ?? true, maxSockets: 1 })
-    while (!options.enough(tally)) {
-      const n = sent++
-      const user = users[n % users.length]!
-      await one(n, user, instances[user]!, agent)
-    }
-    agent.destroy()
+interface Lost extends Failure {
+  kind: string
+  /** Milliseconds since the epoch. */
+  began: number
+  ended: number
+}
+
+/** What became of every request; nothing is left out. */
+export interface Tally {
+  sent: number
+  /** 2xx, by whomever. */
+  answered: number
+  /** Answered with something that is another's: id, user, instance or body. */
+  misdelivered: Failure[]
+  /** Answered with something other than 2xx. */
+  refused: Failure[]
+  /** Without an answer of its own. */
+  lost: Lost[]
+  /** What started more than once, by the ledger of the instances. */
+  duplicated: string[]
+  /** Answered, though the ledger of its instance says otherwise: not begun, not finished, or begun by another instance too. */
+  unaccounted: string[]
+  /** Which of the lost ones the instance had begun to carry out. */
+  carriedOut: string[]
+  /** Processes that answered, by instance, in the order in which they first did; one that changes colour stands twice. */
+  processes: Record<string, { pid: number; colour: string | null }[]>
+  /** Milliseconds. */
+  p50: number
+  p99: number
+  longest: number
+}
+
+export interface LoadOptions {
+  keepAlive: boolean
+  /** How many requests in a row are of one user; 1 unless told otherwise. */
+  burst?: number
+  requests?: number
+  /** Sends one request at a time, each at about the moment when the instance has been idle for so many milliseconds. */
+  idle?: number
+}
+
+let runs = 0
+
+/** Requests to instances that keep a ledger (fixtures/ledger.mjs), sent by a process of its own without a second try. */
+export class Load {
+  readonly #child: ChildProcess
+  readonly #instances: Record<string, string>
+  readonly #run: string
+  #done = 0
+  #tally: Omit<Tally, 'duplicated' | 'unaccounted' | 'carriedOut'> | undefined
+
+  /** @param instances by user */
+  constructor(
+    url: string,
+    instances: Record<string, string>,
+    { keepAlive, burst = 1, requests = REQUESTS, idle }: LoadOptions,
+  ) {
+    this.#instances = instances
+    this.#run = `run${++runs}`
+    const clients = Object.entries(instances).map(([user, instance]) => ({
+      user,
+      instance,
+      authorization: basic(user),
+    }))
+    const inFlight = idle === undefined ? IN_FLIGHT : 1
+    const order = { url, run: this.#run, clients, inFlight, requests, keepAlive, burst, idle }
+    this.#child = fork(join(FIXTURES, 'load-generator.mjs'), [JSON.stringify(order)], { execArgv: [] })
+    this.#child.on('message', (told: { done?: number; tally?: Tally }) => {
+      this.#done = told.done ?? this.#done
+      this.#tally = told.tally
+    })
   }
-  const one = async (n: number, user: string, instance: string, agent: Agent) => {
-    // Every second one of each user.
-    const posts = Math.floor(n / users.length) % 2 === 0
-    const label = `${posts ? 'POST' : 'GET'} ${n} of ${user}`
-    try {
-      const answer = posts
-        ? await ask(url, `/${n}`, { user, agent, method: 'POST', body: label })
-        : await ask(url, `/slow/20?${n}`, { user, agent })
-      if (answer.status !== 200) {
-        tally.failed.push(`${label}: ${answer.status} ${answer.body}`)
-        return
-      }
-      tally.answered += 1
-      const echo = answer.json()
-      const expected = {
-        instance,
-        user: [user],
-        target: posts ? `/${n}` : `/slow/20?${n}`,
-        body: posts ? label : '',
-      }
-      const got = {
-        instance: echo.instance,
-        user: valuesOf(echo.headers, 'mux-user'),
-        target: echo.target,
-        body: echo.body,
-      }
-      if (JSON.stringify(got) !== JSON.stringify(expected)) {
-        tally.misdelivered.push(`${label}: ${JSON.stringify(got)}`)
-      }
-      tally.processes.set(echo.instance, (tally.processes.get(echo.instance) ?? new Set()).add(echo.pid))
-    } catch (error) {
-      tally.failed.push(`${label}: ${String(error)}`)
-    }
+
+  /** Requests that have come to their end, one way or the other. */
+  get done(): number {
+    return this.#done
   }
-  await Promise.all(Array.from({ length: options.inFlight }, worker))
-  return tally
+
+  /** Returns when so many have come to their end. */
+  async reached(count: number): Promise<void> {
+    await until(
+      `${count} requests`,
+      () => {
+        if (this.#child.exitCode !== null) throw new Error(`the load ended with ${this.#child.exitCode}`)
+        return this.#done >= count || this.#tally !== undefined || undefined
+      },
+      PROGRESS_LIMIT,
+    )
+  }
+
+  /** Lets it come to its end, and compares what the clients saw with what the instances did. */
+  async end(project: Project): Promise<Tally> {
+    this.#child.send('enough')
+    if (this.#child.exitCode === null)
+      await once(this.#child, 'exit', { signal: AbortSignal.timeout(PROGRESS_LIMIT) })
+    if (!this.#tally) throw new Error('the load ended without a tally')
+    return { ...this.#tally, ...(await this.#audit(project, this.#tally)) }
+  }
+
+  /** For a test that has failed meanwhile. */
+  kill(): void {
+    this.#child.kill('SIGKILL')
+  }
+
+  async #audit(
+    project: Project,
+    { sent, lost, refused }: Pick<Tally, 'sent' | 'lost' | 'refused'>,
+  ): Promise<Pick<Tally, 'duplicated' | 'unaccounted' | 'carriedOut'>> {
+    const starts = new Map<string, string[]>()
+    const ends = new Set<string>()
+    for (const instance of new Set(Object.values(this.#instances))) {
+      for (const line of (await readFile(project.path('.mux/data', instance, 'ledger'), 'utf8')).split(
+        '\n',
+      )) {
+        const [what, id] = line.split(' ') as [string, string]
+        if (!id?.startsWith(`${this.#run}.`)) continue
+        if (what === 'start') starts.set(id, [...(starts.get(id) ?? []), instance])
+        else ends.add(id)
+      }
+    }
+    const failed = new Set([...lost, ...refused].map(({ id }) => id))
+    const duplicated = [...starts].filter(([, found]) => found.length > 1).map(([id]) => id)
+    const ids = [...starts.keys()].filter((id) => !failed.has(id))
+    const unaccounted = ids.filter(
+      (id) =>
+        !ends.has(id) || starts.get(id)!.some((instance) => instance !== this.#instances[id.split('.')[2]!]),
+    )
+    // What was answered, and never began.
+    const missing = sent - failed.size - ids.length
+    if (missing !== 0) unaccounted.push(`${missing} that no instance has begun`)
+    return { duplicated, unaccounted, carriedOut: lost.map(({ id }) => id).filter((id) => starts.has(id)) }
+  }
+}
+
+/** One line a run. */
+export function printTally(title: string, tally: Tally, more: Record<string, unknown> = {}): void {
+  const { sent, answered, p50, p99, longest } = tally
+  const counts = { sent, answered, ...countsOf(tally), ...more, p50, p99, longest }
+  process.stdout.write(`${title}: ${JSON.stringify(counts)}\n`)
+}
+
+/** Every request has got one answer, its own, and was carried out once. */
+export function expectWhole(tally: Tally, requests = REQUESTS): void {
+  expect(tally.sent).toBeGreaterThanOrEqual(requests)
+  expect(firstOf(tally)).toEqual({ misdelivered: [], refused: [], lost: [], duplicated: [], unaccounted: [] })
+  expect(tally.answered).toBe(tally.sent)
+}
+
+function countsOf(tally: Tally) {
+  const { misdelivered, refused, lost, duplicated, unaccounted } = tally
+  return {
+    lost: lost.length,
+    refused: refused.length,
+    duplicated: duplicated.length,
+    misdelivered: misdelivered.length,
+    unaccounted: unaccounted.length,
+  }
+}
+
+/** So much of what went wrong as fits a screen. */
+function firstOf({ misdelivered, refused, lost, duplicated, unaccounted }: Tally) {
+  const some = <T>(list: T[]) => list.slice(0, 5)
+  return {
+    misdelivered: some(misdelivered),
+    refused: some(refused),
+    lost: some(lost),
+    duplicated: some(duplicated),
+    unaccounted: some(unaccounted),
+  }
 }

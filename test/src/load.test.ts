@@ -1,0 +1,225 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { collected, INSPECTED } from './harness/collected.ts'
+import { CommandLines } from './harness/command-lines.ts'
+import { echoYaml } from './harness/echo.ts'
+import {
+  expectWhole,
+  IN_FLIGHT,
+  Load,
+  type LoadOptions,
+  printTally,
+  REQUESTS,
+  type Tally,
+} from './harness/load.ts'
+import { descriptorsOf, isAlive, processesOf, zombiesOf } from './harness/processes.ts'
+import { type Outcome, Project } from './harness/project.ts'
+import { Running } from './harness/running.ts'
+import { until } from './harness/until.ts'
+
+/** By user. Two who share an instance share its connections, and must not be taken for each other either. */
+const OVERLAP = { brian: 'django1', malcolm: 'django1' }
+const REPLACE = { eric: 'django2', terry: 'django2' }
+const OTHER = { graham: 'django3' }
+const RESTARTS = 25
+const MIB = 1024 * 1024
+
+const KEPT = { keepAlive: true, connections: 'on connections that are kept' }
+const ALONE = { keepAlive: false, connections: 'on a connection each' }
+
+let project: Project
+let running: Running
+let orders: CommandLines
+let load: Load | undefined
+/** What the supervisor holds when everything that is opened, loaded and compiled once has been. */
+let before: { descriptors: number; heap: number; resident: number }
+
+beforeAll(async () => {
+  const limits = 'limits: { start: 2s }'
+  project = await Project.create(
+    echoYaml(`{ django1: { ${limits} }, django2: { restart: replace, ${limits} }, django3: {} }`, {
+      fixture: 'ledger.mjs',
+    }),
+  )
+  running = await Running.up(project, [], INSPECTED)
+  orders = await CommandLines.start(project)
+  const users = { ...OVERLAP, ...REPLACE, ...OTHER }
+  await Promise.all(Object.entries(users).map(([user, instance]) => project.addUser(user, instance)))
+  await restartAll()
+  const descriptors = (await descriptorsOf(running.child.pid!)).length
+  for (const { keepAlive } of [KEPT, ALONE])
+    expectWhole(await under(users, { keepAlive, requests: 10_000 }, restartAll), 10_000)
+  before = { descriptors, ...(await collected(running)) }
+})
+afterEach(() => load?.kill())
+afterAll(async () => {
+  orders?.end()
+  await running?.stop()
+  const left = await processesOf(project)
+  for (const { pid } of left) process.kill(pid, 'SIGKILL')
+  await project.remove()
+  expect(left).toEqual([])
+})
+
+/** A load that goes on as long as `happening` does. */
+async function under(
+  instances: Record<string, string>,
+  options: LoadOptions,
+  happening: (load: Load) => Promise<void> = async () => {},
+): Promise<Tally> {
+  load = new Load(running.url, instances, options)
+  await happening(load)
+  return load.end(project)
+}
+
+async function order(...argv: string[]): Promise<ReturnType<Outcome['json']>> {
+  const outcome = await orders.run([...argv, '--json'])
+  expect(outcome.code, outcome.stdout + outcome.stderr).toBe(0)
+  return outcome.json()
+}
+
+const pidsOf = (tally: Tally, instance: string) => tally.processes[instance]!.map(({ pid }) => pid)
+
+async function restartAll(): Promise<void> {
+  for (const instance of ['django1', 'django2', 'django3']) await order('instance', 'restart', instance)
+}
+
+/** Nothing is left of what happened: no descriptor, no memory, no process but one of each instance. */
+async function expectNoLeak(): Promise<void> {
+  const supervisor = running.child.pid!
+  await until(
+    'descriptors as before',
+    async () => (await descriptorsOf(supervisor)).length <= before.descriptors + 2 || undefined,
+    20_000,
+  )
+  const { heap, resident } = await collected(running)
+  process.stdout.write(
+    `  at rest: heap ${(heap / MIB).toFixed(1)} MiB, resident ${(resident / MIB).toFixed(0)} MiB; ` +
+      `${((heap - before.heap) / MIB).toFixed(1)} and ${((resident - before.resident) / MIB).toFixed(1)} more than at first\n`,
+  )
+  expect(heap - before.heap).toBeLessThan(2 * MIB)
+  expect(resident - before.resident).toBeLessThan(10 * MIB)
+  expect(await zombiesOf(supervisor)).toEqual([])
+  const processes = await processesOf(project)
+  expect(processes.map(({ instance }) => instance).sort()).toEqual(['django1', 'django2', 'django3'])
+}
+
+describe(`${RESTARTS} restarts under load lose no request, have none carried out twice, give none to somebody else, and leak nothing`, () => {
+  it.each([
+    { strategy: 'overlap', users: OVERLAP, ...KEPT },
+    { strategy: 'overlap', users: OVERLAP, ...ALONE },
+    { strategy: 'replace', users: REPLACE, ...KEPT },
+    { strategy: 'replace', users: REPLACE, ...ALONE },
+  ])(
+    'by $strategy, $connections',
+    { timeout: 120_000 },
+    async ({ strategy, users, keepAlive, connections }) => {
+      const [instance] = Object.values(users) as [string]
+      const reports: { oldPid: number; newPid: number }[] = []
+      const tally = await under({ ...users, ...OTHER }, { keepAlive }, async (load) => {
+        for (let n = 1; n <= RESTARTS; n++) {
+          await load.reached((n * REQUESTS) / (RESTARTS + 1))
+          reports.push(await order('instance', 'restart', instance))
+        }
+      })
+      printTally(`restarts by ${strategy}, ${connections}`, tally, { restarts: reports.length })
+      expectWhole(tally)
+      // They have happened: each ended the one that the one before had started, and what was started did serve.
+      const pids = [reports[0]!.oldPid, ...reports.map(({ newPid }) => newPid)]
+      expect(reports.map(({ oldPid }) => oldPid)).toEqual(pids.slice(0, -1))
+      expect(new Set(pids).size).toBe(RESTARTS + 1)
+      expect(new Set(pidsOf(tally, instance))).toEqual(new Set(pids))
+      expect(await Promise.all(pids.slice(0, -1).map(isAlive))).toEqual(Array(RESTARTS).fill(false))
+      expect(pidsOf(tally, 'django3')).toHaveLength(1)
+      await expectNoLeak()
+    },
+  )
+})
+
+describe.each([
+  ['overlap', OVERLAP],
+  ['replace', REPLACE],
+])('changes of settings under load (%s)', (strategy, users) => {
+  const [instance] = Object.values(users) as [string]
+
+  it('lose no request, and no process ever serves with settings other than those it was started with', async () => {
+    const colours = ['red', 'green', 'blue', 'white', 'black']
+    const pids: number[] = []
+    const tally = await under({ ...users, ...OTHER }, { keepAlive: true }, async (load) => {
+      for (const [n, colour] of colours.entries()) {
+        await load.reached(((n + 1) * REQUESTS) / (colours.length + 1))
+        pids.push((await order('instance', 'set', instance, `COLOUR=${colour}`)).restarted.newPid)
+      }
+    })
+    printTally(`changes of settings, ${strategy}`, tally, { changes: pids.length })
+    expectWhole(tally)
+    const served = tally.processes[instance]!
+    expect(served).toHaveLength(colours.length + 1)
+    for (const [n, colour] of colours.entries()) expect(served).toContainEqual({ pid: pids[n], colour })
+  }, 120_000)
+
+  it('that a new process does not survive, answer to or pass its probe with are refused, put back, and lose no request', async () => {
+    const faults = ['exit', 'hang', 'unhealthy']
+    const tally = await under({ ...users, ...OTHER }, { keepAlive: true, requests: 3_000 }, async (load) => {
+      for (const [n, fault] of faults.entries()) {
+        await load.reached((n + 1) * 500)
+        const { code, stdout } = await orders.run(['instance', 'set', instance, `FAULT=${fault}`, '--json'])
+        expect([code, JSON.parse(stdout).error.code], stdout).toEqual([1, 'instance_failed'])
+      }
+    })
+    printTally(`unusable settings, ${strategy}`, tally, { changes: faults.length })
+    expectWhole(tally, 3_000)
+    expect(await project.read('mux.yaml')).not.toContain('FAULT')
+    // By overlap the old process has never stopped; by replace one with its settings has taken its place each time.
+    expect(tally.processes[instance]).toHaveLength(strategy === 'overlap' ? 1 : faults.length + 1)
+  }, 120_000)
+})
+
+it('instances that are killed under load cost the users of another nothing', async () => {
+  const rounds = 3
+  const killed = new Set<number>()
+  const tally = await under(OVERLAP, { keepAlive: true }, async (load) => {
+    for (let n = 1; n <= rounds; n++) {
+      await load.reached((n * REQUESTS) / (rounds + 1))
+      const others = await until('both others', async () => {
+        const found = (await processesOf(project)).filter(({ instance }) => instance !== 'django1')
+        return found.length === 2 ? found : undefined
+      })
+      for (const { pid } of others) {
+        process.kill(pid, 'SIGKILL')
+        killed.add(pid)
+      }
+    }
+  })
+  printTally('others killed', tally, { killed: killed.size })
+  expectWhole(tally)
+  expect(killed.size).toBe(2 * rounds)
+  expect(pidsOf(tally, 'django1')).toHaveLength(1)
+  for (const instance of ['django2', 'django3']) await order('instance', 'start', instance)
+  await expectNoLeak()
+}, 120_000)
+
+it('an instance that is killed under load costs its own users what was under way with it, and has nothing done twice', async () => {
+  const kills = 3
+  const tally = await under({ ...OVERLAP, ...OTHER }, { keepAlive: true, requests: 3_000 }, async (load) => {
+    for (let n = 1; n <= kills; n++) {
+      const { generation } = await until('it to serve', async () => {
+        const { instances } = await order('status')
+        const found = instances.find(({ name }: { name: string }) => name === 'django1')
+        return found.state === 'ready' ? found : undefined
+      })
+      await load.reached(n * 700)
+      process.kill(generation.pid, 'SIGKILL')
+    }
+  })
+  printTally('killed themselves', tally, { kills })
+  expect(tally.lost).toEqual([])
+  expect(tally.misdelivered).toEqual([])
+  expect(tally.duplicated).toEqual([])
+  expect(tally.unaccounted).toEqual([])
+  expect(tally.refused.length).toBeLessThanOrEqual(kills * IN_FLIGHT)
+  for (const { id, status, body } of tally.refused) {
+    expect(id).toMatch(/brian|malcolm/)
+    expect([status, JSON.parse(body!).code]).toEqual([502, 'instance_unreachable'])
+  }
+  expect(pidsOf(tally, 'django3')).toHaveLength(1)
+}, 120_000)
