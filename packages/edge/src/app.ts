@@ -70,7 +70,7 @@ export function createApp(parts: AppParts): Hono<EdgeEnv> {
       scheme: exchange.scheme,
       host,
     })
-    return exchange.forward({ decision, origin: target.origin, headers, navigation })
+    return await exchange.forward({ decision, origin: target.origin, headers, navigation })
   })
 
   return app

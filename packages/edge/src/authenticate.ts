@@ -53,11 +53,11 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
   async function checkPassword(typedName: string, password: string, peer: string) {
     const user = parseUserName(typedName)
     const countedAs = user ?? ''
-    await refuseWhenLimited(countedAs, peer)
+    refuseWhenLimited(countedAs, peer)
     const record = user === undefined ? undefined : await registry.read('user', user)
     const right = await passwords.verify(user ?? typedName, password, record)
     if (!right || user === undefined || record === undefined) return refuse(countedAs, peer)
-    await failures.succeeded(user, peer)
+    failures.succeeded(user, peer)
     return { user, record }
   }
 
@@ -65,7 +65,7 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
   async function byToken(token: string, id: string, peer: string, typedName?: string): Promise<Identity> {
     // No user has this name: who guesses at a token keeps nobody from signing in.
     const countedAs = `token:${id}`
-    await refuseWhenLimited(countedAs, peer)
+    refuseWhenLimited(countedAs, peer)
     const found = await registry.read('token', id)
     if (found === undefined || !tokenMatches(token, found, now())) return refuse(countedAs, peer)
     const { user } = found
@@ -91,29 +91,30 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
     return { user: session.user, record, by: 'session', expires: session.expires }
   }
 
-  async function refuseWhenLimited(user: string, peer: string): Promise<void> {
-    const retryAfter = await failures.check(user, peer)
+  function refuseWhenLimited(user: string, peer: string): void {
+    const retryAfter = failures.check(user, peer)
     if (retryAfter !== undefined) throw new Problem('rate_limited', { retryAfter })
   }
 
-  async function refuse(user: string, peer: string): Promise<never> {
-    await failures.failed(user, peer)
+  function refuse(user: string, peer: string): never {
+    failures.failed(user, peer)
     throw new Problem('unauthenticated')
   }
 
   return {
+    // Awaits what it returns: a promise that is returned as it is settles three turns of the microtasks later.
     async authenticate({ rawHeaders, peer }) {
       const credentials = parseAuthorization(headerValues(rawHeaders, 'authorization'))
       switch (credentials.kind) {
         case 'basic':
-          return byBasic(credentials, peer)
+          return await byBasic(credentials, peer)
         case 'bearer':
-          return byToken(credentials.token, credentials.id, peer)
+          return await byToken(credentials.token, credentials.id, peer)
         case 'invalid':
           throw new Problem('unauthenticated')
         case 'none':
         case 'foreign':
-          return bySession(rawHeaders)
+          return await bySession(rawHeaders)
         default:
           return credentials satisfies never
       }

@@ -7,9 +7,9 @@ import { clientNetwork } from './client-network.ts'
  */
 export interface FailureCounter {
   /** Seconds until another attempt is let in; undefined when it may be made now. */
-  check(user: string, address: string): Promise<number | undefined>
-  failed(user: string, address: string): Promise<void>
-  succeeded(user: string, address: string): Promise<void>
+  check(user: string, address: string): number | undefined
+  failed(user: string, address: string): void
+  succeeded(user: string, address: string): void
 }
 
 /** Failures are counted over this time from the first, in milliseconds. */
@@ -49,7 +49,7 @@ export function createFailureCounter({ now }: { now: () => number }): FailureCou
   }
 
   return {
-    async check(user, address) {
+    check(user, address) {
       if (networks.size === 0) return undefined
       const network = clientNetwork(address)
       const pair = current(pairs, pairKey(user, network))
@@ -63,14 +63,15 @@ export function createFailureCounter({ now }: { now: () => number }): FailureCou
       return until === 0 ? undefined : Math.ceil((until - now()) / 1000)
     },
 
-    async failed(user, address) {
+    failed(user, address) {
       const network = clientNetwork(address)
       add(pairs, pairKey(user, network))
       add(networks, network)
       add(users, user)
     },
 
-    async succeeded(user, address) {
+    succeeded(user, address) {
+      if (pairs.size === 0) return
       pairs.delete(pairKey(user, clientNetwork(address)))
     },
   }
