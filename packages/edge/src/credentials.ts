@@ -88,15 +88,17 @@ function parseBasic(base64: string): Credentials {
   // Buffer takes almost anything for base64; only the one right spelling (RFC 4648 section 4) comes back unchanged.
   if (bytes.toString('base64') !== base64) return { kind: 'invalid' }
   const colon = bytes.indexOf(0x3a)
+  const passwordBytes = bytes.length - colon - 1
   if (colon < 1 || colon > MAX_USER_BYTES) return { kind: 'invalid' }
-  const user = decodeText(bytes.subarray(0, colon))
-  const password = decodeText(bytes.subarray(colon + 1))
-  if (user === undefined || password === undefined) return { kind: 'invalid' }
-  return new BasicCredentials(user, password)
+  if (passwordBytes < 1 || passwordBytes > MAX_PASSWORD_BYTES) return { kind: 'invalid' }
+  const text = decodeText(bytes)
+  if (text === undefined) return { kind: 'invalid' }
+  const end = text.indexOf(':')
+  return new BasicCredentials(text.slice(0, end), text.slice(end + 1))
 }
 
+/** Both parts at once: a colon is a byte of its own in UTF-8, and what is whole on either side of it is whole in all. */
 function decodeText(bytes: Uint8Array): string | undefined {
-  if (bytes.length === 0 || bytes.length > MAX_PASSWORD_BYTES) return undefined
   try {
     const text = utf8.decode(bytes)
     return CONTROL.test(text) ? undefined : text
