@@ -28,3 +28,13 @@ test('however many names come, each is judged rightly and few are kept', () => {
   names.forEach(judge)
   expect(judged).toBe(10_000)
 })
+
+test('what is very long is judged rightly, and not kept', () => {
+  let judged = 0
+  const judge = rememberByName((name) => {
+    judged++
+    return name.length
+  })
+  for (const length of [256, 256, 257, 257]) expect(judge('x'.repeat(length))).toBe(length)
+  expect(judged).toBe(3)
+})

@@ -3,11 +3,12 @@ import {
   parseRouteKey,
   Problem,
   type InstanceName,
-  type RouteKey,
+  type RouteRecord,
   type Target,
   type UserName,
 } from '@mux/contract'
 import type { Identity } from './authenticate.ts'
+import { rememberByName } from './by-name.ts'
 import type { RegistryReader } from './registry/registry.ts'
 
 /** The instance that a request is for, and as whom it will be asked. */
@@ -21,6 +22,8 @@ export interface Choice {
   target: Target | undefined
 }
 
+const routeKeyOf = rememberByName(parseRouteKey)
+
 /**
  * Which instance serves `identity` under the host name of the request: the one that the operator fixed for this host
  * name, else the user's own, else the one that the operator made the default. Never any other.
@@ -32,9 +35,11 @@ export async function chooseInstance(
   host: string | undefined,
   identity: Identity | undefined,
 ): Promise<Choice | undefined> {
-  const key = parseRouteKey(host ?? '')
+  const key = routeKeyOf(host ?? '')
   const fixed =
-    key === undefined || key === DEFAULT_ROUTE ? undefined : await routeTo(registry, key, identity)
+    key === undefined || key === DEFAULT_ROUTE
+      ? undefined
+      : along(await registry.read('route', key), identity)
   if (fixed !== undefined) return fixed === 'sign in' ? undefined : fixed
 
   if (identity !== undefined && identity.record.instance !== null) {
@@ -42,7 +47,7 @@ export async function chooseInstance(
     return { instance: record.instance!, user, version: record.version, target: record.target ?? undefined }
   }
 
-  const fallback = await routeTo(registry, DEFAULT_ROUTE, identity)
+  const fallback = along(await registry.read('route', DEFAULT_ROUTE), identity)
   if (fallback !== undefined) return fallback === 'sign in' ? undefined : fallback
   if (identity === undefined) return undefined
   throw new Problem('no_instance')
@@ -59,12 +64,11 @@ export async function locate(registry: RegistryReader, choice: Choice): Promise<
   return { host: record.host, origin: record.origin }
 }
 
-async function routeTo(
-  registry: RegistryReader,
-  key: RouteKey,
+/** Where a route leads `identity`; undefined when there is no such route. */
+function along(
+  route: RouteRecord | undefined,
   identity: Identity | undefined,
-): Promise<Choice | 'sign in' | undefined> {
-  const route = await registry.read('route', key)
+): Choice | 'sign in' | undefined {
   if (route === undefined) return undefined
   if (route.access === 'public') {
     return { instance: route.instance, user: undefined, version: 0, target: undefined }

@@ -1,6 +1,6 @@
-import { foldedName, isHopByHop, isTrustedName, nominatedNames, type Decision } from '@mux/contract'
+import { foldedName, isHopByHop, isTrustedName, type Decision } from '@mux/contract'
 import { rememberByName } from './by-name.ts'
-import { headerValues } from './forward.ts'
+import { nominatedBy } from './nominated.ts'
 import { stripSessionCookie } from './session.ts'
 
 /** The header by which an application that knows nothing of mux learns who is there. */
@@ -35,8 +35,7 @@ export interface InstanceFacts {
 export function requestHeaders(raw: readonly string[], facts: InstanceFacts): string[] {
   const { decision } = facts
   const identity = foldedName(facts.identityHeader)
-  const connection = headerValues(raw, 'connection')
-  const nominated = connection.length === 0 ? undefined : nominatedNames(connection)
+  const nominated = nominatedBy(raw)
   const list: string[] = []
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i]!

@@ -1,6 +1,6 @@
-import { foldedName, isHopByHop, nominatedNames } from '@mux/contract'
+import { foldedName, isHopByHop } from '@mux/contract'
 import { rememberByName } from './by-name.ts'
-import { headerValues } from './forward.ts'
+import { nominatedBy } from './nominated.ts'
 import { SESSION_COOKIE } from './session.ts'
 
 /**
@@ -8,8 +8,7 @@ import { SESSION_COOKIE } from './session.ts'
  * less what concerns the connection to the instance only and what no instance may say in our name.
  */
 export function responseHeaders(raw: readonly string[], requestId: string): string[] {
-  const connection = headerValues(raw, 'connection')
-  const nominated = connection.length === 0 ? undefined : nominatedNames(connection)
+  const nominated = nominatedBy(raw)
   const list: string[] = []
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i]!
