@@ -1,5 +1,5 @@
 import type { InstanceName } from '@mux/contract'
-import { replaceFile } from './atomic-file.ts'
+import { replaceFile } from '@mux/instance/atomic-file'
 import { CliError } from './errors.ts'
 import { parseConfig, type ProjectConfig, readConfigText } from './mux-yaml.ts'
 import type { Project } from './project.ts'

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { link, mkdir, open, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { syncDirectory } from './atomic-file.ts'
+import { syncDirectory } from '@mux/instance/atomic-file'
 import { CliError } from './errors.ts'
 
 /** Bytes of a key that is made here, and the fewest that one may have. */

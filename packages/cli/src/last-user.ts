@@ -2,7 +2,7 @@ import { readFile, rm } from 'node:fs/promises'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { InstanceName, UserName } from '@mux/contract'
-import { replaceFile } from './atomic-file.ts'
+import { replaceFile } from '@mux/instance/atomic-file'
 import type { Project } from './project.ts'
 
 /**

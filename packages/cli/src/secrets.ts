@@ -1,7 +1,7 @@
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { InstanceName } from '@mux/contract'
-import { replaceFile } from './atomic-file.ts'
+import { replaceFile } from '@mux/instance/atomic-file'
 import { CliError } from './errors.ts'
 import type { Project } from './project.ts'
 

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs'
-import { createFile } from '../atomic-file.ts'
+import { createFile } from '@mux/instance/atomic-file'
 import { configTemplate } from '../config-template.ts'
 import { CliError } from '../errors.ts'
 import { parseConfig } from '../mux-yaml.ts'
