@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { InstanceName } from '@mux/contract'
-import type { InstanceDefinition, InstanceLimits, SecretFile } from '@mux/instance'
+import type { InstanceDefinition, InstanceEntry, InstanceLimits, SecretFile } from '@mux/instance'
 import { placeholderProblem } from '@mux/instance/settings'
 import type { ConfigReader, Place } from './config-reader.ts'
 import {
@@ -29,7 +29,9 @@ import {
 import { splitWords } from './shell-words.ts'
 
 /** What `app` says of every instance, or one entry of `instances` of itself: the fields that are there. */
-export type InstanceFields = Partial<Omit<InstanceDefinition, 'name' | 'command' | 'limits' | 'settings'>> & {
+export type InstanceFields = Partial<
+  Omit<InstanceDefinition, 'name' | 'command' | 'limits' | 'settings' | 'entry'>
+> & {
   /** Present and undefined: there is one, which cannot be used and has been reported. */
   command?: InstanceDefinition['command'] | undefined
   settings: InstanceDefinition['settings']
@@ -131,6 +133,7 @@ export function mergeFields(
   app: InstanceFields,
   own: InstanceFields,
   project: string,
+  entry: InstanceEntry,
 ): InstanceDefinition | undefined {
   const { command, ...fields } = { ...DEFAULTS, directory: project, ...app, ...own }
   if (command === undefined) return undefined
@@ -140,6 +143,7 @@ export function mergeFields(
     command,
     settings: { ...app.settings, ...own.settings },
     limits: { ...DEFAULT_LIMITS, ...app.limits, ...own.limits },
+    entry,
   }
 }
 

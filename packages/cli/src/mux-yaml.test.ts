@@ -87,8 +87,13 @@ describe('a mux.yaml', () => {
     }
     const settings = { DJANGO_SETTINGS_MODULE: 'mysite.settings', DATABASE_NAME: '{data}/db.sqlite3' }
     expect(config.instances).toEqual([
-      { ...shared, name: 'django1', settings },
-      { ...shared, name: 'django2', settings: { ...settings, DATABASE_NAME: 'brian.sqlite3' } },
+      { ...shared, name: 'django1', settings, entry: {} },
+      {
+        ...shared,
+        name: 'django2',
+        settings: { ...settings, DATABASE_NAME: 'brian.sqlite3' },
+        entry: { settings: { DATABASE_NAME: 'brian.sqlite3' } },
+      },
     ])
     expect([...config.ownSettings]).toEqual([
       ['django1', []],
@@ -112,8 +117,30 @@ describe('a mux.yaml', () => {
         idleIgnore: [],
         limits: DEFAULT_LIMITS,
         ...DEFAULTS,
+        entry: {},
       },
     ])
+  })
+
+  it('has of each instance what it says of itself, settings as texts, and nothing of what says nothing', () => {
+    const [a] = parseConfig(
+      `app: { command: x }
+instances:
+  a:
+    command: [sh, -c, "exec x"]
+    idle: off
+    limits: { queue: 10, hold: 1.50s }
+    settings: { A: 0800, B: true, C: 1e3, D: "", E: { secret: a.E } }
+  b: { settings: {} }
+`,
+      project,
+    ).instances
+    expect(a!.entry).toEqual({
+      command: ['sh', '-c', 'exec x'],
+      idle: 'off',
+      limits: { queue: 10, hold: '1.50s' },
+      settings: { A: '0800', B: 'true', C: '1e3', D: '', E: { secret: 'a.E' } },
+    })
   })
 
   it('cannot be changed after it is read', () => {

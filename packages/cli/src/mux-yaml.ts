@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
 import { INSTANCE_NAME_RULE, type InstanceName, parseInstanceName } from '@mux/contract'
-import type { InstanceDefinition } from '@mux/instance'
+import type { InstanceDefinition, InstanceEntry } from '@mux/instance'
 import { addressKind, launchPlan, SettingsError } from '@mux/instance/settings'
 import { MAX_CONFIG_BYTES, readDocument } from './config-document.ts'
 import { ConfigProblems } from './config-problems.ts'
@@ -15,6 +15,7 @@ import {
   POOL_NAME_RULE,
 } from './config-values.ts'
 import { CliError } from './errors.ts'
+import { entryOf } from './instance-entry.ts'
 import { type InstanceFields, mergeFields, readFields, type Roots } from './instance-fields.ts'
 import { CONFIG_FILE, type Project } from './project.ts'
 
@@ -70,6 +71,24 @@ async function readRegularFile(file: string): Promise<Buffer> {
   if (found.size > MAX_CONFIG_BYTES)
     throw new CliError('config_invalid', `${file} is larger than 1 MiB, so it is no ${CONFIG_FILE}.`)
   return readFile(file)
+}
+
+/**
+ * What one instance says of itself, also where not all of the file can be used; undefined when it is not in there.
+ * @throws {CliError} `config_invalid` when the text is no YAML, or says of the instance what is no map
+ */
+export function entryInText(text: string, name: InstanceName, project: Project): InstanceEntry | undefined {
+  const problems = new ConfigProblems(project.configFile)
+  const document = readDocument(text, problems)
+  if (document === undefined) throw problems.toError()
+  const reader = new ConfigReader(document, problems)
+  const top = new Map(reader.entries({ node: document.document.contents, path: '' }))
+  const place = new Map(reader.entries(top.get('instances') ?? { node: undefined, path: '' })).get(name)
+  // Of another instance nothing needs to be right for this.
+  const { count } = problems
+  if (place) reader.entries(place)
+  if (problems.count > count) throw problems.toError()
+  return place && entryOf(reader, place)
 }
 
 /** @throws {CliError} `config_invalid` */
@@ -137,7 +156,8 @@ function readInstances(
       reader.problem(place, `is no name of an instance; expected ${INSTANCE_NAME_RULE}`)
       continue
     }
-    const definition = mergeFields(name, app, own, project.directory)
+    const entry = problems.count === before ? entryOf(reader, place) : {}
+    const definition = mergeFields(name, app, own, project.directory, entry)
     if (definition === undefined) {
       if (!('command' in { ...app, ...own }))
         reader.problem(place, 'has no command; expected one here or under app')

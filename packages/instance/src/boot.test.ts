@@ -24,6 +24,7 @@ import {
   temporaryDirectory,
 } from './fixtures/laboratory.ts'
 import type { Generation } from './generation.ts'
+import { SettingsHistory } from './settings-history.ts'
 
 /** Hands out one port after the other of those that it is given. */
 class GivenPorts extends Ports {
@@ -48,6 +49,7 @@ async function bootOnce(
     environment: { PATH: process.env['PATH'], HOME: '/home/op', SECRET_OF_THE_SUPERVISOR: 'planted' },
     ports,
     logs: logKeeper(stateDirectory),
+    history: new SettingsHistory(stateDirectory, () => {}),
     hurry: new AbortController().signal,
   }
   onTestFinished(async () => {

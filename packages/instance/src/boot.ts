@@ -14,6 +14,7 @@ import type { Output } from './output.ts'
 import { untilReady } from './probe.ts'
 import type { Exit } from './running-process.ts'
 import { readSecrets } from './secrets.ts'
+import type { SettingsHistory } from './settings-history.ts'
 import { addressKind, type LaunchPlan, launchPlan, SettingsError } from './settings.ts'
 import { Tenancy } from './tenancy.ts'
 
@@ -27,6 +28,7 @@ export interface Habitat {
   environment: Readonly<NodeJS.ProcessEnv>
   ports: Ports
   logs: LogKeeper
+  history: SettingsHistory
   /** When aborted, nothing is waited for any more. */
   hurry: AbortSignal
 }
@@ -66,12 +68,17 @@ export interface BootOrder {
 export async function boot(habitat: Habitat, order: BootOrder): Promise<Generation> {
   for (let attempt = 1; ; attempt++) {
     order.signal.throwIfAborted()
-    const { generation, output, listensAt } = await launch(habitat, order).catch(asBootError)
+    const { generation, output, listensAt, secrets } = await launch(habitat, order).catch(asBootError)
     order.launched(generation)
-    const obstacle = await prove(generation, listensAt, order)
+    let obstacle = await prove(generation, listensAt, order)
     if (obstacle === undefined) {
-      generation.markReady()
-      return generation
+      // Before it can be taken over by another supervisor, which knows nothing of its secrets.
+      await habitat.history.note(order.definition, secrets)
+      if (!generation.exit) {
+        generation.markReady()
+        return generation
+      }
+      obstacle = await afterExit(generation, generation.exit)
     }
     await generation.end()
     if (order.signal.aborted || (obstacle.portTaken && attempt < PORT_ATTEMPTS)) continue
@@ -85,6 +92,8 @@ interface Launched {
   output: Output
   /** Where it was told to listen; its socket may be reached under another name. */
   listensAt: Address
+  /** The text of each secret among its settings. */
+  secrets: Readonly<Record<string, string>>
 }
 
 async function launch(habitat: Habitat, { definition, number, signal }: BootOrder): Promise<Launched> {
@@ -129,7 +138,7 @@ async function launch(habitat: Habitat, { definition, number, signal }: BootOrde
     await generation.end()
     throw error
   }
-  return { generation, output, listensAt }
+  return { generation, output, listensAt, secrets }
 }
 
 async function start(

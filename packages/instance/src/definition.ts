@@ -32,7 +32,11 @@ export interface InstanceDefinition {
   nice: number
   /** The bits that the modes of its new files don't get; null: as mux has it. */
   umask: number | null
+  entry: InstanceEntry
 }
+
+/** What mux.yaml says of this instance itself, as JSON: of no use here, but kept to go back to when it has served. */
+export type InstanceEntry = Readonly<Record<string, unknown>>
 
 export interface SecretFile {
   /** Absolute path of a file, mode 0600, whose text (less one newline at its end) is the value. */

@@ -8,6 +8,7 @@ import { define, lives, logKeeper, temporaryDirectory } from './fixtures/laborat
 import type { Generation } from './generation.ts'
 import { endTree } from './end-tree.ts'
 import { isAlive } from './process-tree.ts'
+import { SettingsHistory } from './settings-history.ts'
 
 const hurry = new AbortController().signal
 
@@ -18,6 +19,7 @@ async function generationOf(program: string, changes: Parameters<typeof define>[
     environment: { PATH: process.env['PATH'] },
     ports: new Ports(),
     logs: logKeeper(stateDirectory),
+    history: new SettingsHistory(stateDirectory, () => {}),
     hurry,
   }
   const generation = await boot(habitat, {

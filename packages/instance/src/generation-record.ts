@@ -63,6 +63,7 @@ const settings: v.GenericSchema<unknown, Omit<InstanceDefinition, 'name'>> = v.o
   group: v.optional(v.nullable(v.string()), null),
   nice: v.optional(v.number(), 0),
   umask: v.optional(v.nullable(v.number()), null),
+  entry: v.optional(v.record(v.string(), v.unknown()), {}),
 })
 
 const takeover = v.object({

@@ -18,6 +18,7 @@ import type { ClaimOptions, Lease } from './lease.ts'
 import { endLeftover, findLeftovers, type Leftovers } from './leftovers.ts'
 import type { LogEvent } from './log-event.ts'
 import { LogKeeper } from './log-keeper.ts'
+import { SettingsHistory } from './settings-history.ts'
 import { Slots } from './slots.ts'
 import { busy } from './waiting-room.ts'
 
@@ -98,6 +99,7 @@ class Host implements Supervisor {
         environment,
         ports: new Ports(),
         logs: new LogKeeper(stateDirectory, log),
+        history: new SettingsHistory(stateDirectory, log),
         hurry: this.#hurry.signal,
       },
       slots: this.#slots,

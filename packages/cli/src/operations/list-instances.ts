@@ -38,7 +38,7 @@ export interface ShownSetting {
 }
 
 export interface ShownInstance
-  extends Omit<ListedInstance, 'ownSettings'>, Omit<InstanceDefinition, 'settings' | 'name'> {
+  extends Omit<ListedInstance, 'ownSettings'>, Omit<InstanceDefinition, 'settings' | 'name' | 'entry'> {
   message: string | null
   settings: ShownSetting[]
   data: string
@@ -55,8 +55,9 @@ export async function showInstance(
   const definition = config.instances.find((instance) => instance.name === name)
   if (definition === undefined) throw noInstance(config, name, `Add it: mux instance add ${name}`)
   const record = await registry.read('instance', name)
+  const { entry: _, ...fields } = definition
   return {
-    ...definition,
+    ...fields,
     settings: shownSettings(config, definition),
     users: (await byInstance(registry, 'user')).get(name) ?? [],
     routes: (await byInstance(registry, 'route')).get(name) ?? [],
