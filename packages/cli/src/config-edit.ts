@@ -1,9 +1,10 @@
 import type { InstanceName } from '@mux/contract'
+import type { InstanceDefinition, InstanceEntry } from '@mux/instance'
 import { replaceFile } from '@mux/instance/atomic-file'
 import { CliError } from './errors.ts'
-import { parseConfig, type ProjectConfig, readConfigText } from './mux-yaml.ts'
+import { entryInText, parseConfig, type ProjectConfig, readConfigText } from './mux-yaml.ts'
 import type { Project } from './project.ts'
-import { removeFromYaml, setInYaml, type YamlValue } from './yaml-splice.ts'
+import { removeFromYaml, reshapeYaml, setInYaml, type YamlValue } from './yaml-splice.ts'
 
 /** A setting as mux.yaml has it. */
 export type SettingValue = string | { secret: string }
@@ -28,16 +29,37 @@ export async function changeConfig(
   const text = await readConfigText(project)
   const before = parseConfig(text, project)
   const changed = edit(text, before)
-  const after = changed === text ? before : checked(changed, project)
+  const after = changed === text ? before : checked(changed, text, project)
+  return { before, after, undo: await replaceText(project, text, changed) }
+}
+
+/**
+ * Has one instance say something else of itself, in a mux.yaml that may be unusable for what it says now. The caller holds
+ * the project's lock.
+ * @param edit is given undefined when there is no such instance, and throws then
+ * @throws {CliError} `config_invalid`
+ */
+export async function changeEntry(
+  project: Project,
+  name: InstanceName,
+  edit: (present: InstanceEntry | undefined) => Promise<InstanceEntry>,
+): Promise<Pick<ConfigChange, 'undo'> & { definition: InstanceDefinition }> {
+  const text = await readConfigText(project)
+  const present = entryInText(text, name, project)
+  const wanted = (await edit(present)) as Readonly<Record<string, YamlValue>>
+  const changed = reshapeYaml(text, ['instances', name], present ?? {}, wanted)
+  const after = checked(changed, text, project)
+  const definition = after.instances.find((instance) => instance.name === name)!
+  return { definition, undo: await replaceText(project, text, changed) }
+}
+
+/** @returns what {@link ConfigChange.undo} is */
+async function replaceText(project: Project, text: string, changed: string): Promise<() => Promise<boolean>> {
   if (changed !== text) await replaceFile(project.configFile, changed, { unlessPresent: 0o644 })
-  return {
-    before,
-    after,
-    undo: async () => {
-      if ((await readConfigText(project)) !== changed) return false
-      await replaceFile(project.configFile, text, { unlessPresent: 0o644 })
-      return true
-    },
+  return async () => {
+    if ((await readConfigText(project)) !== changed) return false
+    await replaceFile(project.configFile, text, { unlessPresent: 0o644 })
+    return true
   }
 }
 
@@ -77,11 +99,13 @@ export function withoutSettings(
   return keys.reduce((result, key) => removeFromYaml(result, [...path, key]), text)
 }
 
-function checked(text: string, project: Project): ProjectConfig {
+function checked(text: string, before: string, project: Project): ProjectConfig {
   try {
     return parseConfig(text, project)
   } catch (error) {
     if (!(error instanceof CliError)) throw error
+    // What was wrong already is told as that.
+    parseConfig(before, project)
     throw new CliError('setting_invalid', 'With this change, mux.yaml could not be used. It is as it was.', {
       details: error.details,
       cause: error,

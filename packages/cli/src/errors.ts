@@ -41,6 +41,7 @@ export const CLI_ERRORS = {
   locked: EXIT.conflict,
   service_exists: EXIT.conflict,
   service_enabled: EXIT.conflict,
+  nothing_to_restore: EXIT.conflict,
 
   not_running: EXIT.unreachable,
   supervisor_unresponsive: EXIT.unreachable,
@@ -120,6 +121,8 @@ const CONTROL_CODES: Record<ControlErrorCode, CliErrorCode> = {
   internal: 'internal',
 }
 
+const HISTORY_HINT = 'Move it away: it is written anew when the instance is ready next.'
+
 const REGISTRY_HINTS = {
   registry_unavailable:
     'Look at .mux/registry.sqlite: mux must be able to read and write it and its directory.',
@@ -154,6 +157,9 @@ export function toCliError(thrown: unknown): CliError {
       hint: 'Write it anew: mux user, mux instance or mux route.',
       cause: error,
     })
+  // By its name: importing the class would load its decoder for every command.
+  if (error instanceof Error && error.name === 'HistoryError')
+    return new CliError('record_invalid', error.message, { hint: HISTORY_HINT, cause: error })
   if (isRegistryError(error))
     return new CliError(error.code, error.message, { hint: REGISTRY_HINTS[error.code], cause: error })
   if (error instanceof Error && error.name === 'ExitPromptError')

@@ -13,6 +13,11 @@ export function secretName(instance: InstanceName, setting: string): string {
   return `${instance}.${setting}`
 }
 
+/** The text of a secret, less one line break at its end; undefined when there is none. */
+export async function readSecret(project: Project, name: string): Promise<string | undefined> {
+  return (await fileText(join(project.state.secrets, name)))?.replace(/\r?\n$/, '')
+}
+
 /** Writes a secret; returns what takes the writing back. */
 export async function writeSecret(
   project: Project,
@@ -22,10 +27,7 @@ export async function writeSecret(
   if (value === '' || value.includes('\0'))
     throw new CliError('setting_invalid', 'A secret cannot be empty or have a NUL in it.')
   const file = join(project.state.secrets, name)
-  const before = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined
-    throw error
-  })
+  const before = await fileText(file)
   // One line break at the end is not part of a secret, so one is written: the file then reads well in an editor.
   await replaceFile(file, `${value}\n`, 0o600)
   return async () => (before === undefined ? rm(file, { force: true }) : replaceFile(file, before, 0o600))
@@ -33,4 +35,11 @@ export async function writeSecret(
 
 export async function removeSecret(project: Project, name: string): Promise<void> {
   await rm(join(project.state.secrets, name), { force: true })
+}
+
+async function fileText(file: string): Promise<string | undefined> {
+  return readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
 }

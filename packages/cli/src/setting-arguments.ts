@@ -8,7 +8,14 @@ export const secretFlag = Flags.string({
     'setting whose value is a secret: asked for, or read from standard input, and kept in .mux/secrets',
   helpValue: 'NAME',
   multiple: true,
+  // Or a SETTING=VALUE behind it would be taken for another name.
+  multipleNonGreedy: true,
   default: [],
+})
+
+export const keepFlag = Flags.boolean({
+  description: 'leave the change in mux.yaml, also where the instance cannot start with it',
+  default: false,
 })
 
 /** Settings given as `NAME=VALUE`; the value may be empty and may have further `=` in it. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { removeFromYaml, setInYaml } from './yaml-splice.ts'
+import { removeFromYaml, reshapeYaml, setInYaml } from './yaml-splice.ts'
 
 const FILE = `# Ours.
 app:
@@ -139,5 +139,56 @@ describe('a pair removed from YAML takes its own lines only', () => {
 
   it('and leaves {} where nothing is left', () => {
     expect(removeFromYaml('a: 1\ninstances:\n  b: {}\n', ['instances', 'b'])).toBe('a: 1\ninstances: {}\n')
+  })
+})
+
+describe('a map that is to say something else', () => {
+  const present = { settings: { DATABASE: 'brian.sqlite3' }, idle: '5m' }
+
+  it('has its lines changed where it does, and no others', () => {
+    const wanted = {
+      settings: { DATABASE: 'x', K: { secret: 'two.K' } },
+      limits: { queue: 5 },
+      idle: '5m',
+      command: ['sh', '-c', 'a, b'],
+      sandbox: true,
+    }
+    expect(reshapeYaml(FILE, ['instances', 'two'], present, wanted)).toBe(
+      FILE.replace('DATABASE: brian.sqlite3', 'DATABASE: x')
+        .replace('# his\n', '# his\n      K: { secret: two.K }\n')
+        .replace(
+          '    idle: 5m\n',
+          '    idle: 5m\n    limits:\n      queue: 5\n    command: [sh, -c, "a, b"]\n    sandbox: true\n',
+        ),
+    )
+  })
+
+  it('loses what it does not say any more', () => {
+    expect(reshapeYaml(FILE, ['instances', 'two'], present, { idle: '5m' })).toBe(
+      FILE.replace(/ {4}settings:\n {6}DATABASE.*\n/, ''),
+    )
+    expect(parse(reshapeYaml(FILE, ['instances', 'two'], present, {}))).toMatchObject({
+      instances: { two: {} },
+    })
+  })
+
+  it.each([
+    ['a secret by another', 'K: { secret: a.K }', { K: { secret: 'b' } }],
+    ['a text by a secret', 'K: x', { K: { secret: 'b' } }],
+    ['a list in many lines', 'K:\n    - a\n    - b', { K: ['a', 'c'] }],
+  ])('has %s', (_, line, wanted) => {
+    const text = `# top\nm:\n  ${line}\nz: 1\n`
+    const { m } = parse(text) as { m: object }
+    const changed = reshapeYaml(text, ['m'], { ...m }, wanted)
+    expect(parse(changed)).toEqual({ m: wanted, z: 1 })
+    expect(changed).toContain('# top')
+  })
+
+  it('as nothing, an empty one or one in many lines gets what it is to say', () => {
+    for (const text of ['m:\nz: 1\n', 'm: {}\nz: 1\n', 'm: # why\n  # nothing\nz: 1\n'])
+      expect(parse(reshapeYaml(text, ['m'], {}, { settings: { A: '1' } }))).toEqual({
+        m: { settings: { A: '1' } },
+        z: 1,
+      })
   })
 })

@@ -12,8 +12,11 @@ import {
   YAMLMap,
 } from 'yaml'
 
-/** A value to write: a text, or a map of such; never a number, so that nothing changes its kind on the way. */
-export type YamlValue = string | { [key: string]: YamlValue }
+/** A value to write. What is to be a text whatever it looks like is given as one, so that nothing changes its kind on the way. */
+export type YamlValue = string | number | boolean | readonly YamlValue[] | YamlMap
+interface YamlMap {
+  readonly [key: string]: YamlValue
+}
 
 /**
  * Sets the value under a path of keys, making the maps on the way. Every line that does not have to change stays as it is,
@@ -27,6 +30,27 @@ export function setInYaml(text: string, path: readonly string[], value: YamlValu
   makeWay(document, path)
   document.setIn(path, document.createNode(value))
   return verified(spliced, document)
+}
+
+/**
+ * Has the map under a path of keys say what `wanted` says. What it says already stays as it is, with its comments.
+ * @param present what it says now
+ */
+export function reshapeYaml(
+  text: string,
+  path: readonly string[],
+  present: Readonly<Record<string, unknown>>,
+  wanted: YamlMap,
+): string {
+  const set = Object.entries(wanted).reduce((result, [key, value]) => {
+    const found = present[key]
+    if (isDeepStrictEqual(found, value)) return result
+    return isPlainMap(found) && isPlainMap(value) && !('secret' in value) && !('secret' in found)
+      ? reshapeYaml(result, [...path, key], found, value)
+      : setInYaml(result, [...path, key], value)
+  }, text)
+  const gone = Object.keys(present).filter((key) => !(key in wanted))
+  return gone.reduce((result, key) => removeFromYaml(result, [...path, key]), set)
 }
 
 /** Removes the pair under a path of keys; a map that has nothing left becomes `{}`. */
@@ -151,7 +175,8 @@ function nest(path: readonly string[], value: YamlValue): YamlValue {
 
 /** In the style of `{ a: b }`, which may stand anywhere on one line. */
 function inFlow(value: YamlValue): string {
-  if (typeof value !== 'string') {
+  if (Array.isArray(value)) return `[${(value as readonly YamlValue[]).map(inFlow).join(', ')}]`
+  if (isPlainMap(value)) {
     const pairs = Object.entries(value).map(([key, inner]) => `${inFlow(key)}: ${inFlow(inner)}`)
     return pairs.length === 0 ? '{}' : `{ ${pairs.join(', ')} }`
   }
@@ -160,14 +185,18 @@ function inFlow(value: YamlValue): string {
 }
 
 /** One pair a line from the given column on; what is innermost and secret stands in one line. */
-function inBlock(value: { [key: string]: YamlValue }, column: number, eol: string): string {
+function inBlock(value: YamlMap, column: number, eol: string): string {
   return Object.entries(value)
     .map(([key, inner]) => {
       const head = `${' '.repeat(column)}${inFlow(key)}:`
-      const asBlock = typeof inner !== 'string' && Object.keys(inner).length > 0 && !('secret' in inner)
+      const asBlock = isPlainMap(inner) && Object.keys(inner).length > 0 && !('secret' in inner)
       return asBlock ? `${head}${eol}${inBlock(inner, column + STEP, eol)}` : `${head} ${inFlow(inner)}`
     })
     .join(eol)
+}
+
+function isPlainMap(value: unknown): value is YamlMap {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function keyOf(pair: Pair): unknown {

@@ -1,21 +1,14 @@
-import { ControlError, type InstanceName, type RestartReport } from '@mux/contract'
+import type { InstanceName, RestartReport } from '@mux/contract'
 import type { InstanceDefinition } from '@mux/instance'
-import {
-  changeConfig,
-  type ConfigChange,
-  type SettingValue,
-  withoutSettings,
-  withSettings,
-} from '../config-edit.ts'
-import { sendOrder } from '../control-client.ts'
+import { changeConfig, type SettingValue, withoutSettings, withSettings } from '../config-edit.ts'
 import { CliError } from '../errors.ts'
 import { withProjectLock } from '../project-lock.ts'
 import type { ProjectConfig } from '../mux-yaml.ts'
 import type { Project } from '../project.ts'
-import { hostStatus, reloadHost } from '../running-host.ts'
+import { reloadHost } from '../running-host.ts'
 import { removeSecret, secretName, writeSecret } from '../secrets.ts'
 import { noInstance } from './choose-instance.ts'
-import { instanceOrderLimit } from './order-limits.ts'
+import { isRunning, type SavedSettings, takeSettings } from './take-settings.ts'
 
 /** What an instance is to have of its own from now on. */
 export interface SettingsOrder {
@@ -26,6 +19,8 @@ export interface SettingsOrder {
   unset: readonly string[]
   /** Has a running instance take the settings at once, and puts the old ones back where it cannot start with them. */
   restart: boolean
+  /** Leaves the new ones in mux.yaml where it cannot. */
+  keep: boolean
 }
 
 export interface SettingsResult {
@@ -43,7 +38,7 @@ export interface SettingsResult {
 /**
  * Changes the settings that an instance has of its own: durable first, then live.
  * @throws {CliError} `instance_not_found`, `setting_not_found`, `setting_invalid`; `instance_failed` after the old settings
- *   have been put back
+ *   have been put back, or with the new ones kept
  */
 export async function changeSettings(project: Project, order: SettingsOrder): Promise<SettingsResult> {
   const { instance } = order
@@ -59,15 +54,14 @@ export async function changeSettings(project: Project, order: SettingsOrder): Pr
     restartNeeded: false,
   }
   if (!change.changed) return result
-  const restarted = runs && order.restart ? await restartOrPutBack(project, change) : null
+  const restarted = runs && order.restart ? await takeSettings(project, change, order.keep) : null
   if (restarted === null) await reloadHost(project)
   for (const secret of change.obsolete) await removeSecret(project, secret)
   return { ...result, restarted, restartNeeded: runs && restarted === null }
 }
 
-interface SavedChange extends Pick<ConfigChange, 'undo'> {
+interface SavedChange extends SavedSettings {
   changed: boolean
-  definition: InstanceDefinition
   /** Secrets that no setting names any more. */
   obsolete: readonly string[]
 }
@@ -99,8 +93,9 @@ async function save(project: Project, order: SettingsOrder): Promise<SavedChange
         (secret) => !ownSecrets(definition).includes(secret),
       ),
       undo: async () => {
+        if (!(await undo())) return false
         for (const undoSecret of undoSecrets) await undoSecret()
-        return undo()
+        return true
       },
     }
   } catch (error) {
@@ -141,39 +136,4 @@ function ownSecrets({ name, settings }: InstanceDefinition): string[] {
 function isSame(found: InstanceDefinition['settings'][string] | undefined, wanted: SettingValue): boolean {
   if (found === undefined || typeof found === 'string' || typeof wanted === 'string') return found === wanted
   return found.secretFile.endsWith(`/${wanted.secret}`)
-}
-
-async function isRunning(project: Project, instance: InstanceName): Promise<boolean> {
-  const found = (await hostStatus(project))?.instances.find(({ name }) => name === instance)
-  return found !== undefined && found.state !== 'stopped' && found.state !== 'disabled'
-}
-
-async function restartOrPutBack(project: Project, { definition, undo }: SavedChange): Promise<RestartReport> {
-  const limit = instanceOrderLimit(definition)
-  const { name } = definition
-  try {
-    return await sendOrder(project.state.controlSocket, { op: 'restart', instance: name }, limit)
-  } catch (error) {
-    if (!(error instanceof ControlError)) throw error
-    const restored = await withProjectLock(project, undo)
-    if (!restored)
-      throw new CliError(
-        'instance_failed',
-        `${name} does not run with these settings, and mux.yaml was changed by somebody else meanwhile: they stay.`,
-        { hint: `Set them right: mux instance set ${name} NAME=VALUE`, details: error.log, cause: error },
-      )
-    // Where nothing served any more (restart: replace), it comes back as it was.
-    await sendOrder(project.state.controlSocket, { op: 'start', instance: name }, limit).catch(
-      () => undefined,
-    )
-    throw new CliError(
-      'instance_failed',
-      `${name} does not run with these settings: the old ones are back.`,
-      {
-        hint: error.message,
-        details: error.log,
-        cause: error,
-      },
-    )
-  }
 }

@@ -1,5 +1,6 @@
 import { type InstanceName, type InstanceRecord, LOCAL_HOST, LOCAL_ORIGIN } from '@mux/contract'
 import type { RegistryStore } from '@mux/edge'
+import { removeHistory } from '@mux/instance/settings-history'
 import { changeConfig, type SettingValue, withInstance } from '../config-edit.ts'
 import type { ProjectConfig } from '../mux-yaml.ts'
 import type { Project } from '../project.ts'
@@ -23,6 +24,8 @@ export async function defineInstance(
   settings: Record<string, SettingValue>,
 ): Promise<DefinedInstance> {
   const change = await changeConfig(project, (text) => withInstance(text, name, settings))
+  // Of one of that name which somebody took out of mux.yaml by hand.
+  await removeHistory(project.state.directory, name)
   let recorded = false
   const undo = async () => {
     await change.undo()

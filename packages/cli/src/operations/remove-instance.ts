@@ -4,6 +4,7 @@ import { type InstanceName, RecordError } from '@mux/contract'
 import type { RegistryStore } from '@mux/edge'
 import type { InstanceDefinition } from '@mux/instance'
 import { logFiles } from '@mux/instance/logs'
+import { removeHistory } from '@mux/instance/settings-history'
 import { changeConfig, withoutInstance } from '../config-edit.ts'
 import { CliError } from '../errors.ts'
 import { forgetUser } from '../last-user.ts'
@@ -110,6 +111,7 @@ export async function endDefined(
 ): Promise<RemovedInstance & { data: string }> {
   const { name } = definition
   const supervisor = await endInstance(project, name, instanceOrderLimit(definition))
+  await removeHistory(project.state.directory, name)
   return { instance: name, data: join(project.state.data, name), supervisor }
 }
 
