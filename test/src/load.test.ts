@@ -200,15 +200,16 @@ it('instances that are killed under load cost the users of another nothing', asy
 
 it('an instance that is killed under load costs its own users what was under way with it, and has nothing done twice', async () => {
   const kills = 3
+  const killed: number[] = []
   const tally = await under({ ...OVERLAP, ...OTHER }, { keepAlive: true, requests: 3_000 }, async (load) => {
-    for (let n = 1; n <= kills; n++) {
-      const { generation } = await until('it to serve', async () => {
-        const { instances } = await order('status')
-        const found = instances.find(({ name }: { name: string }) => name === 'django1')
-        return ['ready', 'degraded'].includes(found.state) ? found : undefined
+    while (killed.length < kills) {
+      const pid = await until('another process', async () => {
+        const found = (await processesOf(project)).find(({ instance }) => instance === 'django1')?.pid
+        return found === undefined || killed.includes(found) ? undefined : found
       })
-      await load.reached(n * 700)
-      process.kill(generation.pid, 'SIGKILL')
+      await load.reached((killed.length + 1) * 700)
+      process.kill(pid, 'SIGKILL')
+      killed.push(pid)
     }
   })
   printTally('killed themselves', tally, { kills })
