@@ -42,6 +42,7 @@ app:
   stop_signal: SIGTERM
 pool:
   max: 8
+  parallel_boots: 3
   name: django{n}
 edge:
   listen: 127.0.0.1:8080
@@ -68,7 +69,7 @@ const DEFAULT_LIMITS = {
 describe('a mux.yaml', () => {
   it('gives every instance what app says, and its own over it', () => {
     const config = parseConfig(DESIGN, project)
-    expect(config.pool).toEqual({ max: 8, name: 'django{n}' })
+    expect(config.pool).toEqual({ max: 8, parallelBoots: 3, name: 'django{n}' })
     expect(config.edge).toEqual({
       listen: { host: '127.0.0.1', port: 8080 },
       identityHeader: 'X-Remote-User',
@@ -256,6 +257,7 @@ describe('what is wrong in a mux.yaml', () => {
     C: "{sokcet}"
 pool:
   max: 0
+  parallel_boots: none
   name: django
 edge:
   listen: 8080
@@ -284,13 +286,14 @@ server: {}`),
       'line 14: app.settings.MUX_USER cannot be set: names that begin with MUX_ are set by mux',
       'line 15: app.settings.C has a problem: {sokcet} is not a placeholder: known are {instance}, {port}, {socket}, {data}, {n}; write {{sokcet}} for the literal text',
       'line 17: pool.max is "0"; expected a whole number from 1 to 10000',
-      'line 18: pool.name is "django"; expected a name with {n} at its end, such as django{n}',
-      'line 20: edge.listen is "8080"; expected an address and a port such as 127.0.0.1:8080 or [::1]:8080',
-      'line 21: edge.identity_header is "Mux-User"; expected the name of a header such as X-Remote-User, that HTTP and mux do not use otherwise',
-      'line 23: instances.Django1 is no name of an instance; expected 1 to 63 of a-z 0-9 -, starting with a letter and not ending with a dash',
-      'line 24: instances.two is "5"; expected a map',
-      'line 24: instances.two has no command; expected one here or under app',
-      'line 25: "server" is no key at the top; expected one of app, pool, edge, instances',
+      'line 18: pool.parallel_boots is "none"; expected a whole number from 1 to 1000',
+      'line 19: pool.name is "django"; expected a name with {n} at its end, such as django{n}',
+      'line 21: edge.listen is "8080"; expected an address and a port such as 127.0.0.1:8080 or [::1]:8080',
+      'line 22: edge.identity_header is "Mux-User"; expected the name of a header such as X-Remote-User, that HTTP and mux do not use otherwise',
+      'line 24: instances.Django1 is no name of an instance; expected 1 to 63 of a-z 0-9 -, starting with a letter and not ending with a dash',
+      'line 25: instances.two is "5"; expected a map',
+      'line 25: instances.two has no command; expected one here or under app',
+      'line 26: "server" is no key at the top; expected one of app, pool, edge, instances',
     ])
   })
 

@@ -1,4 +1,5 @@
 import { readFile, stat } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { INSTANCE_NAME_RULE, type InstanceName, parseInstanceName } from '@mux/contract'
 import type { InstanceDefinition, InstanceEntry } from '@mux/instance'
 import { addressKind, launchPlan, SettingsError } from '@mux/instance/settings'
@@ -24,6 +25,8 @@ export interface ProjectConfig {
   pool: {
     /** How many instances run at once on this host. */
     max: number
+    /** How many of them boot at once. */
+    parallelBoots: number
     /** Template with `{n}` at its end, by which new instances are named. */
     name: string
   }
@@ -37,7 +40,13 @@ export interface ProjectConfig {
   ownSettings: ReadonlyMap<InstanceName, readonly string[]>
 }
 
-const DEFAULT_POOL = { max: 8, name: 'instance{n}' }
+/** Two, so that one that hangs while it boots doesn't keep all others from it. */
+const LEAST_DEFAULT_BOOTS = 2
+const DEFAULT_POOL = {
+  max: 8,
+  parallelBoots: Math.max(LEAST_DEFAULT_BOOTS, availableParallelism()),
+  name: 'instance{n}',
+}
 const DEFAULT_EDGE = { listen: { host: '127.0.0.1', port: 8080 }, identityHeader: 'X-Remote-User' }
 
 /** @throws {CliError} `config_invalid` with every problem of the file, each with its line */
@@ -114,11 +123,12 @@ function readTop(
   problems: ConfigProblems,
 ): ProjectConfig {
   const top = reader.keys(whole, ['app', 'pool', 'edge', 'instances'])
-  const pool = top.pool && reader.keys(top.pool, ['max', 'name'])
+  const pool = top.pool && reader.keys(top.pool, ['max', 'parallel_boots', 'name'])
   const edge = top.edge && reader.keys(top.edge, ['listen', 'identity_header'])
   return {
     pool: {
       max: reader.integer(pool?.max, 1, 10_000) ?? DEFAULT_POOL.max,
+      parallelBoots: reader.integer(pool?.parallel_boots, 1, 1000) ?? DEFAULT_POOL.parallelBoots,
       name: reader.parsed(pool?.name, POOL_NAME_RULE, parsePoolName) ?? DEFAULT_POOL.name,
     },
     edge: {

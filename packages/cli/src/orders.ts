@@ -74,8 +74,9 @@ async function readAndDefine(options: OrdersOptions): Promise<ReloadReport> {
   const config = await readOrRefuse(options.project)
   await bringInStep(options, config)
   const { pool, edge } = options.started
-  if (config.pool.max !== pool.max || !isDeepStrictEqual(config.edge, edge))
-    options.log({ event: 'waits_for_mux_up', changed: 'pool.max or edge', until: 'mux is started again' })
+  // The name of new instances is read by whoever makes one.
+  if (!isDeepStrictEqual([{ ...config.pool, name: pool.name }, config.edge], [pool, edge]))
+    options.log({ event: 'waits_for_mux_up', changed: 'pool or edge', until: 'mux is started again' })
   return options.supervisor.define(config.instances)
 }
 

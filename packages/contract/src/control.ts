@@ -77,7 +77,7 @@ const instanceStatus = v.object({
   lastExit: v.nullable(exit),
   /** When the next start is tried after a crash; null when none is planned. */
   nextTry: v.nullable(v.string()),
-  /** Why it is failed, disabled or degraded, in one sentence; null otherwise. */
+  /** Why it is failed, disabled or degraded, or starting and not started yet, in one sentence; null otherwise. */
   reason: v.nullable(v.string()),
   /** When its last request began or ended; null before the first. Those that `idle_ignore` names are none. */
   lastActivity: v.nullable(v.string()),
@@ -94,7 +94,14 @@ const hostStatus = v.object({
   version: v.string(),
   /** What it listens on, for people. */
   url: v.nullable(v.string()),
-  pool: v.object({ max: v.number(), running: v.number() }),
+  pool: v.object({
+    max: v.number(),
+    running: v.number(),
+    /** Boots under way, of at most so many at once, and those that wait for their turn. */
+    parallelBoots: v.optional(v.number(), 0),
+    booting: v.optional(v.number(), 0),
+    waiting: v.optional(v.number(), 0),
+  }),
   instances: v.array(instanceStatus),
 })
 

@@ -9,6 +9,7 @@ import {
 import { addressText } from './addresses.ts'
 import { adopt } from './adoption.ts'
 import type { Habitat } from './boot.ts'
+import type { BootQueue } from './boot-queue.ts'
 import type { InstanceDefinition } from './definition.ts'
 import type { Generation } from './generation.ts'
 import type { ClaimOptions, Lease } from './lease.ts'
@@ -24,9 +25,12 @@ import { busy, WaitingRoom } from './waiting-room.ts'
 /** Milliseconds that what can't be taken over has to end by itself, while its instance can't serve. */
 const PATIENCE = 2_500
 
+const AWAITS_TURN = 'It waits until others have started: as many as pool.parallel_boots are starting.'
+
 export interface InstanceContext {
   habitat: Habitat
   slots: Slots
+  boots: BootQueue
   closed: (name: InstanceName) => { message: string | null } | undefined
   log: (event: LogEvent) => void
 }
@@ -57,18 +61,20 @@ export class Instance implements SlotHolder {
   #crashes = 0
 
   constructor(definition: InstanceDefinition, context: InstanceContext) {
-    const { habitat, slots } = context
+    const { boots, habitat, slots } = context
     this.name = definition.name
     this.#definition = definition
     this.#context = context
     this.#succession = new Succession({
       habitat,
+      boots,
       event: (event, fields) => this.#event(event, fields),
       slot: { take: (evict, signal) => this.#takeSlot(evict, signal), release: () => slots.release(this) },
       room: {
         admit: (generation) => this.#room.admit((options) => generation.lease(this.#activityOf(options))),
         refuse: (reason) => this.#room.refuse(reason),
       },
+      isAwaited: () => this.#room.size > 0,
       retry: () => {
         this.#crashes++
         this.bootEagerly()
@@ -93,6 +99,7 @@ export class Instance implements SlotHolder {
     if (activity === null && !isComing) throw new Problem('instance_idle')
     const place = this.#room.enter(options, this.#definition.limits)
     this.#wake()
+    if (lineage.awaitsTurn) this.#context.boots.review()
     return place
   }
 
@@ -210,7 +217,9 @@ export class Instance implements SlotHolder {
       crashes: this.#crashes,
       lastExit: lastExit ? { ...lastExit, at: lastExit.at.toISOString() } : null,
       nextTry: wallClock(nextTry),
-      reason: isDisabled ? (closed.message ?? 'It is stopped by the operator.') : (reason ?? leftBehind),
+      reason: isDisabled
+        ? (closed.message ?? 'It is stopped by the operator.')
+        : (reason ?? leftBehind ?? (phase === 'starting' && lineage.awaitsTurn ? AWAITS_TURN : null)),
       lastActivity: wallClock(lastUse?.at ?? null),
       lastActivityBy: lastUse?.by ?? null,
       idleStop: wallClock(this.#idleStop()),

@@ -1,4 +1,5 @@
 import { boot, type Habitat } from './boot.ts'
+import type { BootQueue, Turn } from './boot-queue.ts'
 import type { InstanceDefinition } from './definition.ts'
 import type { Generation, Use } from './generation.ts'
 import type { LogEvent } from './log-event.ts'
@@ -6,6 +7,7 @@ import type { Exit } from './running-process.ts'
 
 export interface LineageOptions {
   habitat: Habitat
+  boots: BootQueue
   event: (event: string, fields: Omit<LogEvent, 'event' | 'instance'>) => void
   /** The generation that served ended by itself; it serves no more, and its remains are being ended. */
   crashed: (generation: Generation, exit: Exit) => void
@@ -22,6 +24,7 @@ export class Lineage {
   #lastExit: Exit | undefined
   #lastUse: Use | null = null
   #survivors: readonly number[] = []
+  #awaitsTurn = false
 
   constructor(options: LineageOptions) {
     this.#options = options
@@ -30,6 +33,11 @@ export class Lineage {
   /** The one that serves. */
   get current(): Generation | undefined {
     return this.#current
+  }
+
+  /** True while its next boot waits until fewer others are under way. */
+  get awaitsTurn(): boolean {
+    return this.#awaitsTurn
   }
 
   /** The one to tell an operator about: that serves, else that is coming, else that is leaving. */
@@ -73,8 +81,20 @@ export class Lineage {
    * settings let nothing run beside.
    * @throws as `boot` does
    */
-  async boot(definition: InstanceDefinition, signal: AbortSignal): Promise<Generation> {
+  async boot(definition: InstanceDefinition, turn: Turn): Promise<Generation> {
     await this.#remains
+    this.#awaitsTurn = true
+    try {
+      return await this.#options.boots.run(turn, () => {
+        this.#awaitsTurn = false
+        return this.#boot(definition, turn.signal)
+      })
+    } finally {
+      this.#awaitsTurn = false
+    }
+  }
+
+  async #boot(definition: InstanceDefinition, signal: AbortSignal): Promise<Generation> {
     const { habitat, event } = this.#options
     const began = performance.now()
     const number = ++this.#number

@@ -14,7 +14,7 @@ describe('with as many instances running as may', () => {
     await ask('c')
     expect(lives(longest.pid)).toBe(false)
     expect(['a', 'b', 'c'].map((name) => status(name).state)).toEqual(['stopped', 'ready', 'ready'])
-    expect(supervisor.status().pool).toEqual({ max: 2, running: 2 })
+    expect(supervisor.status().pool).toMatchObject({ max: 2, running: 2 })
     await ask('a')
     expect(status('b').state).toBe('stopped')
   })
@@ -58,6 +58,50 @@ describe('with as many instances running as may', () => {
     )
     expect(served).toEqual(names)
     expect(supervisor.status().pool.running).toBeLessThanOrEqual(2)
+  })
+})
+
+describe('with as many instances starting as may', () => {
+  const eager = (name: string) => define(name, 'serves', { boot: 'eager', settings: { BOOT_MS: '300' } })
+
+  it('eager ones wait for their turn, and one that an operator or a request waits for goes before them', async () => {
+    const names = ['a', 'b', 'c', 'd']
+    const { ask, supervisor, status, events } = await laboratory(
+      [...names.map(eager), define('ordered', 'serves'), define('asked', 'serves')],
+      { pool: { parallelBoots: 2 } },
+    )
+    const ordered = supervisor.start(nameOf('ordered'))
+    const asked = ask('asked')
+    await expect
+      .poll(() => supervisor.status().pool)
+      .toMatchObject({ parallelBoots: 2, booting: 2, waiting: 4 })
+    expect(status('c')).toMatchObject({
+      state: 'starting',
+      generation: null,
+      reason: expect.stringContaining('waits until others have started'),
+    })
+    await Promise.all([ordered, asked])
+    await expect
+      .poll(() => names.map((name) => status(name).state), { timeout: 10_000 })
+      .toEqual(names.map(() => 'ready'))
+    const order = events.filter(({ event }) => event === 'started' || event === 'ready')
+    let booting = 0
+    for (const { event } of order) expect((booting += event === 'started' ? 1 : -1)).toBeLessThanOrEqual(2)
+    const started = order.filter(({ event }) => event === 'started').map(({ instance }) => instance)
+    expect(new Set(started.slice(2, 4))).toEqual(new Set(['ordered', 'asked']))
+    expect(supervisor.status().pool).toMatchObject({ booting: 0, waiting: 0 })
+  })
+
+  it('one that waits for its turn is stopped at once by order, and tells those who wait for it', async () => {
+    const { ask, supervisor, status } = await laboratory(
+      [define('hangs', 'never-listens', { boot: 'eager' }), define('b', 'serves')],
+      { pool: { parallelBoots: 1 } },
+    )
+    const asked = ask('b').catch((error: unknown) => error)
+    await expect.poll(() => status('b')).toMatchObject({ state: 'starting', waiting: 1 })
+    expect(await supervisor.stop(nameOf('b'))).toMatchObject({ state: 'stopped' })
+    expect(await asked).toMatchObject({ code: 'instance_stopped' })
+    expect(supervisor.status().pool).toMatchObject({ running: 1, booting: 1, waiting: 0 })
   })
 })
 

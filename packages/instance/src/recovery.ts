@@ -21,6 +21,11 @@ export class Recovery {
     return this.#planned?.at ?? null
   }
 
+  /** True while earlier failures count. */
+  get hasFailures(): boolean {
+    return this.#failures.count > 0
+  }
+
   /** What requests are told at once, from giving up until it serves again or is started by order. */
   get refusal(): Problem | undefined {
     if (!this.#refusing) return undefined

@@ -1,5 +1,6 @@
 import { Problem } from '@mux/contract'
 import { BootError } from './boot.ts'
+import type { Turn } from './boot-queue.ts'
 import { type InstanceDefinition, mayOverlap } from './definition.ts'
 import type { Generation } from './generation.ts'
 import { IdleTimer } from './idle-timer.ts'
@@ -13,6 +14,8 @@ export interface SuccessionOptions extends Omit<LineageOptions, 'crashed'> {
   slot: { take(evict: boolean, signal: AbortSignal): Promise<void>; release(): void }
   /** Where requests wait: let in when a generation serves, and told why when none will. */
   room: { admit(generation: Generation): void; refuse(reason: Problem): void }
+  /** Whether anybody waits there. */
+  isAwaited: () => boolean
   /** The time has come to boot it again after a failure. */
   retry: () => void
   /** Nobody has used it for as long as its settings say. */
@@ -105,25 +108,27 @@ export class Succession {
 
   /**
    * Makes it ready, if it is not.
-   * @param evict whether another instance may be stopped to make room
+   * @param wanted whether somebody waits for it: then another instance may be stopped to make room, and it is booted
+   *   before those that nobody waits for
    * @param fallback settings to go back to when `definition` does not become ready; its failure is thrown all the same
    */
   async bring(
     definition: InstanceDefinition,
-    evict: boolean,
+    wanted: boolean,
     signal: AbortSignal,
     fallback?: InstanceDefinition,
   ): Promise<void> {
     if (this.#phase === 'ready') return
-    await this.#admission(evict, signal)
+    await this.#admission(wanted, signal)
     if (this.#phase !== 'starting') this.#move('boot')
+    const turn = this.#turn(wanted, signal)
     let failure: unknown
     let generation: Generation
     try {
-      generation = await this.lineage.boot(definition, signal).catch((error: unknown) => {
+      generation = await this.lineage.boot(definition, turn).catch((error: unknown) => {
         if (!fallback || signal.aborted) throw error
         failure = error
-        return this.lineage.boot(fallback, signal)
+        return this.lineage.boot(fallback, turn)
       })
     } catch (error) {
       if (signal.aborted) this.#rest()
@@ -148,7 +153,7 @@ export class Succession {
   async replace(definition: InstanceDefinition, signal: AbortSignal): Promise<Replacement> {
     const old = this.lineage.current
     if (old && mayOverlap(old.definition, definition)) {
-      const next = await this.lineage.boot(definition, signal).catch((error: unknown) => {
+      const next = await this.lineage.boot(definition, this.#turn(true, signal)).catch((error: unknown) => {
         if (this.#phase === 'ready') this.#degrade(error)
         throw error
       })
@@ -178,6 +183,11 @@ export class Succession {
     this.#move('gone')
     this.#options.slot.release()
     this.#reason = null
+  }
+
+  #turn(wanted: boolean, signal: AbortSignal): Turn {
+    const isUrgent = () => wanted || this.#options.isAwaited()
+    return { isUrgent, isDoubtful: this.#recovery.hasFailures, signal }
   }
 
   /** Waits until it may boot. When it may not, it is stopped. */

@@ -10,6 +10,7 @@ import {
   type RestartReport,
 } from '@mux/contract'
 import { Ports } from './addresses.ts'
+import { BootQueue } from './boot-queue.ts'
 import type { InstanceDefinition } from './definition.ts'
 import { EventJournal } from './event-journal.ts'
 import { closeInheritedDescriptors } from './inherited-descriptors.ts'
@@ -25,8 +26,12 @@ import { busy } from './waiting-room.ts'
 export interface SupervisorOptions {
   /** Absolute path of the project's `.mux`; it exists and is 0700. Its host lock is held by the caller. */
   stateDirectory: string
-  /** `max`: how many instances run at once; a restart that overlaps has two generations of one instance for a while. */
-  pool: { max: number }
+  pool: {
+    /** How many instances run at once; a restart that overlaps has two generations of one instance for a while. */
+    max: number
+    /** How many generations boot at once. */
+    parallelBoots: number
+  }
   definitions: readonly InstanceDefinition[]
   /**
    * The operator's "leave it stopped", asked at every claim and before every boot, so it must be quick. The durable
@@ -80,6 +85,7 @@ class Host implements Supervisor {
   readonly #context: InstanceContext
   readonly #hurry = new AbortController()
   readonly #slots: Slots
+  readonly #boots: BootQueue
   readonly #journal: EventJournal
   /** Those that are no longer defined stay until the last of their processes is gone, in case they come back. */
   readonly #instances = new Map<InstanceName, { instance: Instance; defined: boolean }>()
@@ -93,6 +99,7 @@ class Host implements Supervisor {
     this.#options = options
     this.#journal = new EventJournal(stateDirectory)
     this.#slots = new Slots(pool.max)
+    this.#boots = new BootQueue(pool.parallelBoots)
     this.#context = {
       habitat: {
         stateDirectory,
@@ -103,6 +110,7 @@ class Host implements Supervisor {
         hurry: this.#hurry.signal,
       },
       slots: this.#slots,
+      boots: this.#boots,
       closed,
       log,
     }
@@ -151,7 +159,13 @@ class Host implements Supervisor {
 
   status(): Pick<HostStatus, 'pool' | 'instances'> {
     return {
-      pool: { max: this.#slots.max, running: this.#slots.used },
+      pool: {
+        max: this.#slots.max,
+        running: this.#slots.used,
+        parallelBoots: this.#boots.max,
+        booting: this.#boots.running,
+        waiting: this.#boots.waiting,
+      },
       instances: [...this.#instances.values()].map(({ instance }) => instance.status()),
     }
   }

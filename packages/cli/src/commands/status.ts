@@ -32,7 +32,8 @@ export default class Status extends BaseCommand {
 
 function overview({ url, pid, since, pool, instances }: StatusReport): string {
   const running = `${pool.running} of at most ${pool.max} instances running`
-  const head = `mux serves ${url ?? 'nothing yet'}\nprocess ${pid}, up ${render.age(since)}, ${running}`
+  const waiting = pool.waiting === 0 ? '' : `, ${pool.booting} starting, ${pool.waiting} waiting to start`
+  const head = `mux serves ${url ?? 'nothing yet'}\nprocess ${pid}, up ${render.age(since)}, ${running}${waiting}`
   if (instances.length === 0) return `${head}\n\nThere is no instance. Add one: mux instance add NAME`
   // Sentences would make the table wider than any terminal.
   const reasons = instances.filter(({ reason }) => reason !== null)

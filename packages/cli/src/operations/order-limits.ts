@@ -2,6 +2,8 @@ import type { InstanceDefinition } from '@mux/instance'
 
 /** What an order may take beyond the limits in mux.yaml: the machine may be busy, and a boot before it under way. */
 const GRACE = 15_000
+/** How long an order may wait for its turn to boot (`pool.parallel_boots`): until one of those under way is done. */
+const TURN = 40_000
 /** How long an end waits for requests to be on their way to an instance, at most. */
 const SETTLE = 10_000
 /** Where mux.yaml cannot be read any more. */
@@ -14,7 +16,7 @@ export function instanceOrderLimit(instance: Limited | undefined): number {
   if (!instance) return UNKNOWN
   const { limits } = instance
   // Twice: a restart may have to wait for one that is under way.
-  return 2 * (limits.start + limits.drain + limits.stop) + GRACE
+  return 2 * (limits.start + limits.drain + limits.stop) + TURN + GRACE
 }
 
 /**
