@@ -3,10 +3,22 @@ import {
   bodyFraming,
   endToEnd,
   firstHeader,
+  isOpenEnded,
   lengthAllowedBy,
   passingTrailers,
   trustedNames,
 } from './headers.ts'
+
+it.each([
+  [['Content-Type', 'text/event-stream'], true],
+  [['X', 'a', 'content-type', 'Text/Event-Stream;charset=utf-8'], true],
+  [['Content-Type', 'text/event-stream', 'content-length', '9'], false],
+  [['Content-Type', 'text/event-streams'], false],
+  [['Content-Type', 'text/html'], false],
+  [[], false],
+])('an answer with %j may end anywhere: %s', (headers, openEnded) => {
+  expect(isOpenEnded(headers)).toBe(openEnded)
+})
 
 describe('the framing of a body', () => {
   const none = { length: undefined, chunked: false, expectsContinue: false }

@@ -52,6 +52,17 @@ export function lengthAllowedBy(status: number, headers: string[]): string[] {
 }
 
 /**
+ * Whether an answer may end anywhere without a loss that its client can't see: a stream of events has no length, and what
+ * of an event stands at its end without an empty line behind it counts for nothing (WHATWG HTML section 9.2.6).
+ */
+export function isOpenEnded(headers: readonly string[]): boolean {
+  return (
+    /^text\/event-stream *(?:;|$)/i.test(firstHeader(headers, 'content-type') ?? '') &&
+    firstHeader(headers, 'content-length') === undefined
+  )
+}
+
+/**
  * A test for the names, in any spelling that some backend takes for the same one, that only mux may send.
  * @param identityHeader the configured one, besides `Mux-User`
  */

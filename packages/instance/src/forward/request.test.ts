@@ -375,6 +375,37 @@ describe('leaving', () => {
   })
 })
 
+describe('a stream of events whose generation comes to its end', () => {
+  const begun = (headers: Record<string, string>) =>
+    startUpstream((_, outgoing) => {
+      outgoing.writeHead(200, headers).write('data: 1\n\n')
+    })
+
+  it('ends as one that is whole, so that its client connects again at once, on the same connection', async () => {
+    const front = await startFront(await begun({ 'Content-Type': 'text/event-stream; charset=utf-8' }))
+    const client = rawClient(front.port, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+    await client.until(/data: 1/)
+    front.end()
+    await client.until(/\r\n0\r\n\r\n$/)
+    client.socket.write('GET / HTTP/1.1\r\nHost: a\r\nLast-Event-ID: 1\r\n\r\n')
+    await client.until(/HTTP\/1.1 502/)
+    await eventually(
+      () => front.leased === 0 && front.open === 0,
+      () => 'left open',
+    )
+    expect(front.problems).toEqual(['instance_unreachable'])
+  })
+
+  it('is cut off visibly where it has said how long it is', async () => {
+    const headers = { 'Content-Type': 'text/event-stream', 'Content-Length': '100' }
+    const front = await startFront(await begun(headers))
+    const client = rawClient(front.port, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+    await client.until(/data: 1/)
+    front.end()
+    await client.closed()
+  })
+})
+
 describe('refusals', () => {
   it.each([
     ['a claim that is refused', () => new Problem('instance_busy'), 'instance_busy', 503],

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { type Activity, Problem } from '@mux/contract'
 import type { ClaimOptions, Lease, LeaseSource } from '../lease.ts'
 import { brokeWhileKept } from './connection.ts'
-import { type BodyFraming, bodyFraming, lengthAllowedBy, passingTrailers } from './headers.ts'
+import { type BodyFraming, bodyFraming, isOpenEnded, lengthAllowedBy, passingTrailers } from './headers.ts'
 import type { ForwardOrder } from './order.ts'
 import { toProblem } from './problem.ts'
 import { reclaimDelay } from './reclaim.ts'
@@ -64,6 +64,8 @@ class Exchange implements Receiver, ClaimOptions {
   #lease: Lease | undefined
   #upstream: Upstream | undefined
   #answering = false
+  /** As they went to the client. */
+  #answerHeaders: readonly string[] = []
   #repeated = false
   #attempts = 0
   #pause: NodeJS.Timeout | undefined
@@ -176,6 +178,7 @@ class Exchange implements Receiver, ClaimOptions {
     const headers = lengthAllowedBy(status, this.#order.answerHeaders(rawHeaders))
     // Closing under an upload would cost the client the answer.
     if (this.#lease!.leaving && this.#incoming.complete) headers.push('Connection', 'close')
+    this.#answerHeaders = headers
     try {
       this.#outgoing.writeHead(status, reason, headers)
     } catch (error) {
@@ -229,8 +232,10 @@ class Exchange implements Receiver, ClaimOptions {
 
   generationEnded(): void {
     const upstream = this.#upstream
-    this.failed(new OddAnswer('the time of the generation is over'))
-    upstream?.abort(new OddAnswer('the time of the generation is over'))
+    const over = new OddAnswer('the time of the generation is over')
+    if (this.#outgoing.headersSent && isOpenEnded(this.#answerHeaders)) this.ended([])
+    else this.failed(over)
+    upstream?.abort(over)
   }
 
   /**
