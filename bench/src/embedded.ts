@@ -38,6 +38,7 @@ instances: { app1: {} }
     (line) => /^mux serves (\S+)/.exec(line)?.[1],
   )
   return {
+    pid: program.pid,
     stop: program.stop,
     url: program.announced,
     readRecord(kind, name) {

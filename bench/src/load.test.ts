@@ -17,7 +17,7 @@ Transfer/sec:      1.96MB
 `
 
 it('what wrk prints is read, latencies in milliseconds whatever their unit', () => {
-  expect(readWrk(OUTPUT)).toEqual({ perSecond: 10_724.29, p50: 0.08, p99: 1260 })
+  expect(readWrk(OUTPUT)).toEqual({ requests: 11_792, perSecond: 10_724.29, p50: 0.08, p99: 1260 })
 })
 
 it.each(['  Non-2xx or 3xx responses: 11792\n', '  Socket errors: connect 0, read 3, write 0, timeout 0\n'])(

@@ -4,6 +4,7 @@ import autocannon from 'autocannon'
 
 /** One measurement. Latencies in milliseconds. */
 export interface Sample {
+  requests: number
   perSecond: number
   p50: number
   p99: number
@@ -33,7 +34,7 @@ async function runWrk({ url, headers, connections, seconds }: Load): Promise<Sam
   const fields = Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`])
   const { stdout } = await promisify(execFile)(
     'wrk',
-    ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', ...fields, url],
+    ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '10s', '--latency', ...fields, url],
     { timeout: (seconds + 20) * 1000 },
   )
   return readWrk(stdout)
@@ -53,6 +54,7 @@ export function readWrk(output: string): Sample {
     return Number(value) * { us: 0.001, ms: 1, s: 1000 }[unit as 'us' | 'ms' | 's']
   }
   return {
+    requests: Number(find(/^\s*(\d+) requests in /m)[1]),
     perSecond: Number(find(/^Requests\/sec:\s+([\d.]+)$/m)[1]),
     p50: milliseconds(50),
     p99: milliseconds(99),
@@ -64,6 +66,7 @@ async function runAutocannon({ url, headers, connections, seconds }: Load): Prom
   const bad = result.errors + result.non2xx + result.mismatches
   if (bad > 0) throw new Error(`${bad} answers of ${url} were errors`)
   return {
+    requests: result.requests.total,
     perSecond: result.requests.total / result.duration,
     p50: result.latency.p50,
     p99: result.latency.p99,

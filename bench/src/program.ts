@@ -8,6 +8,7 @@ const END_LIMIT = 15_000
 
 /** A program that serves while it is measured. */
 export interface Program {
+  pid: number
   stop: () => Promise<void>
 }
 
@@ -49,7 +50,7 @@ export async function start<T>(
         resolve(found)
       })
     })
-    return { announced, stop: () => stop(child) }
+    return { announced, pid: child.pid!, stop: () => stop(child) }
   } catch (error) {
     await stop(child)
     throw error

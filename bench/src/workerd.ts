@@ -59,6 +59,7 @@ export async function startWorkers(
   )
   const origin = (socket: string) => `http://127.0.0.1:${ports.get(socket)}`
   return {
+    pid: program.pid,
     stop: program.stop,
     passThrough: origin('pass-through'),
     edge: origin('edge'),
