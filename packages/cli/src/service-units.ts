@@ -20,6 +20,8 @@ export interface ServicePlan {
   user: string | undefined
   /** Milliseconds that mux may take to end, and, after a crash, to begin. */
   limit: number
+  /** Whether this systemd knows DelegateSubgroup= (from 254 on; others warn of it). */
+  knowsSubgroup: boolean
 }
 
 /** Seconds without a sign of life after which mux is taken to hang. */
@@ -86,6 +88,9 @@ RestartSec=1s
 KillMode=process
 TimeoutStartSec=${seconds}s
 TimeoutStopSec=${seconds}s
+# mux keeps each instance in a control group of its own, out of which nothing of it gets, below the one of this service.
+Delegate=memory pids
+${plan.knowsSubgroup ? '# mux itself in one beside them, or the kernel would not let it bound their memory.\nDelegateSubgroup=supervisor\n' : ''}\
 # One instance that runs out of memory is no reason to stop the others.
 OOMPolicy=continue
 # mux gives a sign of life while it answers requests. A hung one is killed without a core file, which would hold secrets.

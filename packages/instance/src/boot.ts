@@ -2,16 +2,18 @@ import { randomBytes } from 'node:crypto'
 import { fchownSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { addressText, type Ports, socketPath } from './addresses.ts'
+import { type Cgroup, makeGroup } from './cgroup.ts'
 import { ChildProcess } from './child-process.ts'
 import type { InstanceDefinition } from './definition.ts'
 import { type Dwelling, ownSocket, prepareDwelling, reachSocket } from './dwelling.ts'
 import { Generation } from './generation.ts'
 import type { Address } from './lease.ts'
-import { preparationOf } from './launcher.ts'
+import type { Preparation } from './launcher.ts'
 import { holderOf, portsOf } from './listeners.ts'
 import type { LogKeeper } from './log-keeper.ts'
 import type { Output } from './output.ts'
 import { untilReady } from './probe.ts'
+import { findTool } from './program.ts'
 import type { Exit } from './running-process.ts'
 import { readSecrets } from './secrets.ts'
 import type { SettingsHistory } from './settings-history.ts'
@@ -105,12 +107,15 @@ async function launch(habitat: Habitat, { definition, number, signal }: BootOrde
   const address = await findAddress(stateDirectory, definition, number, ports)
   const marker = `${instance}.${number}.${randomBytes(16).toString('hex')}`
   const since = new Date().toISOString()
+  // It takes a launcher to get into one.
+  const cgroup = findTool('bash') ? makeGroup(marker, definition.limits) : undefined
   const tenancy = new Tenancy(habitat, {
     instance,
     number,
     pid: null,
     startTime: null,
     marker,
+    cgroup: cgroup?.path ?? null,
     address,
     takeover: { stage: 'starting', since, stateDirectory, definition },
   })
@@ -126,7 +131,8 @@ async function launch(habitat: Habitat, { definition, number, signal }: BootOrde
     )
     tenancy.write()
     output = await logs.open(instance, number)
-    process = await start(plan, definition, dwelling, output).finally(() => output.release())
+    const preparation = preparationOf(definition, dwelling, cgroup)
+    process = await start(plan, instance, preparation, output).finally(() => output.release())
   } catch (error) {
     tenancy.vacate()
     throw error
@@ -143,13 +149,24 @@ async function launch(habitat: Habitat, { definition, number, signal }: BootOrde
 
 async function start(
   plan: LaunchPlan,
-  definition: InstanceDefinition,
-  { account }: Dwelling,
+  instance: string,
+  preparation: Preparation,
   { descriptor }: Output,
 ): Promise<ChildProcess> {
+  const { account } = preparation
   // Some programs open their output again, by /dev/stderr.
   if (account) fchownSync(descriptor, account.uid, account.gid)
-  return ChildProcess.launch(plan, definition.name, descriptor, preparationOf(definition, account))
+  return ChildProcess.launch(plan, instance, descriptor, preparation)
+}
+
+function preparationOf(
+  { nice, umask, limits }: InstanceDefinition,
+  { account }: Dwelling,
+  cgroup: Cgroup | undefined,
+): Preparation {
+  // What a group bounds for this generation alone need not be bounded for all of its user.
+  const processes = cgroup?.boundsProcesses ? null : limits.processes
+  return { account, nice, umask, files: limits.files, processes, cgroup: cgroup?.path }
 }
 
 async function findAddress(

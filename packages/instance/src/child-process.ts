@@ -1,8 +1,9 @@
 import { type ChildProcess as NodeChild, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import type { Account } from './account.ts'
+import { doorOf } from './cgroup.ts'
 import { endTree, type TreeEnd } from './end-tree.ts'
 import { type ProcessIdentity, signal, startTimeOf } from './process-tree.ts'
 import { isIdle, launched, type Preparation, READY, REPORT_DESCRIPTOR, type Words } from './launcher.ts'
@@ -21,9 +22,9 @@ export class ChildProcess implements RunningProcess {
   #exit: Exit | undefined
   #stopping: Promise<TreeEnd> | undefined
 
-  private constructor(child: NodeChild, marker: string) {
+  private constructor(child: NodeChild, marker: string, cgroup: string | undefined) {
     const pid = child.pid!
-    this.identity = { pid, startTime: startTimeOf(pid), marker }
+    this.identity = { pid, startTime: startTimeOf(pid), marker, cgroup }
     this.exited = new Promise((resolve) => {
       child.once('exit', (code, signal) => {
         this.#exit = { code, signal, by: this.#stopping ? 'us' : 'crash', at: new Date() }
@@ -47,14 +48,12 @@ export class ChildProcess implements RunningProcess {
     const program = { path, arguments: plan.arguments, argv0: displayName(path, plan, instance) }
     const needsLauncher = !isIdle(preparation)
     const words = needsLauncher ? launched(program, preparation) : program
-    const child = await spawned(plan, words, output, preparation.account, needsLauncher).catch(
-      (error: unknown) => {
-        throw startFailure(plan, error as NodeJS.ErrnoException)
-      },
-    )
+    const child = await spawned(plan, words, output, preparation, needsLauncher).catch((error: unknown) => {
+      throw startFailure(plan, error as NodeJS.ErrnoException)
+    })
     let process: ChildProcess
     try {
-      process = new ChildProcess(child, plan.environment[MARKER_VARIABLE]!)
+      process = new ChildProcess(child, plan.environment[MARKER_VARIABLE]!, preparation.cgroup)
     } catch (error) {
       child.kill('SIGKILL')
       throw error
@@ -97,20 +96,26 @@ async function spawned(
   { directory, environment }: LaunchPlan,
   words: Words,
   output: number,
-  account: Account | null,
+  { account, cgroup }: Preparation,
   reports: boolean,
 ): Promise<NodeChild> {
-  const child = spawn(words.path, words.arguments, {
-    argv0: words.argv0,
-    cwd: directory,
-    env: environment,
-    detached: true,
-    // No other groups are kept when a user is given.
-    ...account,
-    stdio: ['ignore', output, output, ...(reports ? (['pipe'] as const) : [])],
-  })
-  await once(child, 'spawn')
-  return child
+  const door = cgroup === undefined ? undefined : openSync(doorOf(cgroup), 'w')
+  try {
+    const child = spawn(words.path, words.arguments, {
+      argv0: words.argv0,
+      cwd: directory,
+      env: environment,
+      detached: true,
+      // No other groups are kept when a user is given.
+      ...account,
+      // In the order of REPORT_DESCRIPTOR and DOOR_DESCRIPTOR.
+      stdio: ['ignore', output, output, ...(reports ? (['pipe', door] as const) : [])],
+    })
+    await once(child, 'spawn')
+    return child
+  } finally {
+    if (door !== undefined) closeSync(door)
+  }
 }
 
 const NO_INTERPRETER = 'the interpreter that its first line names does not exist'

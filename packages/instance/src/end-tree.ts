@@ -1,3 +1,4 @@
+import { isPopulated, killMembers } from './cgroup.ts'
 import { forEachOfTree, type ProcessIdentity, signal } from './process-tree.ts'
 import { pause, within } from './wait.ts'
 
@@ -43,7 +44,10 @@ export async function endTree(identity: ProcessIdentity, options: TreeEndOptions
     const found = await look(identity, options, (pid, group) => {
       if (tell && !(groupTold && group === identity.pid)) signal(pid, options.signal)
     })
-    if (found === 0) return { killed: false, survivors: [] }
+    if (found === 0) {
+      await untilReleased(identity.cgroup)
+      return { killed: false, survivors: [] }
+    }
     othersTold ||= tell
     await pause(Math.min(wait, Math.max(left(), 0)), hurry)
   }
@@ -54,6 +58,7 @@ async function kill(identity: ProcessIdentity, options: TreeEndOptions): Promise
   const deadline = performance.now() + KILL_LIMIT
   for (;;) {
     if (options.isAlive()) signal(-identity.pid, 'SIGKILL')
+    if (identity.cgroup !== undefined) killMembers(identity.cgroup)
     const pids: number[] = []
     const found = await look(identity, options, (pid) => {
       pids.push(pid)
@@ -63,6 +68,7 @@ async function kill(identity: ProcessIdentity, options: TreeEndOptions): Promise
     if (performance.now() > deadline) return pids.length > 0 ? pids : [identity.pid]
     await pause(FIRST_LOOK)
   }
+  await untilReleased(identity.cgroup)
   // Gone from among the living, it has still to be reaped, or a zombie keeps its pid.
   if (options.exited) await within(options.exited, KILL_LIMIT)
   return []
@@ -79,4 +85,11 @@ async function look(
   } catch {
     return Infinity
   }
+}
+
+/** A process is seen to be gone while threads of it are still ending, and until then its control group can't be removed. */
+async function untilReleased(cgroup: string | undefined): Promise<void> {
+  if (cgroup === undefined) return
+  const deadline = performance.now() + KILL_LIMIT
+  while (isPopulated(cgroup) && performance.now() < deadline) await pause(FIRST_LOOK)
 }

@@ -3,6 +3,7 @@ import { constants } from 'node:os'
 import { join } from 'node:path'
 import { type InstanceName, parseInstanceName } from '@mux/contract'
 import * as v from 'valibot'
+import { isGroupOf } from './cgroup.ts'
 import type { InstanceDefinition } from './definition.ts'
 import type { Address } from './lease.ts'
 
@@ -18,6 +19,8 @@ export interface GenerationRecord {
   /** See `ProcessIdentity`. */
   startTime: string | null
   marker: string
+  /** Directory of its control group; null where it has none. */
+  cgroup: string | null
   address: Address
   /** What it takes to go on with it; null where that can't be known, and all that can be done is to end it. */
   takeover: Takeover | null
@@ -79,6 +82,7 @@ const schema = v.object({
   pid: v.nullable(v.pipe(v.number(), v.safeInteger(), v.minValue(2))),
   startTime: v.nullable(v.string()),
   marker: v.pipe(v.string(), v.minLength(16)),
+  cgroup: v.optional(v.nullable(v.string()), null),
   address: v.union([
     v.object({ port: v.pipe(v.number(), v.safeInteger()) }),
     v.object({ socketPath: v.string() }),
@@ -135,13 +139,15 @@ function pathOf(
 function decode(text: string, instance: InstanceName, number: number): GenerationRecord | undefined {
   const result = v.safeParse(schema, parseJson(text))
   if (!result.success) return undefined
-  const { pid, startTime, marker, address, takeover: rest } = result.output
+  const { pid, startTime, marker, cgroup, address, takeover: rest } = result.output
   return {
     instance,
     number,
     pid,
     startTime,
     marker,
+    // Nothing but what is known to be its own is ever touched there.
+    cgroup: cgroup !== null && isGroupOf(marker, cgroup) ? cgroup : null,
     address,
     takeover: rest && { ...rest, definition: { name: instance, ...rest.definition } },
   }

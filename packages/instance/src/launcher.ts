@@ -1,5 +1,4 @@
 import type { Account } from './account.ts'
-import type { InstanceDefinition } from './definition.ts'
 import { findTool } from './program.ts'
 import { SettingsError } from './settings.ts'
 
@@ -17,22 +16,19 @@ export interface Preparation {
   umask: number | null
   files: number | null
   processes: number | null
+  /** Directory of the control group that it enters; absent where it has none. */
+  cgroup?: string | undefined
 }
 
 /** The descriptor on which the launcher tells how far it came: {@link READY}, then the field that can't be had, if any. */
 export const REPORT_DESCRIPTOR = 3
 export const READY = 'ready'
-
-export function preparationOf(
-  { nice, umask, limits }: InstanceDefinition,
-  account: Account | null,
-): Preparation {
-  return { account, nice, umask, files: limits.files, processes: limits.processes }
-}
+/** The descriptor by which the launcher enters the control group. */
+export const DOOR_DESCRIPTOR = 4
 
 /** Whether there is nothing that it has to do itself; then the program is started without a launcher. */
-export function isIdle({ nice, umask, files, processes }: Preparation): boolean {
-  return nice === 0 && umask === null && files === null && processes === null
+export function isIdle({ nice, umask, files, processes, cgroup }: Preparation): boolean {
+  return cgroup === undefined && nice === 0 && umask === null && files === null && processes === null
 }
 
 /**
@@ -53,9 +49,13 @@ export function launched(program: Words, preparation: Preparation): Words {
 }
 
 function bash({ path, arguments: args, argv0 }: Words, preparation: Preparation): Words {
-  const { umask, files, processes } = preparation
+  const { umask, files, processes, cgroup } = preparation
   const script = [
     `fail() { echo "$1" >&${REPORT_DESCRIPTOR}; exit 1; }`,
+    // Opened by mux, whose rights count, whoever runs the shell. What can't be had here is found by looking around.
+    ...(cgroup === undefined
+      ? []
+      : [`{ echo 0 >&${DOOR_DESCRIPTOR}; } 2>/dev/null; exec ${DOOR_DESCRIPTOR}>&-`]),
     ...(umask === null ? [] : [`umask ${umask.toString(8)}`]),
     ...(files === null ? [] : [`ulimit -n ${files} 2>/dev/null || fail limits.files`]),
     ...(processes === null ? [] : [`ulimit -u ${processes} 2>/dev/null || fail limits.processes`]),
@@ -86,13 +86,7 @@ const BECOME = [
 function tool(name: string, { umask, files, processes }: Preparation): string {
   const path = findTool(name)
   if (path !== undefined) return path
-  const field =
-    umask !== null
-      ? 'umask'
-      : files !== null
-        ? 'limits.files'
-        : processes !== null
-          ? 'limits.processes'
-          : 'nice'
+  const used = Object.entries({ umask, 'limits.files': files, 'limits.processes': processes })
+  const field = used.find(([, value]) => value !== null)?.[0] ?? 'nice'
   throw new SettingsError(`${field}: it takes ${name}, which is not installed.`)
 }

@@ -69,6 +69,7 @@ describe('after its supervisor was killed', () => {
         pid: stranger.pid!,
         startTime: what === 'marker' ? startTimeOf(stranger.pid!) : 'another boot/12',
         marker: 'django1.3.0123456789abcdef',
+        cgroup: null,
         address: { socketPath: path },
         takeover: { stage: 'ready', since: new Date().toISOString(), stateDirectory, definition },
       })

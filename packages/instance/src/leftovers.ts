@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { InstanceName } from '@mux/contract'
+import { removeGroup } from './cgroup.ts'
 import type { InstanceDefinition } from './definition.ts'
 import { removeDwelling } from './dwelling.ts'
 import { endTree } from './end-tree.ts'
@@ -61,11 +62,12 @@ function isElsewhere(recorded: string, here: string): boolean {
  * whatever its number; one that shows none, because it writes its title over its environment, is known by its start
  * time.
  */
-export function identityOf({ pid, startTime, marker }: GenerationRecord): ProcessIdentity {
+export function identityOf({ pid, startTime, marker, cgroup: path }: GenerationRecord): ProcessIdentity {
+  const cgroup = path ?? undefined
   const carried = pid === null ? undefined : markerOf(pid)
   // Without a pid the supervisor died in the act of starting it, and the marker is all there is to go by.
   const isKnown = pid !== null && (carried === undefined || carried === marker)
-  return isKnown ? { pid, startTime, marker } : { pid: NOBODY, startTime: null, marker }
+  return isKnown ? { pid, startTime, marker, cgroup } : { pid: NOBODY, startTime: null, marker, cgroup }
 }
 
 function markerOf(pid: number): string | undefined {
@@ -124,6 +126,7 @@ export async function endLeftover(record: GenerationRecord, options: LeftoverEnd
   })
   if (survivors.length === 0) {
     if ('socketPath' in address) rmSync(address.socketPath, { force: true })
+    if (record.cgroup !== null) removeGroup(record.cgroup)
     removeDwelling(options.stateDirectory, record)
     removeRecord(join(options.stateDirectory, 'run'), record)
   }

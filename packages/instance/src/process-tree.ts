@@ -1,3 +1,4 @@
+import { membersOf } from './cgroup.ts'
 import { environmentOf, everyPid, factsOf, hasProc, type ProcessFacts } from './proc.ts'
 import { MARKER_VARIABLE } from './settings.ts'
 import { pause } from './wait.ts'
@@ -10,6 +11,8 @@ export interface ProcessIdentity {
   startTime: string | null
   /** Value of the marker in its environment, which its descendants inherit. */
   marker: string
+  /** Directory of the control group that it shares with its descendants alone; absent where it has none. */
+  cgroup?: string | undefined
 }
 
 /** How often, and at intervals of how many milliseconds, a process that shows no environment is looked at again. */
@@ -38,9 +41,9 @@ export function isStopped({ pid, startTime }: ProcessIdentity): boolean {
 }
 
 /**
- * The living processes that one launch left: its group and session, whatever carries its marker, and all their
- * descendants, so those too that made a session of their own or lost the marker. What did both, and whose parent is
- * gone besides, is out of reach without a cgroup.
+ * The living processes that one launch left: its control group, process group and session, whatever carries its marker,
+ * and all their descendants, so those too that made a session of their own or lost the marker. What did both, and whose
+ * parent is gone besides, is out of reach where there is no control group.
  *
  * Every pid found is handed to `visit` in the turn in which it was last seen to be the one, so that a signal can't
  * reach a successor of the same number.
@@ -83,9 +86,10 @@ interface Census {
 }
 
 async function takeCensus(
-  { pid: leaderPid, startTime, marker }: ProcessIdentity,
+  { pid: leaderPid, startTime, marker, cgroup }: ProcessIdentity,
   startedHere: boolean,
 ): Promise<Census> {
+  const confined = new Set(cgroup === undefined ? [] : membersOf(cgroup))
   const candidates: ProcessFacts[] = []
   const marked = new Set<ProcessFacts>()
   let anyBlank = false
@@ -104,7 +108,9 @@ async function takeCensus(
   // A number belongs to our group as long as one of ours keeps it; afterwards the kernel may give it away.
   const isReused = leader !== undefined && leader.startTime !== startTime
   const isKnown = startedHere || leader !== undefined || [...marked].some(inGroup)
-  const founders = candidates.filter((p) => marked.has(p) || (isKnown && !isReused && inGroup(p)))
+  const founders = candidates.filter(
+    (p) => marked.has(p) || confined.has(p.pid) || (isKnown && !isReused && inGroup(p)),
+  )
   return { members: withDescendants(founders, candidates), anyBlank }
 }
 

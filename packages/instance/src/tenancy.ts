@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Ports } from './addresses.ts'
+import { removeGroup } from './cgroup.ts'
 import { removeDwelling } from './dwelling.ts'
 import { type GenerationRecord, removeRecord, type Takeover, writeRecord } from './generation-record.ts'
 import type { Address } from './lease.ts'
@@ -52,9 +53,10 @@ export class Tenancy {
   }
 
   vacate(): void {
-    const { address } = this.#record
+    const { address, cgroup } = this.#record
     if ('port' in address) this.#ports.release(address.port)
     else rmSync(address.socketPath, { force: true })
+    if (cgroup !== null) removeGroup(cgroup)
     removeDwelling(this.#stateDirectory, this.#record)
     removeRecord(this.#run, this.#record)
   }

@@ -15,7 +15,8 @@ import {
 import { join } from 'node:path'
 import { Agent, request } from 'undici'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { define, fixture, laboratory, nameOf, temporaryDirectory } from './fixtures/laboratory.ts'
+import { findNursery } from './cgroup.ts'
+import { define, fixture, laboratory, lives, nameOf, temporaryDirectory } from './fixtures/laboratory.ts'
 
 const ADA = { uid: 61_001, gid: 61_001 }
 const BRIAN = { uid: 61_002, gid: 61_002 }
@@ -62,6 +63,9 @@ describe('an instance with a user', () => {
     expect([statSync(data).mode & 0o777, ...ownerOf(data)]).toEqual([0o700, ADA.uid, 61_009])
     const { pid } = status('django1').generation!
     expect(readFileSync(`/proc/${pid}/cmdline`, 'latin1')).toMatch(/^mux:django1\0/)
+    if (findNursery('/proc/self', true)) {
+      expect(readFileSync(`/proc/${pid}/cgroup`, 'utf8')).toContain('/mux.django1.1.')
+    }
     expect(await ask('django1', `/write?path=${data}/db`)).toBe('done')
     expect(await ask('django1', '/write?path=/dev/stderr')).toBe('done')
     await expect
@@ -239,3 +243,30 @@ describe('a user that cannot be had', () => {
     )
   })
 })
+
+describe('an instance that starts processes without end', () => {
+  it('gets no further than its limit, the others serve, and nothing of it is left', async () => {
+    const FORKS = 'while :; do sleep 60 & done 2>/dev/null'
+    const greedy = snoops(
+      'django1',
+      { uid: 61_003, gid: 61_003 },
+      {
+        // bash, since other shells give up at the first process that they can't start.
+        command: ['bash', '-c', FORKS],
+        limits: { processes: 40, start: 60_000, stop: 500 },
+      },
+    )
+    const { supervisor, ask } = await laboratory([greedy, snoops('django2', BRIAN)])
+    const starting = supervisor.start(nameOf('django1')).catch(() => {})
+    await expect.poll(() => processesOf(61_003), { timeout: 10_000 }).toBe(40)
+    expect(await ask('django2', '/identity')).toMatchObject(BRIAN)
+    await supervisor.stop(nameOf('django1'))
+    await starting
+    expect(processesOf(61_003)).toBe(0)
+  })
+})
+
+function processesOf(uid: number): number {
+  const pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))
+  return pids.filter((pid) => lives(Number(pid)) && lstatSync(`/proc/${pid}`).uid === uid).length
+}

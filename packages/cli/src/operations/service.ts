@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { lookup } from 'node:dns/promises'
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
@@ -12,6 +13,9 @@ import type { Project } from '../project.ts'
 import { mark, type ServicePlan, type ServiceScope, serviceUnit, socketUnit } from '../service-units.ts'
 import { endLimit } from './order-limits.ts'
 import { PROGRAM } from './start-detached.ts'
+
+/** Milliseconds in which systemctl has to tell its version. */
+const VERSION_LIMIT = 5_000
 
 export interface ServiceOptions {
   project: Project
@@ -55,6 +59,7 @@ export async function describeService(options: ServiceOptions): Promise<Service>
     listen: await literal(edge.listen),
     user: scope === 'system' ? ownerOf(project.directory) : undefined,
     limit: endLimit(instances),
+    knowsSubgroup: systemdVersion(environment) >= 254,
   }
   const directory = unitDirectory(options)
   const units = [
@@ -145,6 +150,21 @@ function serviceName({ name, project }: ServiceOptions): string {
   throw new CliError('name_invalid', `${JSON.stringify(name)} cannot be the name of a service.`, {
     hint: 'A name such as mux-notes: letters, digits, _ and -, beginning with a letter or digit.',
   })
+}
+
+/** 0 where there is none to ask. */
+function systemdVersion(env: NodeJS.ProcessEnv): number {
+  try {
+    const text = execFileSync('systemctl', ['--version'], {
+      encoding: 'utf8',
+      env,
+      timeout: VERSION_LIMIT,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    return Number(/^systemd (\d+)/.exec(text)?.[1] ?? 0)
+  } catch {
+    return 0
+  }
 }
 
 /** What is searched from where one happens to be is of no use there; nor is what no unit can hold. */

@@ -125,6 +125,25 @@ it('mux service show prints both units and writes nothing', async () => {
   expect(files()).toEqual([])
 })
 
+it.each([
+  [253, false],
+  [254, true],
+])(
+  'under systemd %i, mux in a control group beside those of the instances: %s',
+  async (version, expected) => {
+    const { root, directory } = setUp()
+    const programs = join(root, 'bin')
+    mkdirSync(programs)
+    writeFileSync(join(programs, 'systemctl'), `#!/bin/sh\necho 'systemd ${version} (${version}.1)'\n`, {
+      mode: 0o755,
+    })
+    const env = { PATH: `${programs}:${process.env['PATH']}` }
+    const { stdout } = await runMux(['service', 'show', '--user'], { cwd: directory, env })
+    expect(stdout).toContain('\nDelegate=memory pids\n')
+    expect(stdout.includes('\nDelegateSubgroup=supervisor\n')).toBe(expected)
+  },
+)
+
 const hasSystemd = runs('systemd-analyze', '--version')
 // CI installs it, so there its absence is a failure and not a reason.
 if (!hasSystemd && process.env['CI']) throw new Error('not installed: systemd')
