@@ -25,16 +25,16 @@ export function routing(layout: () => Layout): void {
     }
   })
 
-  it('starts one process for a hundred first requests at once, and answers them all', async () => {
+  it('starts one process for two hundred first requests at once, and answers them all', async () => {
     const { url, project } = layout()
     await layout().addUser('crowd', 'slow')
     const answers = await Promise.all(
-      Array.from({ length: 100 }, (_, n) => ask(url, `/${n}`, { user: 'crowd' })),
+      Array.from({ length: 200 }, (_, n) => ask(url, `/${n}`, { user: 'crowd' })),
     )
-    expect(answers.map((answer) => answer.status)).toEqual(Array(100).fill(200))
+    expect(answers.map((answer) => answer.status)).toEqual(Array(200).fill(200))
     expect(new Set(answers.map((answer) => answer.json().pid)).size).toBe(1)
     expect(answers.map((answer) => answer.json().target)).toEqual(
-      Array.from({ length: 100 }, (_, n) => `/${n}`),
+      Array.from({ length: 200 }, (_, n) => `/${n}`),
     )
     expect((await ledgerLines(project)).filter((line) => line.startsWith('boot slow'))).toHaveLength(1)
   })
