@@ -196,6 +196,36 @@ describe('from an application to a running site and back', () => {
     expect(await whoami('brian', made.token)).toBe(401)
   })
 
+  it('key rotate signs nobody out; user sign-out does, and key rotate --retire signs out everybody', async () => {
+    const signIn = async (username: string) => {
+      const answer = await ask(url, '/_mux/signin', {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/x-www-form-urlencoded',
+          origin: new URL(url).origin,
+          host: new URL(url).host,
+        },
+        body: new URLSearchParams({ username, password: passwordOf(username) }).toString(),
+      })
+      return answer.headers['set-cookie']![0]!.split(';')[0]!
+    }
+    const status = async (cookie: string) => (await ask(url, '/_mux/session', { headers: { cookie } })).status
+    const [brian, graham] = [await signIn('brian'), await signIn('graham')]
+    expect(await json(['key', 'rotate'], ['retired', 'kept', 'supervisor'])).toEqual({
+      retired: false,
+      kept: 1,
+      supervisor: 'told',
+    })
+    const since = await signIn('graham')
+    expect([await status(brian), await status(graham), await status(since)]).toEqual([200, 200, 200])
+    await json(['user', 'sign-out', 'brian'], ['user'])
+    expect([await status(brian), await status(graham)]).toEqual([401, 200])
+    expect(await served('brian')).toBe('notes2')
+    expectError(await project.run(['key', 'rotate', '--retire']), 2, 'confirmation_needed')
+    await mux(['key', 'rotate', '--retire', '--yes'])
+    expect([await status(graham), await status(since)]).toEqual([401, 401])
+  })
+
   it('user disable and enable shut somebody out and let them in again', async () => {
     expect(await json(['user', 'disable', 'brian'], ['user', 'disabled', 'changed'])).toMatchObject({
       changed: true,
@@ -298,11 +328,13 @@ describe('from an application to a running site and back', () => {
         'boot',
         'restart',
         'idle',
+        'idleIgnore',
         'limits',
         'stopSignal',
         'user',
         'group',
         'nice',
+        'probe',
         'umask',
       ],
     )

@@ -13,12 +13,13 @@ it('mux has the commands that the design names', () => {
   expect(named.map(([id]) => id)).toEqual(
     expect.arrayContaining([
       'init',
-      ...['add', 'disable', 'enable', 'list', 'move', 'password', 'remove', 'show'].map(
+      ...['add', 'disable', 'enable', 'list', 'move', 'password', 'remove', 'show', 'sign-out'].map(
         (verb) => `user ${verb}`,
       ),
       ...['add', 'list', 'remove', 'set', 'show', 'unset'].map((verb) => `instance ${verb}`),
       ...['list', 'remove', 'set'].map((verb) => `route ${verb}`),
       ...['create', 'list', 'revoke'].map((verb) => `token ${verb}`),
+      'key rotate',
     ]),
   )
 })

@@ -14,14 +14,16 @@ export function parseDuration(text: string): number | undefined {
   return milliseconds <= MAX_DURATION ? milliseconds : undefined
 }
 
-/** Ten years, for what is kept on the disk and waits on no timer. */
+/** Ten years. */
 const MAX_LONG_DURATION = 3650 * UNITS.d
 
-/** Milliseconds of whole days or hours, `90d` or `12h`: more than none. */
+export const LONG_DURATION_RULE = 'a duration such as 30m, 12h or 90d, of at most 3650d'
+
+/** Milliseconds of whole minutes, hours or days, more than none; for what waits on no timer. */
 export function parseLongDuration(text: string): number | undefined {
-  const match = /^(\d{1,6})([hd])$/.exec(text)
+  const match = /^(\d{1,7})([mhd])$/.exec(text)
   if (match === null) return undefined
-  const milliseconds = Number(match[1]) * UNITS[match[2] as 'h' | 'd']
+  const milliseconds = Number(match[1]) * UNITS[match[2] as 'm' | 'h' | 'd']
   return milliseconds > 0 && milliseconds <= MAX_LONG_DURATION ? milliseconds : undefined
 }
 

@@ -35,6 +35,7 @@ describe('docs/mux-yaml.md', () => {
   const { limits } = instance
   const orOff = (value: number | string | null) =>
     typeof value === 'number' ? duration(value) : (value ?? 'off')
+  const days = (milliseconds: number) => `${milliseconds / 86_400_000}d`
   const DEFAULTS: Record<string, string> = {
     'app.health': orOff(instance.health),
     'app.probe': orOff(instance.probe),
@@ -59,6 +60,8 @@ describe('docs/mux-yaml.md', () => {
     'pool.name': config.pool.name,
     'edge.listen': `${config.edge.listen.host}:${config.edge.listen.port}`,
     'edge.identity_header': config.edge.identityHeader,
+    'edge.session.absolute': days(config.edge.session.absolute),
+    'edge.session.idle': days(config.edge.session.idle),
   }
   const documented = new Map(rowsOf('docs/mux-yaml.md').map(([key, , value]) => [key, value]))
 
@@ -73,7 +76,7 @@ describe('docs/mux-yaml.md', () => {
   }
 
   function keys(): string[] {
-    const maps = ['app', 'app.limits', 'pool', 'edge']
+    const maps = ['app', 'app.limits', 'pool', 'edge', 'edge.session']
     const all = ['', ...maps].flatMap((map) => keysOf(map).map((key) => (map === '' ? key : `${map}.${key}`)))
     return all.filter((key) => !maps.includes(key))
   }

@@ -122,6 +122,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
       supervisor,
       status,
       shutdown,
+      reloadKeys: () => front.reloadKeys(),
       log,
     })
     const control = await serveControl({ socketPath: socketPath(directory, 'control.sock'), handle, log })

@@ -5,9 +5,10 @@ import { createGateway, createInstanceHost, type LeaseSource } from '@mux/instan
 import { type ListenAddress, listenText } from './config-values.ts'
 import { CliError } from './errors.ts'
 import type { EventLog } from './event-log.ts'
-import { ensureKey, readKey } from './keys.ts'
+import { readKey } from './keys.ts'
 import type { ProjectConfig } from './mux-yaml.ts'
 import type { Project } from './project.ts'
+import { sessionKeys } from './session-keys.ts'
 
 /** What takes requests on this host. */
 export interface Front {
@@ -17,6 +18,8 @@ export interface Front {
   settle(limit: number): Promise<void>
   /** Takes no more, and lets what is under way come to its end for up to `limit` milliseconds. */
   close(limit: number): Promise<void>
+  /** Uses the keys that are on the disk now. */
+  reloadKeys(): Promise<void>
 }
 
 /** Where requests come in: an address, or the listening socket that this process was started with. */
@@ -48,16 +51,19 @@ export async function openFront(front: Front, listen: Door): Promise<string> {
 /** The edge in this process, in front of the instances in this process. */
 export async function edgeFront(options: FrontOptions): Promise<Front> {
   const { project, config, listen, target, registry, source, log } = options
-  const { identityHeader } = config.edge
-  return createNodeEdge({
+  const { identityHeader, session } = config.edge
+  const edge = createNodeEdge({
     registry,
     host: createInstanceHost({ source, identityHeader }),
     hostName: target.host,
-    sessionKeys: [await ensureKey(join(project.state.keys, 'session.key'))],
+    sessionKeys: await sessionKeys(project.state.keys),
+    sessionLimits: { absolute: session.absolute / 1000, idle: session.idle / 1000 },
+    stateFile: project.state.edge,
     identityHeader,
     listen,
     log,
   })
+  return { ...edge, reloadKeys: async () => edge.useSessionKeys(await sessionKeys(project.state.keys)) }
 }
 
 /**
@@ -66,7 +72,7 @@ export async function edgeFront(options: FrontOptions): Promise<Front> {
  */
 export async function gatewayFront(options: FrontOptions): Promise<Front> {
   const { config, listen, target, source, log } = options
-  const key = await hostKey(options.project, target.host)
+  let key = await hostKey(options.project, target.host)
   const gateway = createGateway({
     host: target.host,
     key: (id) => (id === target.host ? key : undefined),
@@ -84,6 +90,9 @@ export async function gatewayFront(options: FrontOptions): Promise<Front> {
     },
     settle: (limit) => gateway.settle(limit),
     close: (limit) => gateway.close(limit),
+    reloadKeys: async () => {
+      key = await hostKey(options.project, target.host)
+    },
   }
 }
 

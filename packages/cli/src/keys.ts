@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { link, mkdir, open, rm } from 'node:fs/promises'
+import { mkdir, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { syncDirectory } from '@mux/instance/atomic-file'
+import { createFile, replaceFile } from '@mux/instance/atomic-file'
 import { CliError } from './errors.ts'
 
 /** Bytes of a key that is made here, and the fewest that one may have. */
@@ -17,20 +17,19 @@ export async function ensureKey(file: string): Promise<Uint8Array> {
   const present = await readKey(file)
   if (present) return present
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-  const draft = `${file}.${process.pid}.${randomBytes(6).toString('hex')}`
-  try {
-    await writeDurably(draft, `${randomBytes(KEY_BYTES).toString('base64')}\n`)
-    // Unlike a rename, a link never replaces what another process has put there meanwhile.
-    await link(draft, file).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error
-    })
-  } finally {
-    await rm(draft, { force: true })
-  }
-  await syncDirectory(dirname(file))
+  await createFile(file, newKey(), 0o600)
   const key = await readKey(file)
   if (!key) throw new CliError('key_unusable', `The key ${file} was removed while it was made.`, 'Try again.')
   return key
+}
+
+/** Puts a new key into the place of the one in a file, as one step. */
+export async function replaceKey(file: string): Promise<void> {
+  await replaceFile(file, newKey(), 0o600)
+}
+
+function newKey(): string {
+  return `${randomBytes(KEY_BYTES).toString('base64')}\n`
 }
 
 /**
@@ -66,16 +65,6 @@ export async function readKey(file: string): Promise<Uint8Array | undefined> {
       })
     }
     return new Uint8Array(key)
-  } finally {
-    await handle.close()
-  }
-}
-
-async function writeDurably(file: string, text: string): Promise<void> {
-  const handle = await open(file, 'wx', 0o600)
-  try {
-    await handle.writeFile(text)
-    await handle.sync()
   } finally {
     await handle.close()
   }

@@ -10,8 +10,10 @@ import {
   HEADER_RULE,
   LISTEN_RULE,
   type ListenAddress,
+  LONG_DURATION_RULE,
   parseIdentityHeader,
   parseListen,
+  parseLongDuration,
   parsePoolName,
   POOL_NAME_RULE,
 } from './config-values.ts'
@@ -33,6 +35,8 @@ export interface ProjectConfig {
   edge: {
     listen: ListenAddress
     identityHeader: string
+    /** How long people stay signed in, in milliseconds: from the sign-in, and from the last request. */
+    session: { absolute: number; idle: number }
   }
   /** In the order of the file. */
   instances: readonly InstanceDefinition[]
@@ -47,7 +51,12 @@ const DEFAULT_POOL = {
   parallelBoots: Math.max(LEAST_DEFAULT_BOOTS, availableParallelism()),
   name: 'instance{n}',
 }
-const DEFAULT_EDGE = { listen: { host: '127.0.0.1', port: 8080 }, identityHeader: 'X-Remote-User' }
+const DAY = 86_400_000
+const DEFAULT_EDGE = {
+  listen: { host: '127.0.0.1', port: 8080 },
+  identityHeader: 'X-Remote-User',
+  session: { absolute: 14 * DAY, idle: 7 * DAY },
+}
 
 /** @throws {CliError} `config_invalid` with every problem of the file, each with its line */
 export async function readConfig(project: Project): Promise<ProjectConfig> {
@@ -124,7 +133,10 @@ function readTop(
 ): ProjectConfig {
   const top = reader.keys(whole, ['app', 'pool', 'edge', 'instances'])
   const pool = top.pool && reader.keys(top.pool, ['max', 'parallel_boots', 'name'])
-  const edge = top.edge && reader.keys(top.edge, ['listen', 'identity_header'])
+  const edge = top.edge && reader.keys(top.edge, ['listen', 'identity_header', 'session'])
+  const session = edge?.session && reader.keys(edge.session, ['absolute', 'idle'])
+  const longDuration = (place: Place | undefined) =>
+    reader.parsed(place, LONG_DURATION_RULE, parseLongDuration)
   return {
     pool: {
       max: reader.integer(pool?.max, 1, 10_000) ?? DEFAULT_POOL.max,
@@ -135,6 +147,10 @@ function readTop(
       listen: reader.parsed(edge?.listen, LISTEN_RULE, parseListen) ?? DEFAULT_EDGE.listen,
       identityHeader:
         reader.parsed(edge?.identity_header, HEADER_RULE, parseIdentityHeader) ?? DEFAULT_EDGE.identityHeader,
+      session: {
+        absolute: longDuration(session?.absolute) ?? DEFAULT_EDGE.session.absolute,
+        idle: longDuration(session?.idle) ?? DEFAULT_EDGE.session.idle,
+      },
     },
     ...readInstances(reader, top, project, problems),
   }

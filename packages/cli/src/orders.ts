@@ -27,6 +27,7 @@ interface OrdersOptions {
   supervisor: Supervisor
   status: () => HostStatus
   shutdown: () => void
+  reloadKeys: () => Promise<void>
   log: EventLog
 }
 
@@ -61,6 +62,9 @@ export function createOrders(options: OrdersOptions): CarryOut {
         // Not mux.yaml: while that is broken, an operator must still be able to stop what it runs.
         await closed.refresh()
         return supervisor.stop(order.instance)
+      case 'keys':
+        await options.reloadKeys()
+        return { pid: process.pid }
       case 'shutdown':
         options.shutdown()
         return { pid: process.pid }

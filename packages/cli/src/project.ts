@@ -16,6 +16,8 @@ export interface Project {
 export interface StatePaths {
   directory: string
   registry: string
+  /** What the edge keeps for itself. */
+  edge: string
   keys: string
   secrets: string
   run: string
@@ -33,6 +35,7 @@ export function projectAt(directory: string): Project {
     state: {
       directory: state,
       registry: join(state, 'registry.sqlite'),
+      edge: join(state, 'edge.sqlite'),
       keys: join(state, 'keys'),
       secrets: join(state, 'secrets'),
       run: join(state, 'run'),

@@ -21,6 +21,15 @@ export async function reloadHost(project: Project): Promise<Told> {
   )
 }
 
+/** Has the edge, or the gateway, use the keys that are on the disk now. */
+export async function reloadKeys(project: Project): Promise<Told> {
+  const order = sendOrder(project.state.controlSocket, { op: 'keys' }, AT_ONCE)
+  return unlessNotRunning<Told>(
+    order.then(() => 'told'),
+    'not_running',
+  )
+}
+
 /** What the supervisor says of itself; undefined when none runs. */
 export async function hostStatus(project: Project): Promise<HostStatus | undefined> {
   return unlessNotRunning(sendOrder(project.state.controlSocket, { op: 'status' }, AT_ONCE), undefined)

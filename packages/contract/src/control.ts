@@ -23,6 +23,8 @@ const request = v.variant('op', [
   v.strictObject({ v: v.literal(1), op: v.literal('start'), instance }),
   v.strictObject({ v: v.literal(1), op: v.literal('stop'), instance }),
   v.strictObject({ v: v.literal(1), op: v.literal('restart'), instance }),
+  /** Reads the keys of sessions, or of the host, again. */
+  v.strictObject({ v: v.literal(1), op: v.literal('keys') }),
   /** Ends every instance and then the supervisor; the reply comes before the end. */
   v.strictObject({ v: v.literal(1), op: v.literal('shutdown') }),
 ])
@@ -122,6 +124,7 @@ const results = {
   start: instanceStatus,
   stop: instanceStatus,
   restart: restarted,
+  keys: v.object({ pid: v.number() }),
   shutdown: v.object({ pid: v.number() }),
 }
 

@@ -2,6 +2,7 @@ import { isNavigation, Problem, type Decision } from '@mux/contract'
 import { Hono } from 'hono'
 import { answerError, type EdgeEnv } from './answer.ts'
 import { createAuthenticator } from './authenticate.ts'
+import type { EndedSessions } from './ended-sessions.ts'
 import type { FailureCounter } from './failures.ts'
 import { chooseInstance, locate } from './find-instance.ts'
 import type { Log } from './log-event.ts'
@@ -10,12 +11,14 @@ import { createPasswordMemory } from './password-memory.ts'
 import type { RegistryReader, RegistryStore } from './registry/registry.ts'
 import { refuseUnsafe } from './request-check.ts'
 import { requestHeaders } from './request-headers.ts'
+import { responseHeaders } from './response-headers.ts'
 import type { Sessions } from './session.ts'
 import { createTokenUse } from './token-use.ts'
 
 export interface AppParts {
   registry: RegistryReader
   sessions: Sessions
+  endedSessions: EndedSessions
   failures: FailureCounter
   /** Name of the header, besides `Mux-User`, by which instances learn the user's name. */
   /** Where the edge keeps what it finds out of itself; absent where it may only read. */
@@ -28,7 +31,7 @@ export interface AppParts {
 
 /** The edge: one chain for every request, plain or upgrade, whatever runtime took it. */
 export function createApp(parts: AppParts): Hono<EdgeEnv> {
-  const { registry, store, identityHeader, log, now } = parts
+  const { registry, sessions, store, identityHeader, log, now } = parts
   const authenticator = createAuthenticator({
     ...parts,
     passwords: createPasswordMemory(parts),
@@ -70,7 +73,15 @@ export function createApp(parts: AppParts): Hono<EdgeEnv> {
       scheme: exchange.scheme,
       host,
     })
-    return await exchange.forward({ decision, origin: target.origin, headers, navigation })
+    const renewal = identity?.by === 'session' ? sessions.renewal(identity.session) : undefined
+    const facts = { requestId: exchange.requestId, signedIn: identity !== undefined, renewal }
+    return await exchange.forward({
+      decision,
+      origin: target.origin,
+      headers,
+      navigation,
+      answerHeaders: (raw) => responseHeaders(raw, facts),
+    })
   })
 
   return app

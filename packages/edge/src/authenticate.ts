@@ -1,27 +1,25 @@
 import { parseUserName, Problem, type UserName, type UserRecord } from '@mux/contract'
 import { parseAuthorization, type BasicCredentials } from './credentials.ts'
+import type { EndedSessions } from './ended-sessions.ts'
 import type { FailureCounter } from './failures.ts'
 import { headerValues, type Exchange } from './forward.ts'
 import type { PasswordMemory } from './password-memory.ts'
 import type { RegistryReader } from './registry/registry.ts'
-import type { Sessions } from './session.ts'
+import type { Session, Sessions } from './session.ts'
 import type { TokenUse } from './token-use.ts'
 import { parseToken, tokenMatches } from './tokens.ts'
 
 /** Who sent a request, proven. */
-export interface Identity {
-  readonly user: UserName
-  readonly record: UserRecord
-  /** Where the proof stood. `authorization`: the header is used up, and the instance does not see it. */
-  readonly by: 'authorization' | 'session'
-  /** When the session ends, in seconds since the epoch; null for a credential that comes with every request. */
-  readonly expires: number | null
-}
+export type Identity = { readonly user: UserName; readonly record: UserRecord } & Proof
+
+/** Where the proof stood. `authorization`: the header is used up, and the instance does not see it. */
+type Proof = { readonly by: 'authorization' } | { readonly by: 'session'; readonly session: Session }
 
 export interface AuthenticatorParts {
   registry: RegistryReader
   passwords: PasswordMemory
   sessions: Sessions
+  endedSessions: EndedSessions
   failures: FailureCounter
   tokenUse: TokenUse
   /** Milliseconds since the epoch. */
@@ -48,7 +46,7 @@ export interface Authenticator {
 }
 
 export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
-  const { registry, passwords, sessions, failures, tokenUse, now } = parts
+  const { registry, passwords, sessions, endedSessions, failures, tokenUse, now } = parts
 
   async function checkPassword(typedName: string, password: string, peer: string) {
     const user = parseUserName(typedName)
@@ -73,13 +71,13 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
     const record = await registry.read('user', user)
     if (record === undefined || record.disabled) return refuse(countedAs, peer)
     tokenUse.note(id, found)
-    return { user, record, by: 'authorization', expires: null }
+    return { user, record, by: 'authorization' }
   }
 
   async function byBasic({ user, password }: BasicCredentials, peer: string): Promise<Identity> {
     const token = parseToken(password)
     if (token !== undefined) return byToken(password, token.id, peer, user)
-    return { ...(await checkPassword(user, password, peer)), by: 'authorization', expires: null }
+    return { ...(await checkPassword(user, password, peer)), by: 'authorization' }
   }
 
   async function bySession(rawHeaders: readonly string[]): Promise<Identity | undefined> {
@@ -88,7 +86,8 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
     if (session === undefined) return undefined
     const record = await registry.read('user', session.user)
     if (record === undefined || record.disabled || record.version !== session.version) return undefined
-    return { user: session.user, record, by: 'session', expires: session.expires }
+    if (await endedSessions.has(session)) return undefined
+    return { user: session.user, record, by: 'session', session }
   }
 
   function refuseWhenLimited(user: string, peer: string): void {

@@ -9,6 +9,8 @@ export interface DecidedRequest {
   headers: string[]
   /** True when a person's browser opens a page by this request. */
   navigation: boolean
+  /** What the client receives of an answer's header list, names and values in turn. */
+  answerHeaders: (rawHeaders: readonly string[]) => string[]
 }
 
 /** One request as Node or workerd took it: what the chain reads of it, and the one way to hand it on. */

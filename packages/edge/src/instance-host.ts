@@ -13,6 +13,8 @@ export interface ForwardOrder {
   navigation: boolean
   /** Filters the header list of the instance's answer, names and values in turn, before it goes to the client. */
   answerHeaders: (rawHeaders: readonly string[]) => string[]
+  /** Aborted when the user may no longer have the WebSocket: both sides of it are closed. */
+  revoked?: AbortSignal
 }
 
 /**

@@ -1,17 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
-import { Problem, type HostName } from '@mux/contract'
-import type { DecidedRequest, Exchange } from './forward.ts'
-import type { InstanceHost } from './instance-host.ts'
+import { Problem, type Decision, type HostName } from '@mux/contract'
+import { headerValues, type DecidedRequest, type Exchange } from './forward.ts'
+import type { ForwardOrder, InstanceHost } from './instance-host.ts'
 import type { Log } from './log-event.ts'
+import type { OpenExchange, OpenExchanges } from './open-exchanges.ts'
 import { originForm } from './request-check.ts'
-import { responseHeaders } from './response-headers.ts'
 
 /** Whom a decided request goes to in the embedded edge. */
 export interface NodeForwarding {
   host: InstanceHost
   hostName: HostName
+  open: OpenExchanges
   log: Log
 }
 
@@ -19,10 +20,15 @@ export interface NodeForwarding {
 export type Reply = { outgoing: ServerResponse } | { socket: Duplex; head: Buffer }
 
 /** A request as Node's HTTP server took it. */
-export class NodeExchange implements Exchange {
+export class NodeExchange implements Exchange, OpenExchange {
   readonly requestId = crypto.randomUUID()
   readonly target: string
+  place = -1
   #handedOn = false
+  #decision: Decision | undefined
+  /** The header list of the instance's answer, once there is one. */
+  #answer: readonly string[] = []
+  #revoked: AbortController | undefined
   readonly #incoming: IncomingMessage
   readonly #reply: Reply
   readonly #forwarding: NodeForwarding
@@ -60,6 +66,20 @@ export class NodeExchange implements Exchange {
     return this.#handedOn
   }
 
+  /** Only of one that was forwarded. */
+  get decision(): Decision {
+    return this.#decision!
+  }
+
+  get endless(): boolean {
+    return this.upgrade || headerValues(this.#answer, 'content-type').some(isEventStream)
+  }
+
+  breakOff(): void {
+    if ('outgoing' in this.#reply) this.#reply.outgoing.destroy()
+    else this.#revoked?.abort()
+  }
+
   header(name: string): string | undefined {
     const value = this.#incoming.headers[name]
     return typeof value === 'string' ? value : value?.[0]
@@ -71,18 +91,27 @@ export class NodeExchange implements Exchange {
     }
   }
 
-  async forward({ decision, headers, navigation }: DecidedRequest): Promise<Response> {
-    const { host, hostName } = this.#forwarding
+  async forward({ decision, headers, navigation, answerHeaders }: DecidedRequest): Promise<Response> {
+    const { host, hostName, open } = this.#forwarding
     if (decision.host !== hostName) throw new Problem('misdirected')
     const { requestId, target } = this
-    const order = {
+    const order: ForwardOrder = {
       decision,
       target,
       headers,
       navigation,
-      answerHeaders: (raw: readonly string[]) => responseHeaders(raw, requestId),
+      answerHeaders: (raw) => {
+        this.#answer = raw
+        return answerHeaders(raw)
+      },
     }
+    if (this.upgrade) {
+      this.#revoked = new AbortController()
+      order.revoked = this.#revoked.signal
+    }
+    this.#decision = decision
     this.#handedOn = true
+    open.enter(this)
     try {
       if ('outgoing' in this.#reply) await host.request(this.#incoming, this.#reply.outgoing, order)
       else await host.upgrade(this.#incoming, this.#reply.socket, this.#reply.head, order)
@@ -96,7 +125,14 @@ export class NodeExchange implements Exchange {
       }
       this.#handedOn = false
       throw error
+    } finally {
+      open.leave(this)
     }
     return RESPONSE_ALREADY_SENT
   }
+}
+
+/** The media type of server-sent events (https://html.spec.whatwg.org/multipage/iana.html#text/event-stream). */
+function isEventStream(contentType: string): boolean {
+  return /^\s*text\/event-stream\s*(?:;|$)/i.test(contentType)
 }

@@ -8,13 +8,18 @@ import { problemResponse } from './answer.ts'
 import { createApp, pathOf } from './app.ts'
 import { clientErrorAnswer } from './client-error.ts'
 import { Connections } from './connections.ts'
+import { openEdgeState } from './edge-state.ts'
+import { createEndedSessions } from './ended-sessions.ts'
 import { createFailureCounter } from './failures.ts'
 import type { InstanceHost } from './instance-host.ts'
 import { isReservedPath } from './local-path.ts'
 import type { Log } from './log-event.ts'
 import { NodeExchange } from './node-exchange.ts'
+import { OpenExchanges } from './open-exchanges.ts'
 import type { RegistryReader, RegistryStore } from './registry/registry.ts'
-import { createSessions } from './session.ts'
+import { Revocation } from './revocation.ts'
+import { createSessions, type SessionKeys, type SessionLimits } from './session.ts'
+import { signOutEverywhere } from './sign-out.ts'
 
 export interface NodeEdgeOptions {
   registry: RegistryReader & Pick<RegistryStore, 'change'>
@@ -22,8 +27,10 @@ export interface NodeEdgeOptions {
   host: InstanceHost
   /** The name of the host that {@link host} is: whoever's instance is on another one is answered 421. */
   hostName: HostName
-  /** At least 32 bytes each; the first signs, all are accepted. */
-  sessionKeys: readonly [Uint8Array, ...Uint8Array[]]
+  sessionKeys: SessionKeys
+  sessionLimits?: SessionLimits
+  /** File in which the edge keeps what it knows itself; `:memory:` for none. */
+  stateFile: string
   identityHeader: string
   /** Port 0: any that is free. A descriptor: the TCP socket that this process was started with, which listens already. */
   listen: { host: string; port: number } | { fd: number }
@@ -47,6 +54,8 @@ export interface NodeEdge {
    * @param limit milliseconds
    */
   close(limit: number): Promise<void>
+  /** Signs sessions with other keys from now on. */
+  useSessionKeys(keys: SessionKeys): void
 }
 
 /** The size of all headers of a request together, in bytes; more is answered 431. */
@@ -64,11 +73,26 @@ const BACKLOG = 4096
 /** The edge on Node, in one process with the instances' supervisor. */
 export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
   const { registry, identityHeader, log, now = Date.now } = options
-  const sessions = createSessions({ keys: options.sessionKeys, now })
+  const sessions = createSessions({
+    keys: options.sessionKeys,
+    now,
+    ...(options.sessionLimits === undefined ? {} : { limits: options.sessionLimits }),
+  })
+  const state = openEdgeState(options.stateFile)
+  const endedSessions = createEndedSessions({
+    store: state.endedSessions,
+    endOf: sessions.endOf,
+    endAll: (user) => signOutEverywhere(registry, user, now()),
+    now,
+  })
+  const open = new OpenExchanges()
+  let revocation: Revocation | undefined
+  const forwarding = { ...options, open }
   const app = createApp({
     registry,
     store: registry,
     sessions,
+    endedSessions,
     failures: createFailureCounter({ now }),
     identityHeader,
     log,
@@ -106,7 +130,7 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
 
   async function serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     connections.answers(outgoing)
-    const exchange = new NodeExchange(incoming, { outgoing }, options)
+    const exchange = new NodeExchange(incoming, { outgoing }, forwarding)
     if (isReservedPath(pathOf(exchange.target))) return servePage(exchange, incoming, outgoing)
     try {
       const response = await app.fetch(bareRequest(exchange.method), { exchange })
@@ -151,7 +175,7 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
     // A client may vanish at any time, and its `close` says all there is to say.
     socket.on('error', () => {})
     try {
-      const exchange = new NodeExchange(incoming, { socket, head }, options)
+      const exchange = new NodeExchange(incoming, { socket, head }, forwarding)
       const response = await app.fetch(bareRequest(exchange.method), { exchange })
       if (!exchange.handedOn) await answerOnSocket(incoming, socket, response)
     } catch (error) {
@@ -182,10 +206,16 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
         throw Object.assign(new Error('the socket is no TCP socket'), { code: 'EINVAL' })
       }
       const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
+      revocation = new Revocation({ open, registry })
       return { url: `http://${host}:${address.port}`, port: address.port }
     },
     settle: (limit) => connections.settle(limit),
-    close: (limit) => connections.close(limit),
+    async close(limit) {
+      await connections.close(limit)
+      revocation?.stop()
+      state.close()
+    },
+    useSessionKeys: (keys) => sessions.useKeys(keys),
   }
 }
 

@@ -40,7 +40,7 @@ describe('signing in', () => {
     expect(await session.json()).toEqual({
       user: 'graham',
       instance: 'django1',
-      until: '2026-12-06T00:00:00.000Z',
+      until: '2026-11-29T00:00:00.000Z',
     })
   })
 
@@ -187,12 +187,43 @@ describe('a session', () => {
     expect((await fetch(under.url, { headers: { cookie } })).status).toBe(401)
   })
 
-  test('is over after two weeks', async () => {
+  test('is over after a week without a request, and not while there is one a day', async () => {
+    const unused = cookieOf(await signIn(CREDENTIALS))
+    let used = cookieOf(await signIn(CREDENTIALS))
+    for (let day = 0; day < 7; day += 1) {
+      under.clock.now += 86_400_000
+      used = cookieOf(await browse(under.url, { headers: { cookie: used } }))
+    }
+    expect((await sessionOf(used)).status).toBe(200)
+    expect((await sessionOf(unused)).status).toBe(401)
+  })
+
+  test('is made known to the browser anew by an answer that no cache hands on', async () => {
     const cookie = cookieOf(await signIn(CREDENTIALS))
-    under.clock.now += 14 * 86_400_000 - 1000
-    expect((await sessionOf(cookie)).status).toBe(200)
-    under.clock.now += 1000
+    const soon = await browse(under.url, { headers: { cookie } })
+    expect(soon.headers['set-cookie']).toBeUndefined()
+    under.clock.now += 3_600_000
+    const later = await browse(under.url, { headers: { cookie } })
+    expect(later.headers['set-cookie']).toEqual([expect.stringMatching(/^__Host-mux=v1\..*; HttpOnly/)])
+    expect(later.headers['cache-control']).toBe('private')
+  })
+
+  test('that was signed out is over for every copy of its cookie, renewed or not', async () => {
+    const cookie = cookieOf(await signIn(CREDENTIALS))
+    under.clock.now += 3_600_000
+    const renewed = cookieOf(await browse(under.url, { headers: { cookie } }))
+    const other = cookieOf(await signIn(CREDENTIALS))
+    await browse(`${under.url}/_mux/signout`, { form: {}, headers: { cookie: renewed } })
     expect((await sessionOf(cookie)).status).toBe(401)
+    expect((await sessionOf(renewed)).status).toBe(401)
+    expect((await sessionOf(other)).status).toBe(200)
+  })
+
+  test('is over when its browser signs in again', async () => {
+    const first = cookieOf(await signIn(CREDENTIALS))
+    const second = cookieOf(await signIn(CREDENTIALS, { cookie: first }))
+    expect((await sessionOf(first)).status).toBe(401)
+    expect((await sessionOf(second)).status).toBe(200)
   })
 
   test('belongs to one person, also beside the credentials of another', async () => {

@@ -2,6 +2,7 @@ import { type InstanceName, Problem, type ProblemCode } from '@mux/contract'
 import { Hono, type Context, type Handler } from 'hono'
 import type { EdgeEnv } from './answer.ts'
 import type { Authenticator, Identity } from './authenticate.ts'
+import type { EndedSessions } from './ended-sessions.ts'
 import { chooseInstance } from './find-instance.ts'
 import { readForm } from './form.ts'
 import { localPath } from './local-path.ts'
@@ -15,6 +16,7 @@ import type { Sessions } from './session.ts'
 export interface OwnPagesParts {
   registry: RegistryReader
   sessions: Sessions
+  endedSessions: EndedSessions
   authenticator: Authenticator
 }
 
@@ -27,7 +29,7 @@ const SIGN_IN_MESSAGES: Partial<Record<ProblemCode, string>> = {
 }
 
 /** Everything under `/_mux/`: what people and clients ask of mux itself, and what never reaches an instance. */
-export function ownPages({ registry, sessions, authenticator }: OwnPagesParts): Hono<EdgeEnv> {
+export function ownPages({ registry, sessions, endedSessions, authenticator }: OwnPagesParts): Hono<EdgeEnv> {
   const pages = new Hono<EdgeEnv>()
 
   pages.use(async (c, next) => {
@@ -59,6 +61,7 @@ export function ownPages({ registry, sessions, authenticator }: OwnPagesParts): 
         form.get('password') ?? '',
         exchange.peer,
       )
+      await endSession(c)
       c.header('Set-Cookie', sessions.issue({ user, version: record.version }).setCookie)
       return c.redirect(next, 303)
     } catch (error) {
@@ -71,9 +74,11 @@ export function ownPages({ registry, sessions, authenticator }: OwnPagesParts): 
     }
   })
 
-  pages.post('/signout', (c) => {
+  pages.post('/signout', async (c) => {
     if (!isSameOrigin((name) => c.env.exchange.header(name))) throw new Problem('cross_site')
+    await endSession(c)
     c.header('Set-Cookie', sessions.clearCookie())
+    c.header('Clear-Site-Data', '"cache", "cookies", "storage"')
     return c.redirect(SIGN_IN_PATH, 303)
   })
 
@@ -84,7 +89,8 @@ export function ownPages({ registry, sessions, authenticator }: OwnPagesParts): 
     return c.json({
       user: identity.user,
       instance: await instanceOf(identity, exchange.header('host')),
-      until: identity.expires === null ? null : new Date(identity.expires * 1000).toISOString(),
+      until:
+        identity.by === 'session' ? new Date(sessions.endOf(identity.session) * 1000).toISOString() : null,
     })
   })
 
@@ -101,6 +107,12 @@ export function ownPages({ registry, sessions, authenticator }: OwnPagesParts): 
   pages.all('/*', () => {
     throw new Problem('not_found')
   })
+
+  /** Ends the session that this browser has, and every copy of its cookie. */
+  async function endSession(c: Context<EdgeEnv>): Promise<void> {
+    const session = sessions.read(c.env.exchange.header('cookie'))
+    if (session !== undefined) await endedSessions.end(session)
+  }
 
   async function identityOrNone(c: Context<EdgeEnv>) {
     try {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { responseHeaders } from './response-headers.ts'
 
+const FACTS = { requestId: 'id-1', signedIn: false, renewal: undefined }
 const ID = ['X-Request-Id', 'id-1']
 
 test('the answer of an instance passes unchanged: order, duplicates, case and bytes', () => {
@@ -16,7 +17,7 @@ test('the answer of an instance passes unchanged: order, duplicates, case and by
     'ETag',
     '',
   ]
-  expect(responseHeaders(raw, 'id-1')).toEqual([...raw, ...ID])
+  expect(responseHeaders(raw, FACTS)).toEqual([...raw, ...ID])
 })
 
 test('what concerns the connection to the instance stays there', () => {
@@ -32,21 +33,49 @@ test('what concerns the connection to the instance stays there', () => {
     'Trailer',
     'X',
   ]
-  expect(responseHeaders(raw, 'id-1')).toEqual(ID)
+  expect(responseHeaders(raw, FACTS)).toEqual(ID)
 })
 
 test('an instance says nothing in our name', () => {
   const raw = ['Mux-Problem', 'internal', 'mux_user', 'x', 'X-Request-ID', 'mine', 'x_request_id', 'mine']
-  expect(responseHeaders(raw, 'id-1')).toEqual(ID)
+  expect(responseHeaders(raw, FACTS)).toEqual(ID)
 })
 
 test.each(['__Host-mux=x; Path=/; Secure', '__Host-mux=', '__Host-mux', ' \t__Host-mux =x', '__host-MUX=x'])(
   'an instance cannot set or end our session by Set-Cookie: %j',
   (value) => {
-    expect(responseHeaders(['Set-Cookie', value, 'Set-Cookie', '__Host-muxer=1'], 'id-1')).toEqual([
+    expect(responseHeaders(['Set-Cookie', value, 'Set-Cookie', '__Host-muxer=1'], FACTS)).toEqual([
       'Set-Cookie',
       '__Host-muxer=1',
       ...ID,
     ])
   },
 )
+
+test('an answer for somebody is kept from the caches that others share, in every way to say it', () => {
+  const raw = ['Cache-Control', 'public', 'ETag', '"1"', 'cache-control', 's-maxage=60, max-age=60']
+  const more = [
+    'CDN-Cache-Control',
+    'max-age=9',
+    'Cloudflare-CDN-Cache-Control',
+    'max-age=9',
+    'Surrogate-Control',
+    'x',
+  ]
+  const kept = ['ETag', '"1"', 'Cache-Control', 'private, max-age=60']
+  expect(responseHeaders([...raw, ...more], { ...FACTS, signedIn: true })).toEqual([...kept, ...ID])
+  expect(responseHeaders([...raw, ...more], FACTS)).toEqual([...raw, ...more, ...ID])
+})
+
+test('a renewed session is added to what the instance sets', () => {
+  const facts = { ...FACTS, signedIn: true, renewal: '__Host-mux=new' }
+  expect(responseHeaders(['Set-Cookie', 'a=1', 'Set-Cookie', '__Host-mux=evil'], facts)).toEqual([
+    'Set-Cookie',
+    'a=1',
+    'Cache-Control',
+    'private',
+    'Set-Cookie',
+    '__Host-mux=new',
+    ...ID,
+  ])
+})

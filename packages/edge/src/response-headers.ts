@@ -1,31 +1,57 @@
 import { foldedName, isHopByHop } from '@mux/contract'
 import { rememberByName } from './by-name.ts'
+import { keepPrivate } from './keep-private.ts'
 import { nominatedBy } from './nominated.ts'
 import { SESSION_COOKIE } from './session.ts'
+
+export interface AnswerFacts {
+  requestId: string
+  /** Whether the answer is for somebody, and so for nobody else. */
+  signedIn: boolean
+  /** A `Set-Cookie` of ours to add. */
+  renewal: string | undefined
+}
 
 /**
  * Builds the header list that the client receives of an instance's answer: the answer's own, duplicates and order kept,
  * less what concerns the connection to the instance only and what no instance may say in our name.
  */
-export function responseHeaders(raw: readonly string[], requestId: string): string[] {
+export function responseHeaders(raw: readonly string[], facts: AnswerFacts): string[] {
+  const { requestId, signedIn, renewal } = facts
   const nominated = nominatedBy(raw)
   const list: string[] = []
+  let cacheControl: string | undefined
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i]!
     const value = raw[i + 1]!
-    const { lowerName, dropped } = judge(name)
+    const { lowerName, dropped, ofSharedCaches } = judge(name)
     if (dropped || nominated?.has(lowerName)) continue
     if (lowerName === 'set-cookie' && setsOurCookie(value)) continue
+    if (signedIn) {
+      if (ofSharedCaches) continue
+      if (lowerName === 'cache-control') {
+        cacheControl = cacheControl === undefined ? value : `${cacheControl}, ${value}`
+        continue
+      }
+    }
     list.push(name, value)
   }
+  if (signedIn) list.push('Cache-Control', keepPrivate(cacheControl))
+  if (renewal !== undefined) list.push('Set-Cookie', renewal)
   list.push('X-Request-Id', requestId)
   return list
 }
 
 const judge = rememberByName((name) => {
+  const lowerName = name.toLowerCase()
   const folded = foldedName(name)
   const reserved = folded === 'x-request-id' || folded.startsWith('mux-')
-  return { lowerName: name.toLowerCase(), dropped: reserved || isHopByHop(name) }
+  return {
+    lowerName,
+    dropped: reserved || isHopByHop(name),
+    // Orders to the caches of a network in between, which go before Cache-Control there (RFC 9213).
+    ofSharedCaches: lowerName.endsWith('cdn-cache-control') || lowerName === 'surrogate-control',
+  }
 })
 
 /** Browsers trim the name of a cookie before they look at it (RFC 6265bis section 5.6). */

@@ -5,7 +5,8 @@ import { createSessions, SESSION_COOKIE, stripSessionCookie } from './session.ts
 
 const BRIAN = parseUserName('brian')!
 const KEY = randomBytes(32)
-const DAYS_14 = 14 * 24 * 60 * 60
+const DAYS_7 = 7 * 24 * 60 * 60
+const DAYS_14 = 2 * DAYS_7
 let clock: number
 beforeEach(() => {
   clock = 1_795_000_000_000
@@ -19,19 +20,20 @@ const cookie = (value: string) => `${SESSION_COOKIE}=${value}`
 function forge(payload: string, key: Uint8Array = KEY, context = 'mux session cookie\n'): string {
   return `${payload}.${createHmac('sha256', key).update(`${context}${payload}`).digest('base64url')}`
 }
+const valueOf = (setCookie: string | undefined) => setCookie?.slice(cookie('').length).split(';')[0]
 const encode = (fields: unknown) => `v1.${Buffer.from(JSON.stringify(fields)).toString('base64url')}`
 
 describe('a session', () => {
   it('is read back from the cookie that was issued, for the user and the version of the record', () => {
-    const { value, expires } = issue(parseUserName('a.b+c@example.com'), 1_795_000_000_001)
+    const { value } = issue(parseUserName('a.b+c@example.com'), 1_795_000_000_001)
     expect(sessions().read(cookie(value))).toEqual({
       user: 'a.b+c@example.com',
       version: 1_795_000_000_001,
       id: expect.stringMatching(/^[\w-]{22}$/),
       issued: clock / 1000,
       expires: clock / 1000 + DAYS_14,
+      seen: clock / 1000,
     })
-    expect(expires).toBe(clock / 1000 + DAYS_14)
   })
 
   it('is another one at every sign-in', () => {
@@ -41,7 +43,7 @@ describe('a session', () => {
 
   it('comes in a cookie that no script, no other host and no plain connection gets to see', () => {
     const { value, setCookie } = issue()
-    expect(setCookie).toBe(`__Host-mux=${value}; Max-Age=${DAYS_14}; Path=/; Secure; HttpOnly; SameSite=Lax`)
+    expect(setCookie).toBe(`__Host-mux=${value}; Max-Age=${DAYS_7}; Path=/; Secure; HttpOnly; SameSite=Lax`)
     expect(value).toMatch(/^[\w.-]+$/)
   })
 
@@ -49,20 +51,57 @@ describe('a session', () => {
     expect(sessions().clearCookie()).toBe('__Host-mux=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Lax')
   })
 
-  it('is over after fourteen days, however much it was used', () => {
+  it('is over seven days after it was last used', () => {
     const { value } = issue()
-    clock += DAYS_14 * 1000 - 1
+    clock += DAYS_7 * 1000 - 1
     expect(sessions().read(cookie(value))).toBeDefined()
     clock += 1
     expect(sessions().read(cookie(value))).toBeUndefined()
   })
 
-  it('lasts as long as it is said to', () => {
-    const short = createSessions({ keys: [KEY], now: () => clock, lifetime: 60 })
+  it('is over after fourteen days, however much it is used', () => {
+    const started = clock
+    let value = issue().value
+    while (clock < started + DAYS_14 * 1000 - 1) {
+      clock = Math.min(clock + 3_600_000, started + DAYS_14 * 1000 - 1)
+      const session = sessions().read(cookie(value))
+      expect(session).toBeDefined()
+      value = valueOf(sessions().renewal(session!)) ?? value
+    }
+    clock += 1
+    expect(sessions().read(cookie(value))).toBeUndefined()
+  })
+
+  it('is renewed once an hour at most, as the same session, and never beyond its end', () => {
+    const first = sessions().read(cookie(issue().value))!
+    clock += 3_599_000
+    expect(sessions().renewal(first)).toBeUndefined()
+    clock += 1_000
+    const renewal = sessions().renewal(first)!
+    expect(renewal).toContain(`Max-Age=${DAYS_7}; Path=/; Secure; HttpOnly; SameSite=Lax`)
+    expect(sessions().read(cookie(valueOf(renewal)!))).toEqual({ ...first, seen: clock / 1000 })
+    clock += (DAYS_14 - 3_600 - 10) * 1000
+    expect(sessions().renewal({ ...first, seen: clock / 1000 - 3_600 })).toContain('Max-Age=10;')
+  })
+
+  it('lasts as long as it is said to, also when it was issued for longer', () => {
+    const short = createSessions({ keys: [KEY], now: () => clock, limits: { absolute: 60, idle: 20 } })
     const { value, setCookie } = short.issue({ user: BRIAN, version: 1 })
-    expect(setCookie).toContain('Max-Age=60;')
-    clock += 60_000
+    const long = issue().value
+    expect(setCookie).toContain('Max-Age=20;')
+    clock += 2_000
+    expect(valueOf(short.renewal(short.read(cookie(value))!))).toBeDefined()
+    clock += 18_000
     expect(short.read(cookie(value))).toBeUndefined()
+    expect(short.read(cookie(long))).toBeUndefined()
+  })
+
+  it('that may rest as long as it lasts is never renewed', () => {
+    const steady = createSessions({ keys: [KEY], now: () => clock, limits: { absolute: 60, idle: Infinity } })
+    const session = steady.read(cookie(steady.issue({ user: BRIAN, version: 1 }).value))!
+    clock += 59_000
+    expect(steady.renewal(session)).toBeUndefined()
+    expect(steady.endOf(session)).toBe(session.issued + 60)
   })
 
   it('from the future is refused beyond what two clocks may differ', () => {
@@ -136,12 +175,12 @@ describe('a forged session', () => {
   })
 
   it.each([
-    ['of another version of mux', () => forge(encode(['brian', 7, 'id', 1, 2e9]).replace('v1.', 'v2.'))],
-    ['with a field too few', () => forge(encode(['brian', 7, 'id', 1]))],
-    ['with a field too many', () => forge(encode(['brian', 7, 'id', 1, 2e9, 0]))],
-    ['with a name that is no user’s', () => forge(encode(['Brian O', 7, 'id', 1, 2e9]))],
-    ['with a version that is no number', () => forge(encode(['brian', '7', 'id', 1, 2e9]))],
-    ['with an end that is no number', () => forge(encode(['brian', 7, 'id', 1, null]))],
+    ['of another version of mux', () => forge(encode(['brian', 7, 'id', 1, 2e9, 1]).replace('v1.', 'v2.'))],
+    ['with a field too few', () => forge(encode(['brian', 7, 'id', 1, 2e9]))],
+    ['with a field too many', () => forge(encode(['brian', 7, 'id', 1, 2e9, 1, 0]))],
+    ['with a name that is no user’s', () => forge(encode(['Brian O', 7, 'id', 1, 2e9, 1]))],
+    ['with a version that is no number', () => forge(encode(['brian', '7', 'id', 1, 2e9, 1]))],
+    ['with an end that is no number', () => forge(encode(['brian', 7, 'id', 1, null, 1]))],
     ['with a payload that is no JSON', () => forge('v1.AAAA')],
     ['with a payload that is no list', () => forge(encode({ user: 'brian' }))],
   ])('is refused %s, although it is signed', (_what, make) => {
@@ -149,7 +188,7 @@ describe('a forged session', () => {
   })
 
   it('is refused when the same key signed it for another purpose', () => {
-    const payload = encode(['brian', 7, 'id', clock / 1000, clock / 1000 + 60])
+    const payload = encode(['brian', 7, 'id', clock / 1000, clock / 1000 + 60, clock / 1000])
     expect(sessions().read(cookie(forge(payload)))).toBeDefined()
     expect(sessions().read(cookie(forge(payload, KEY, '')))).toBeUndefined()
     expect(sessions().read(cookie(forge(payload, KEY, 'mux host key v1 ')))).toBeUndefined()

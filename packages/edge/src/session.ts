@@ -7,8 +7,22 @@ import { trimBlanks } from './trim-blanks.ts'
 export const SESSION_COOKIE = '__Host-mux'
 const ATTRIBUTES = 'Path=/; Secure; HttpOnly; SameSite=Lax'
 
-/** How long a session lasts however much it is used, in seconds: 14 days. */
-const LIFETIME = 14 * 24 * 60 * 60
+/** How long sessions last, in seconds. */
+export interface SessionLimits {
+  /** From the sign-in, however much it is used. */
+  absolute: number
+  /** From the last request. */
+  idle: number
+}
+
+const DAY = 24 * 60 * 60
+export const DEFAULT_SESSION_LIMITS: SessionLimits = { absolute: 14 * DAY, idle: 7 * DAY }
+/**
+ * How far what a cookie says of its last use may lag behind, in seconds and as a part of the idle limit; the smaller
+ * counts. An answer carries a new cookie no more often than that.
+ */
+const RENEWAL = 60 * 60
+const RENEWAL_PART = 1 / 10
 /** How far the clocks of two machines that run the edge may differ, in seconds. */
 const SKEW = 60
 const MIN_KEY_BYTES = 32
@@ -23,50 +37,62 @@ export interface Session {
   id: string
   /** Seconds since the epoch. */
   issued: number
+  /** When it ends at the latest. */
   expires: number
+  /** When it was in use, as far as the cookie knows. */
+  seen: number
 }
 
 export interface SessionsOptions {
-  /** At least 32 bytes each. The first signs; all verify, so that a key can be replaced without signing anybody out. */
-  keys: readonly [Uint8Array, ...Uint8Array[]]
+  keys: SessionKeys
   /** Milliseconds since the epoch. */
   now: () => number
-  /** Seconds; 14 days if absent. */
-  lifetime?: number
+  limits?: SessionLimits
 }
 
+/** At least 32 bytes each. The first signs; all verify, so that a key can be replaced without signing anybody out. */
+export type SessionKeys = readonly [Uint8Array, ...Uint8Array[]]
+
 export interface Sessions {
-  issue(of: { user: UserName; version: number }): { value: string; setCookie: string; expires: number }
+  issue(of: { user: UserName; version: number }): { value: string; setCookie: string }
   /**
    * The session that a `Cookie` header carries, if its signature and its dates are right. Whether the user still has
    * the version is for the caller to compare. Two cookies of our name are none: no browser sends that.
    */
   read(cookieHeader: string | undefined): Session | undefined
+  /** The `Set-Cookie` value by which the browser learns that a session is in use; undefined while it knows well enough. */
+  renewal(session: Session): string | undefined
+  /** When a session ends if it is not used any more, in seconds since the epoch. */
+  endOf: (session: Session) => number
   /** The `Set-Cookie` value that ends the session in the browser. */
   clearCookie(): string
+  /** Signs with other keys from now on. @throws {RangeError} on one that is too short */
+  useKeys(keys: SessionKeys): void
 }
 
-export function createSessions({ keys, now, lifetime = LIFETIME }: SessionsOptions): Sessions {
-  if (keys.some((key) => key.length < MIN_KEY_BYTES)) {
-    throw new RangeError(`A session key has at least ${MIN_KEY_BYTES} bytes.`)
-  }
-  // Once for all: Node spends several times as long on a key of plain bytes as on the HMAC itself.
-  const secretKeys = keys.map((key) => createSecretKey(key))
+/** @throws {RangeError} on a key that is too short */
+export function createSessions({ keys, now, limits = DEFAULT_SESSION_LIMITS }: SessionsOptions): Sessions {
+  let secretKeys = importKeys(keys)
   const seconds = () => Math.floor(now() / 1000)
+  const renewAfter = Math.min(RENEWAL, limits.idle * RENEWAL_PART)
+
+  function endOf({ issued, expires, seen }: Session): number {
+    // The limits of today, also for what was issued when they were wider.
+    return Math.min(expires, issued + limits.absolute, seen + limits.idle)
+  }
+
+  function cookie(session: Session): { value: string; setCookie: string } {
+    const payload = encodePayload(session)
+    const value = `${payload}.${sign(payload, secretKeys[0]!)}`
+    const maxAge = endOf(session) - seconds()
+    return { value, setCookie: `${SESSION_COOKIE}=${value}; Max-Age=${maxAge}; ${ATTRIBUTES}` }
+  }
 
   return {
     issue({ user, version }) {
       const issued = seconds()
-      const expires = issued + lifetime
-      const payload = encodePayload({
-        user,
-        version,
-        id: randomBytes(16).toString('base64url'),
-        issued,
-        expires,
-      })
-      const value = `${payload}.${sign(payload, secretKeys[0]!)}`
-      return { value, setCookie: `${SESSION_COOKIE}=${value}; Max-Age=${lifetime}; ${ATTRIBUTES}`, expires }
+      const id = randomBytes(16).toString('base64url')
+      return cookie({ user, version, id, issued, expires: issued + limits.absolute, seen: issued })
     },
 
     read(cookieHeader) {
@@ -79,11 +105,30 @@ export function createSessions({ keys, now, lifetime = LIFETIME }: SessionsOptio
       if (!secretKeys.some((key) => isEqual(signature, sign(payload, key)))) return undefined
       const session = decodePayload(payload)
       if (session === undefined) return undefined
-      return session.issued <= seconds() + SKEW && seconds() < session.expires ? session : undefined
+      const isOfNow = session.seen <= seconds() + SKEW && seconds() < endOf(session)
+      return isOfNow ? session : undefined
     },
 
+    renewal(session) {
+      const seen = seconds()
+      const knowsEnough = seen - session.seen < renewAfter || limits.idle >= limits.absolute
+      return knowsEnough ? undefined : cookie({ ...session, seen }).setCookie
+    },
+
+    endOf,
     clearCookie: () => `${SESSION_COOKIE}=; Max-Age=0; ${ATTRIBUTES}`,
+    useKeys: (replacement) => {
+      secretKeys = importKeys(replacement)
+    },
   }
+}
+
+/** Once for all: Node spends several times as long on a key of plain bytes as on the HMAC itself. */
+function importKeys(keys: SessionKeys): KeyObject[] {
+  if (keys.some((key) => key.length < MIN_KEY_BYTES)) {
+    throw new RangeError(`A session key has at least ${MIN_KEY_BYTES} bytes.`)
+  }
+  return keys.map((key) => createSecretKey(key))
 }
 
 /** A `Cookie` header without our cookie and otherwise byte for byte the same; undefined when nothing is left. */
@@ -108,8 +153,8 @@ function nameOf(pair: string): string | undefined {
   return equals < 0 ? undefined : trimBlanks(pair.slice(0, equals))
 }
 
-function encodePayload({ user, version, id, issued, expires }: Session): string {
-  return `v1.${Buffer.from(JSON.stringify([user, version, id, issued, expires])).toString('base64url')}`
+function encodePayload({ user, version, id, issued, expires, seen }: Session): string {
+  return `v1.${Buffer.from(JSON.stringify([user, version, id, issued, expires, seen])).toString('base64url')}`
 }
 
 /** Only for a payload whose signature is right: what we signed once is well-formed, unless another version of mux did. */
@@ -121,15 +166,16 @@ function decodePayload(payload: string): Session | undefined {
   } catch {
     return undefined
   }
-  if (!Array.isArray(fields) || fields.length !== 5) return undefined
-  const [user, version, id, issued, expires] = fields as unknown[]
+  if (!Array.isArray(fields) || fields.length !== 6) return undefined
+  const [user, version, id, issued, expires, seen] = fields as unknown[]
   const name = typeof user === 'string' ? parseUserName(user) : undefined
-  if (name === undefined || typeof id !== 'string' || !areIntegers(version, issued, expires)) return undefined
-  return { user: name, version: version as number, id, issued: issued as number, expires: expires as number }
+  if (name === undefined || typeof id !== 'string') return undefined
+  if (!isInteger(version) || !isInteger(issued) || !isInteger(expires) || !isInteger(seen)) return undefined
+  return { user: name, version, id, issued, expires, seen }
 }
 
-function areIntegers(...values: unknown[]): boolean {
-  return values.every(Number.isSafeInteger)
+function isInteger(value: unknown): value is number {
+  return Number.isSafeInteger(value)
 }
 
 /** The text before the payload makes sure that nothing else that mux signs can be taken for a session. */

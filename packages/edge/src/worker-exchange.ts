@@ -1,7 +1,6 @@
 import { LOCAL_ORIGIN, Problem, PROBLEMS, splitTarget, type Decision, type ProblemCode } from '@mux/contract'
 import type { DecidedRequest, Exchange } from './forward.ts'
 import type { Log } from './log-event.ts'
-import { responseHeaders } from './response-headers.ts'
 import type { DecisionSigner } from './sign-decision.ts'
 
 /**
@@ -52,12 +51,12 @@ export class WorkerExchange implements Exchange {
     // The platform has settled that with the client.
   }
 
-  async forward({ decision, origin, headers }: DecidedRequest): Promise<Response> {
+  async forward({ decision, origin, headers, answerHeaders }: DecidedRequest): Promise<Response> {
     if (origin === LOCAL_ORIGIN) throw new Problem('instance_undefined')
     const answer = await this.#ask(origin, await this.#signed(headers, decision), decision)
     const code = answer.headers.get('mux-problem')
     if (code !== null) throw await readProblem(answer, code)
-    const kept = headersOf(responseHeaders(rawList(answer.headers), this.requestId))
+    const kept = headersOf(answerHeaders(rawList(answer.headers)))
     if (answer.webSocket !== null) {
       return new Response(null, { status: 101, webSocket: answer.webSocket, headers: kept })
     }

@@ -3,9 +3,10 @@ import { problemResponse } from './answer.ts'
 import { createApp } from './app.ts'
 import { createFailureCounter } from './failures.ts'
 import type { LogEvent } from './log-event.ts'
+import { kvEndedSessions } from './registry/kv-ended-sessions.ts'
 import { kvRegistry } from './registry/kv.ts'
 import { DEFAULT_IDENTITY_HEADER } from './request-headers.ts'
-import { createSessions } from './session.ts'
+import { createSessions, type SessionKeys } from './session.ts'
 import { createDecisionSigner } from './sign-decision.ts'
 import { WorkerExchange } from './worker-exchange.ts'
 
@@ -14,6 +15,8 @@ interface Env {
   REGISTRY: KVNamespace
   /** Base64 of at least 32 bytes: what session cookies are signed with. */
   SESSION_KEY?: string
+  /** The one before it, while its sessions may live: it verifies and signs nothing. */
+  SESSION_KEY_PREVIOUS?: string
   /** Base64 of at least 32 bytes: what the key of each host is derived from. */
   EDGE_KEY?: string
   IDENTITY_HEADER?: string
@@ -40,9 +43,11 @@ export default {
 /** @throws without both keys: there is no other way to run than with them */
 function createEdge(env: Env): Edge {
   const now = Date.now
+  const sessions = createSessions({ keys: sessionKeys(env), now })
   const app = createApp({
     registry: kvRegistry(env.REGISTRY, { now }),
-    sessions: createSessions({ keys: [readKey('SESSION_KEY', env.SESSION_KEY)], now }),
+    sessions,
+    endedSessions: kvEndedSessions(env.REGISTRY, { endOf: sessions.endOf, now }),
     failures: createFailureCounter({ now }),
     identityHeader: env.IDENTITY_HEADER ?? DEFAULT_IDENTITY_HEADER,
     log,
@@ -50,6 +55,13 @@ function createEdge(env: Env): Edge {
   })
   const forwarding = { signer: createDecisionSigner(readKey('EDGE_KEY', env.EDGE_KEY), now), log }
   return async (request) => app.fetch(request, { exchange: new WorkerExchange(request, forwarding) })
+}
+
+function sessionKeys({ SESSION_KEY, SESSION_KEY_PREVIOUS }: Env): SessionKeys {
+  const key = readKey('SESSION_KEY', SESSION_KEY)
+  return SESSION_KEY_PREVIOUS === undefined
+    ? [key]
+    : [key, readKey('SESSION_KEY_PREVIOUS', SESSION_KEY_PREVIOUS)]
 }
 
 function readKey(name: string, base64: string | undefined): Uint8Array {

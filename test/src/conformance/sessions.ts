@@ -84,7 +84,7 @@ export function sessions(layout: () => Layout): void {
     }
   })
 
-  it('clears the cookie at sign-out', async () => {
+  it('ends the session at sign-out, in the browser and for whoever has a copy of the cookie', async () => {
     const { url } = layout()
     const cookie = cookieOf(await signIn('brian', passwordOf('brian'), '/'))
     const answer = await ask(url, '/_mux/signout', {
@@ -93,6 +93,8 @@ export function sessions(layout: () => Layout): void {
     })
     expect(answer.status).toBe(303)
     expect(answer.headers['set-cookie']![0]).toMatch(/^__Host-mux=;.*(Max-Age=0|Expires=Thu, 01 Jan 1970)/)
+    expect(answer.headers['clear-site-data']).toBe('"cache", "cookies", "storage"')
+    expect((await ask(url, '/', { headers: { cookie } })).status).toBe(401)
   })
 
   it('ends the sessions of a user whose password is changed', async () => {

@@ -1,6 +1,6 @@
 import { MAX_LABEL, RecordError, type TokenRecord, type UserName } from '@mux/contract'
 import { createToken, parseToken, type RegistryChange, type RegistryStore } from '@mux/edge/registry'
-import { parseLongDuration } from '../config-values.ts'
+import { LONG_DURATION_RULE, parseLongDuration } from '../config-values.ts'
 import { CliError } from '../errors.ts'
 import { userNotFound } from './existing-user.ts'
 
@@ -89,12 +89,13 @@ function removal(id: string): RegistryChange {
 export function expiryAfter(text: string): string {
   const duration = parseLongDuration(text)
   if (duration === undefined)
-    throw new CliError('usage', `--expires ${JSON.stringify(text)} is no duration.`, EXPIRY_RULE)
+    throw new CliError(
+      'usage',
+      `--expires cannot be ${JSON.stringify(text)}.`,
+      `Give ${LONG_DURATION_RULE}; leave it out for a token without end.`,
+    )
   return new Date(Date.now() + duration).toISOString()
 }
-
-const EXPIRY_RULE =
-  'Give days or hours, such as 90d or 12h, of at most 3650d; leave it out for a token without end.'
 
 /** @throws {CliError} `usage` */
 export function tokenLabel(text: string): string {

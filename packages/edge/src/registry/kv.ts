@@ -13,7 +13,7 @@ export interface KvRegistryOptions {
 }
 
 /** How long KV's own cache at one location may keep a value, in seconds; the least that the platform takes. */
-const CACHE_TTL = 30
+export const CACHE_TTL = 30
 /** How long a decoded record is trusted without asking KV, in milliseconds. */
 const HOLD = 2_000
 /** How long one read may take, in milliseconds. */
@@ -39,7 +39,8 @@ export function kvRegistry(namespace: KvNamespace, { now }: KvRegistryOptions): 
   }
 }
 
-async function fetchText(namespace: KvNamespace, key: string): Promise<string | null> {
+/** @throws {RegistryError} */
+export async function fetchText(namespace: KvNamespace, key: string): Promise<string | null> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const timeout = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => reject(new Error(`no answer within ${TIMEOUT / 1000} s`)), TIMEOUT)

@@ -1,9 +1,9 @@
-import { closeSync, fchmodSync, openSync, statSync } from 'node:fs'
-import { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import { decodeRecord, encodeRecord, RecordError, type RecordKind, type Records } from '@mux/contract'
+import { openSqlite } from './open-sqlite.ts'
 import { RecordCache } from './record-cache.ts'
 import { type ChangeOptions, type RegistryChange, RegistryError, type RegistryStore } from './registry.ts'
-import { isBusy, translateFile, translateSqlite } from './sqlite-errors.ts'
+import { translateSqlite } from './sqlite-errors.ts'
 
 /** The layout of the tables; a file of a higher one is refused. */
 const SCHEMA = 1
@@ -20,7 +20,6 @@ const CACHE_CAPACITY = 20_000
  * @throws {RegistryError} `registry_newer` when a later mux wrote it, `registry_unavailable` when it cannot be used
  */
 export function openSqliteRegistry(file: string): RegistryStore {
-  createPrivate(file)
   const { database, dataVersion, select, selectAll, upsert, remove } = translateSqlite(file, () =>
     openDatabase(file),
   )
@@ -97,34 +96,9 @@ export function openSqliteRegistry(file: string): RegistryStore {
   }
 }
 
-/**
- * SQLite gives its -wal and -shm files the mode of the main file, so that one has to be right before SQLite opens it. One
- * that exists is not touched at all: its mode is the operator's, and to open and close it would free the locks that
- * another connection of this process holds on it (https://sqlite.org/howtocorrupt.html, section 2.2).
- */
-function createPrivate(file: string): void {
-  translateFile(file, () => {
-    let descriptor: number
-    try {
-      descriptor = openSync(file, 'wx', 0o600)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-      // Through a link to nothing, SQLite would create a file that everybody can read.
-      statSync(file)
-      return
-    }
-    try {
-      fchmodSync(descriptor, 0o600)
-    } finally {
-      closeSync(descriptor)
-    }
-  })
-}
-
 function openDatabase(file: string) {
-  const database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT })
+  const database = openSqlite(file, BUSY_TIMEOUT)
   try {
-    useWriteAheadLog(database)
     database.exec('PRAGMA synchronous = FULL')
     prepareSchema(database, file)
     return {
@@ -140,20 +114,6 @@ function openDatabase(file: string) {
   } catch (error) {
     database.close()
     throw error
-  }
-}
-
-/** The change of the journal needs the file to itself, and SQLite's own busy timeout does not apply to it. */
-function useWriteAheadLog(database: DatabaseSync): void {
-  const deadline = Date.now() + BUSY_TIMEOUT
-  for (;;) {
-    try {
-      database.exec('PRAGMA journal_mode = WAL')
-      return
-    } catch (error) {
-      if (!isBusy(error) || Date.now() > deadline) throw error
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5 + Math.random() * 20)
-    }
   }
 }
 

@@ -6,26 +6,32 @@ import { FrameCursor } from './frame-cursor.ts'
 const HALF_CLOSED_LIMIT = 30_000
 /** How long a client has to take its leave when we end the tunnel, in milliseconds. */
 const GOODBYE_LIMIT = 2_000
-/** A Close frame with 1012, "service restart" (RFC 6455 section 5.5.1; the IANA registry of close codes). */
+/** Close frames (RFC 6455 section 5.5.1): 1012, "service restart" (the IANA registry of close codes). */
 const SERVICE_RESTART = Buffer.from([0x88, 0x02, 0x03, 0xf4])
+/** 1008, "policy violation" (RFC 6455 section 7.4.1). */
+const POLICY_VIOLATION = Buffer.from([0x88, 0x02, 0x03, 0xf0])
 
 /** Two connections that speak WebSocket, joined. */
 export class Tunnel {
   readonly #client: Duplex
   readonly #upstream: Socket
   readonly #ended: AbortSignal
+  readonly #revoked: AbortSignal | undefined
   readonly #cursor = new FrameCursor()
   #leaving = false
+  #goodbye: Buffer = SERVICE_RESTART
   #limit: NodeJS.Timeout | undefined
 
   /**
    * Both connections are listened to for their errors by whoever opened them.
    * @param ended when aborted, the client is told 1012 and both connections are closed
+   * @param revoked likewise, with 1008
    */
-  constructor(client: Duplex, upstream: Socket, ended: AbortSignal) {
+  constructor(client: Duplex, upstream: Socket, ended: AbortSignal, revoked?: AbortSignal) {
     this.#client = client
     this.#upstream = upstream
     this.#ended = ended
+    this.#revoked = revoked
   }
 
   /**
@@ -46,11 +52,15 @@ export class Tunnel {
     if (clientHead.length > 0) upstream.write(clientHead)
     client.pipe(upstream)
     if (upstream.closed) this.#onUpstreamClose()
-    const end = () => this.#leave()
+    const end = () => this.#leave(SERVICE_RESTART)
+    const revoke = () => this.#leave(POLICY_VIOLATION)
     this.#ended.addEventListener('abort', end, { once: true })
+    this.#revoked?.addEventListener('abort', revoke, { once: true })
     if (this.#ended.aborted) end()
+    if (this.#revoked?.aborted) revoke()
     await closed
     this.#ended.removeEventListener('abort', end)
+    this.#revoked?.removeEventListener('abort', revoke)
     clearTimeout(this.#limit)
   }
 
@@ -68,8 +78,10 @@ export class Tunnel {
   }
 
   /** A Close frame in the middle of another one would be taken for a part of that: it waits for the frame's end. */
-  #leave(): void {
+  #leave(goodbye: Buffer): void {
+    if (this.#leaving) return
     this.#leaving = true
+    this.#goodbye = goodbye
     this.#expire(GOODBYE_LIMIT)
     if (this.#cursor.between) this.#sayGoodbye()
   }
@@ -78,7 +90,7 @@ export class Tunnel {
     this.#upstream.off('data', this.#onUpstreamData).off('end', this.#onUpstreamEnd)
     this.#client.unpipe(this.#upstream)
     this.#upstream.destroy()
-    this.#endClient(SERVICE_RESTART)
+    this.#endClient(this.#goodbye)
   }
 
   #endClient(last?: Buffer): void {

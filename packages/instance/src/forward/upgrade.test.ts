@@ -246,6 +246,42 @@ describe('an open WebSocket', () => {
   })
 })
 
+describe('when its user is shut out', () => {
+  it('a WebSocket is told 1008 and closed on both sides', async () => {
+    const peer = await startSwitching(HELLO)
+    const { front, client } = await open(peer)
+    await client.until(/hello$/)
+    front.revoke()
+    expect(await client.closed()).toMatch(new RegExp(`${HELLO}\x88\x02\x03\xf0$`))
+    client.socket.end()
+    await settled(front)
+    expect(peer.sockets[0]!.destroyed).toBe(true)
+  })
+
+  it('one that is still held is closed, and not opened any more', async () => {
+    const front = await startFront(
+      { port: 1 },
+      {
+        claim: (lease, { signal }) =>
+          new Promise((_resolve, reject) => {
+            signal.addEventListener('abort', () => {
+              lease.release()
+              reject(signal.reason as Error)
+            })
+          }),
+      },
+    )
+    const client = rawClient(front.port, ASK)
+    await eventually(
+      () => front.open === 1,
+      () => 'not held',
+    )
+    front.revoke()
+    expect(await client.closed()).toBe('')
+    await settled(front)
+  })
+})
+
 describe('when the time of the generation is over', () => {
   it('a WebSocket is told 1012 and closed on both sides', async () => {
     const peer = await startSwitching(HELLO)

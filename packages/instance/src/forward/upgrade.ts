@@ -33,7 +33,7 @@ export async function forwardUpgrade(
   if (incoming.method !== 'GET' || !framing || framing.chunked || Number(framing.length ?? 0) > 0) {
     throw new Problem('bad_request')
   }
-  const gone = watchForLeaving(socket)
+  const gone = watchForLeaving(socket, order.revoked)
   try {
     const { lease, answer } = await open(order, means, gone.signal)
     try {
@@ -43,7 +43,7 @@ export async function forwardUpgrade(
         await relay(answer.response, incoming, socket, order, lease.ended)
       else {
         socket.write(switchingHead(answer.response, order), 'latin1')
-        await new Tunnel(socket, answer.upstream, lease.ended).join(head, answer.head)
+        await new Tunnel(socket, answer.upstream, lease.ended, order.revoked).join(head, answer.head)
       }
     } finally {
       lease.release()
@@ -56,15 +56,26 @@ export async function forwardUpgrade(
   }
 }
 
-/** A client that ends its side before it has been answered has left, too: there is no WebSocket with half a client. */
-function watchForLeaving(socket: Duplex): { signal: AbortSignal; stop: () => void } {
+/**
+ * A client that ends its side before it has been answered has left, too: there is no WebSocket with half a client. One
+ * that is shut out meanwhile is treated as if it had.
+ */
+function watchForLeaving(
+  socket: Duplex,
+  revoked: AbortSignal | undefined,
+): { signal: AbortSignal; stop: () => void } {
   const controller = new AbortController()
   const leave = () => controller.abort(new Error('the client left'))
   // Stays: what fails on this socket later is reported by its `close`.
   socket.on('error', () => {})
   socket.on('close', leave).on('end', leave)
-  if (socket.destroyed || socket.readableEnded) leave()
-  return { signal: controller.signal, stop: () => socket.off('close', leave).off('end', leave) }
+  revoked?.addEventListener('abort', leave)
+  if (socket.destroyed || socket.readableEnded || revoked?.aborted) leave()
+  const stop = () => {
+    socket.off('close', leave).off('end', leave)
+    revoked?.removeEventListener('abort', leave)
+  }
+  return { signal: controller.signal, stop }
 }
 
 type Handshake =

@@ -19,7 +19,7 @@ export default class TokenCreate extends BaseCommand {
   static override flags = {
     label: Flags.string({ description: 'what it is for, as the list shows it', helpValue: 'TEXT' }),
     expires: Flags.string({
-      description: 'how long it is good, in days or hours; without it, until it is revoked',
+      description: 'how long it is good; without it, until it is revoked',
       helpValue: '90d',
     }),
   }

@@ -1,0 +1,36 @@
+import type { Decision } from '@mux/contract'
+
+/** An exchange with an instance, from the decision on. */
+export interface OpenExchange {
+  readonly decision: Decision
+  /** A WebSocket or a stream of events, which stay open for as long as both sides like. */
+  readonly endless: boolean
+  /** Ends it in the middle; harmless when it is over. */
+  breakOff(): void
+  /** Where it stands in the list; for {@link OpenExchanges} alone. */
+  place: number
+}
+
+/**
+ * The exchanges that are not over. An array in which the last takes the place of one that leaves: every request comes
+ * by here, and a Set that is added to and deleted from all the time costs far more.
+ */
+export class OpenExchanges {
+  readonly #list: OpenExchange[] = []
+
+  get all(): readonly OpenExchange[] {
+    return this.#list
+  }
+
+  enter(exchange: OpenExchange): void {
+    exchange.place = this.#list.length
+    this.#list.push(exchange)
+  }
+
+  leave(exchange: OpenExchange): void {
+    const last = this.#list.pop()!
+    if (last === exchange) return
+    this.#list[exchange.place] = last
+    last.place = exchange.place
+  }
+}
