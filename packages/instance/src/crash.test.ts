@@ -1,10 +1,23 @@
-import { rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { define, laboratory, lives, nameOf, temporaryDirectory } from './fixtures/laboratory.ts'
 
 const django1 = nameOf('django1')
 const patient = () => ({ signal: new AbortController().signal, navigation: false })
+
+/** Children of this process that have ended and were not reaped. */
+function zombies(): string[] {
+  return readdirSync('/proc').filter((pid) => {
+    if (!/^\d+$/.test(pid)) return false
+    try {
+      const [state, parent] = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').at(-1)!.split(' ')
+      return state === 'Z' && Number(parent) === process.pid
+    } catch {
+      return false
+    }
+  })
+}
 
 describe('an instance that crashes', () => {
   it('is started again, and requests in between are held and served', async () => {
@@ -67,6 +80,24 @@ describe('an instance that crashes', () => {
     expect(status('django1').state).toBe('failed')
     rmSync(EXIT_WHILE)
     expect(await supervisor.start(django1)).toMatchObject({ state: 'ready', nextTry: null, crashes: 0 })
+  })
+
+  it('thirty times leaves no zombie, no descriptor and no record behind', async () => {
+    const names = ['a', 'b', 'c']
+    const { supervisor, stateDirectory, events } = await laboratory(
+      names.map((name) => define(name, 'serves', { command: ['false'] })),
+    )
+    const crash = (name: string) => supervisor.start(nameOf(name)).catch(() => {})
+    const descriptors = () => readdirSync('/proc/self/fd').length
+    await Promise.all(names.map(crash))
+    const before = descriptors()
+    for (let round = 1; round < 10; round++) await Promise.all(names.map(crash))
+    await Promise.all(names.map((name) => supervisor.stop(nameOf(name))))
+    expect(events.filter(({ event }) => event === 'boot_failed').length).toBeGreaterThanOrEqual(30)
+    expect(zombies()).toEqual([])
+    expect(Math.abs(descriptors() - before)).toBeLessThanOrEqual(2)
+    expect(readdirSync(join(stateDirectory, 'run')).filter((file) => file.endsWith('.json'))).toEqual([])
+    expect(supervisor.status().pool).toMatchObject({ running: 0, booting: 0 })
   })
 
   it('is not started again once the operator has closed it', async () => {

@@ -22,6 +22,7 @@ import type { LogEvent } from './log-event.ts'
 import { NonceMemory } from './nonce-memory.ts'
 import { ServerConnections } from './server-connections.ts'
 import { type Assertion, verifyAssertion } from './verify-assertion.ts'
+import { busy } from './waiting-room.ts'
 
 export interface GatewayOptions {
   /** The name of this host. */
@@ -78,7 +79,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     }
     if (upgrade || !SAFE_METHODS.has(incoming.method!)) {
       const use = nonces.use(assertion.nonce, assertion.expires + ASSERTION_SKEW, seconds)
-      if (use === 'full') throw new Problem('instance_busy', { retryAfter: 10 })
+      if (use === 'full') throw busy()
       if (use === 'again') {
         log({ event: 'assertion_refused', reason: 'replayed', request: assertion.decision.requestId })
         throw new Problem('assertion_invalid')
