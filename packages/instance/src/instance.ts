@@ -19,6 +19,7 @@ import type { LogEvent } from './log-event.ts'
 import { disabled, orderFailure, Superseded } from './order-failure.ts'
 import { Serial } from './serial.ts'
 import type { SlotHolder, Slots } from './slots.ts'
+import { progressText } from './starting-progress.ts'
 import { type Replacement, Succession } from './succession.ts'
 import { busy, WaitingRoom } from './waiting-room.ts'
 
@@ -50,7 +51,7 @@ export class Instance implements SlotHolder {
   readonly name: InstanceName
   readonly #context: InstanceContext
   readonly #succession: Succession
-  readonly #room = new WaitingRoom()
+  readonly #room = new WaitingRoom(() => this.#progress())
   readonly #orders = new Serial()
   #definition: InstanceDefinition
   #bootAbort = new AbortController()
@@ -236,6 +237,18 @@ export class Instance implements SlotHolder {
   /** Null for a request that `idle_ignore` names. */
   #activityOf({ target, activity = 'request' }: ClaimOptions): Activity | null {
     return target !== undefined && isIgnored(target, this.#definition.idleIgnore) ? null : activity
+  }
+
+  #progress(): string {
+    const { nextTry, lineage } = this.#succession
+    const { awaitsTurn, bootingSince } = lineage
+    const now = performance.now()
+    return progressText({
+      awaitsTurn,
+      bootingFor: bootingSince === null ? null : now - bootingSince,
+      limit: this.#definition.limits.start,
+      nextTryIn: nextTry === null ? null : nextTry - now,
+    })
   }
 
   /** An instance that the operator closed, or for which the pool has no place any more, takes nothing over. */

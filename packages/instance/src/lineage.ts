@@ -25,6 +25,7 @@ export class Lineage {
   #lastUse: Use | null = null
   #survivors: readonly number[] = []
   #awaitsTurn = false
+  #bootingSince: number | null = null
 
   constructor(options: LineageOptions) {
     this.#options = options
@@ -38,6 +39,11 @@ export class Lineage {
   /** True while its next boot waits until fewer others are under way. */
   get awaitsTurn(): boolean {
     return this.#awaitsTurn
+  }
+
+  /** When the boot under way began, on the monotonic clock; null while there is none. */
+  get bootingSince(): number | null {
+    return this.#bootingSince
   }
 
   /** The one to tell an operator about: that serves, else that is coming, else that is leaving. */
@@ -97,6 +103,7 @@ export class Lineage {
   async #boot(definition: InstanceDefinition, signal: AbortSignal): Promise<Generation> {
     const { habitat, event } = this.#options
     const began = performance.now()
+    this.#bootingSince = began
     const number = ++this.#number
     const launched = (generation: Generation) => {
       this.#booting = generation
@@ -113,6 +120,7 @@ export class Lineage {
       throw error
     } finally {
       this.#booting = undefined
+      this.#bootingSince = null
     }
   }
 

@@ -47,7 +47,10 @@ describe('a lazy instance', () => {
     const { ask } = await laboratory([define('django1', 'serves', { settings: { BOOT_MS: '2000' } })])
     const page = ask('django1', '/', { navigation: true }).catch((error: unknown) => error)
     const answer = ask('django1')
-    expect(await page).toMatchObject({ code: 'instance_starting' })
+    expect(await page).toMatchObject({
+      code: 'instance_starting',
+      detail: expect.stringMatching(/^It has been starting for \d+ s, and has 10 s at most\.$/),
+    })
     expect((await answer).pid).toBeGreaterThan(1)
   })
 

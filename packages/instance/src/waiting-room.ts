@@ -22,6 +22,12 @@ export interface RoomLimits {
 /** The requests that are held until a generation can serve them, in the order in which they came. */
 export class WaitingRoom {
   readonly #places = new Set<Place>()
+  readonly #progress: () => string
+
+  /** @param progress what a person is told who has waited for a moment, in one public sentence */
+  constructor(progress: () => string) {
+    this.#progress = progress
+  }
 
   get size(): number {
     return this.#places.size
@@ -56,7 +62,7 @@ export class WaitingRoom {
         },
       }
       const gone = () => place.refuse(signal.reason)
-      const timer = setTimeout(() => place.refuse(overdue(navigation)), patience)
+      const timer = setTimeout(() => place.refuse(this.#overdue(navigation)), patience)
       signal.addEventListener('abort', gone)
       this.#places.add(place)
     })
@@ -70,15 +76,15 @@ export class WaitingRoom {
   refuse(reason: Problem): void {
     for (const place of this.#places) place.refuse(reason)
   }
+
+  #overdue(navigation: boolean): Problem {
+    return navigation
+      ? new Problem('instance_starting', { retryAfter: 1, detail: this.#progress() })
+      : new Problem('instance_start_timeout', { retryAfter: 1 })
+  }
 }
 
 /** Refuses a request that may well be served a little later; spread, so that all of them do not come back at once. */
 export function busy(): Problem {
   return new Problem('instance_busy', { retryAfter: BUSY_RETRY.least + Math.random() * BUSY_RETRY.spread })
-}
-
-function overdue(navigation: boolean): Problem {
-  return navigation
-    ? new Problem('instance_starting', { retryAfter: 1 })
-    : new Problem('instance_start_timeout', { retryAfter: 1 })
 }

@@ -49,6 +49,11 @@ test.each(Object.keys(PROBLEMS) as ProblemCode[])(
   },
 )
 
+test('the starting page says how far it has come', async () => {
+  const problem = new Problem('instance_starting', { detail: 'It has been starting for 4 s.' })
+  expect((await startingPage(problem)).toString()).toContain('<p>It has been starting for 4 s.</p>')
+})
+
 test.each([
   [undefined, 1],
   [0, 1],

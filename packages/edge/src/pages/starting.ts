@@ -12,6 +12,7 @@ export function startingPage(problem: Problem): Markup {
     'Starting…',
     html`<div class="bar" role="progressbar" aria-label="Starting"></div>
       <h1>${problem.message}</h1>
+      ${problem.detail === undefined ? '' : html`<p>${problem.detail}</p>`}
       <p class="quiet">This takes a few seconds. The page opens by itself as soon as it is ready.</p>`,
     html`<meta http-equiv="refresh" content="${seconds}" /> `,
   )
