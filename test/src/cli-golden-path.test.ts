@@ -309,7 +309,14 @@ describe('from an application to a running site and back', () => {
 
   it('instance list and instance show tell what one is made of', async () => {
     const { instances } = await json(['instance', 'list'], ['instances'])
-    expect(Object.keys(instances[0]).sort()).toEqual(['name', 'ownSettings', 'routes', 'state', 'users'])
+    expect(Object.keys(instances[0]).sort()).toEqual([
+      'name',
+      'ownSettings',
+      'routes',
+      'state',
+      'status',
+      'users',
+    ])
     expect(instances.find((found: { name: string }) => found.name === 'notes2').users).toEqual(['brian'])
     const shown = await json(
       ['instance', 'show', 'notes2'],
@@ -318,6 +325,7 @@ describe('from an application to a running site and back', () => {
         'users',
         'routes',
         'state',
+        'status',
         'message',
         'settings',
         'data',

@@ -32,6 +32,8 @@ export function describeEvent(happened: InstanceEvent): string {
       return `what ran before serves on. ${String(reason)}`
     case 'failed':
       return `given up: ${String(reason)}`
+    case 'settings_not_kept':
+      return `its settings could not be kept for a rollback (${String(reason)})`
     case 'log_rotated':
       return 'its log was rotated'
     case 'log_failed':

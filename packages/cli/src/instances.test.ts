@@ -133,8 +133,8 @@ describe('mux instance', () => {
     await must('route', 'set', '*', '--instance', 'one', '--public')
     expect((await must('instance', 'list', '--json')).json()).toEqual({
       instances: [
-        { name: 'one', users: [], routes: ['*'], state: 'open', ownSettings: [] },
-        { name: 'two', users: ['brian'], routes: [], state: 'open', ownSettings: ['A'] },
+        { name: 'one', users: [], routes: ['*'], state: 'open', status: null, ownSettings: [] },
+        { name: 'two', users: ['brian'], routes: [], state: 'open', status: null, ownSettings: ['A'] },
       ],
     })
   })

@@ -24,6 +24,13 @@ describe('a table', () => {
   })
 })
 
+it('a table leaves out what a narrow terminal has no room for', () => {
+  const layouts = [COLUMNS, COLUMNS.slice(0, 1)]
+  expect(render.fittingTable(layouts, ROWS, 13)).toBe(render.table(COLUMNS, ROWS, 13))
+  expect(render.fittingTable(layouts, ROWS, 12)).toBe('NAME\na\nlonger')
+  expect(render.fittingTable(layouts, ROWS, 3)).toBe('name  a\n\nname  longer')
+})
+
 it('labels stand beside their values, which are wrapped at spaces', () => {
   expect(
     render.fields(

@@ -8,7 +8,11 @@ export interface Column<Row> {
   header: string
   value: (row: Row) => string
   align?: 'left' | 'right'
+  /** How it stands out on a terminal; undefined: not at all. */
+  format?: (row: Row) => Format | undefined
 }
+
+export type Format = 'red' | 'yellow' | 'dim' | 'bold'
 
 const GAP = '  '
 
@@ -22,11 +26,8 @@ export function table<Row>(
   width = terminalWidth(),
 ): string {
   const cells = rows.map((row) => columns.map((column) => printable(column.value(row))))
-  const widths = columns.map((column, i) =>
-    Math.max(column.header.length, ...cells.map((row) => row[i]!.length)),
-  )
-  const total = widths.reduce((sum, one) => sum + one, GAP.length * (columns.length - 1))
-  if (total > width)
+  const widths = widthsOf(columns, rows)
+  if (totalOf(widths) > width)
     return cells
       .map((row) =>
         fields(
@@ -35,24 +36,56 @@ export function table<Row>(
         ),
       )
       .join('\n\n')
-  const line = (row: readonly string[]) =>
+  const line = (row: readonly string[], format: (column: Column<Row>) => Format | undefined) =>
     row
-      .map((cell, i) => (columns[i]!.align === 'right' ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
+      .map((cell, i) => {
+        const last = i === row.length - 1 && columns[i]!.align !== 'right'
+        const filled = last
+          ? cell
+          : columns[i]!.align === 'right'
+            ? cell.padStart(widths[i]!)
+            : cell.padEnd(widths[i]!)
+        return formatted(format(columns[i]!), filled)
+      })
       .join(GAP)
-      .trimEnd()
-  return [strong(line(columns.map((column) => column.header.toUpperCase()))), ...cells.map(line)].join('\n')
+  const head = columns.map((column) => column.header.toUpperCase())
+  return [
+    line(head, () => 'bold'),
+    ...cells.map((row, at) => line(row, (column) => column.format?.(rows[at]!))),
+  ].join('\n')
+}
+
+/** A table with as much in it as the terminal has room for: by the first of the layouts that fits, else by the last. */
+export function fittingTable<Row>(
+  layouts: readonly (readonly Column<Row>[])[],
+  rows: readonly Row[],
+  width = terminalWidth(),
+): string {
+  const fits = layouts.find((columns) => totalOf(widthsOf(columns, rows)) <= width)
+  return table(fits ?? layouts.at(-1)!, rows, width)
+}
+
+function widthsOf<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): number[] {
+  return columns.map(({ header, value }) =>
+    Math.max(header.length, ...rows.map((row) => printable(value(row)).length)),
+  )
+}
+
+function totalOf(widths: readonly number[]): number {
+  return widths.reduce((sum, one) => sum + one, GAP.length * (widths.length - 1))
 }
 
 /** Labels and their values, one pair a line, the values under each other, wrapped to a terminal that is narrow. */
 export function fields(
-  pairs: readonly (readonly [label: string, value: string])[],
+  pairs: readonly (readonly [label: string, value: string, format?: Format])[],
   width = terminalWidth(),
 ): string {
   const column = Math.max(0, ...pairs.map(([label]) => label.length)) + GAP.length
   return pairs
-    .map(([label, value]) => {
+    .map(([label, value, format]) => {
       const lines = wrap(printable(value), Math.max(width - column, 20))
-      return `${label.padEnd(column)}${lines.join(`\n${' '.repeat(column)}`)}`.trimEnd()
+      const head = formatted(format, label) + ' '.repeat(column - label.length)
+      return `${head}${lines.join(`\n${' '.repeat(column)}`)}`.trimEnd()
     })
     .join('\n')
 }
@@ -101,7 +134,23 @@ export function json(value: unknown): string {
 
 /** How long ago a moment was, in its largest unit: `45s`, `12m`, `3h`, `8d`. */
 export function age(since: string, now = Date.now()): string {
-  const seconds = Math.max(0, Math.floor((now - Date.parse(since)) / 1000))
+  return span(now - Date.parse(since))
+}
+
+/** When a moment comes: `in 45s`, or `now`. */
+export function ahead(at: string, now = Date.now()): string {
+  const left = Date.parse(at) - now
+  return left < 500 ? 'now' : `in ${span(left + 500)}`
+}
+
+/** The time of day of a moment in UTC; the whole of it when it is not of these days. */
+export function clock(at: string, now = Date.now()): string {
+  const near = Math.abs(now - Date.parse(at)) < 12 * 3_600_000
+  return near ? `${at.slice(11, 19)}Z` : time(at)
+}
+
+function span(milliseconds: number): string {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000))
   if (seconds < 120) return `${seconds}s`
   if (seconds < 2 * 3600) return `${Math.floor(seconds / 60)}m`
   if (seconds < 48 * 3600) return `${Math.floor(seconds / 3600)}h`
@@ -136,8 +185,9 @@ export function settingsChange(result: SettingsResult): string {
     : `${instance}: ${saved}; it is not running, and its next start takes the change.`
 }
 
-function strong(text: string): string {
-  return styleText('bold', text, { stream: process.stdout })
+/** For standard output, and only where it is a terminal that wants it. */
+function formatted(format: Format | undefined, text: string): string {
+  return format === undefined ? text : styleText(format, text, { stream: process.stdout })
 }
 
 /** Colour for standard error, and only where it is a terminal that wants it. */

@@ -31,8 +31,8 @@ export async function reloadKeys(project: Project): Promise<Told> {
 }
 
 /** What the supervisor says of itself; undefined when none runs. */
-export async function hostStatus(project: Project): Promise<HostStatus | undefined> {
-  return unlessNotRunning(sendOrder(project.state.controlSocket, { op: 'status' }, AT_ONCE), undefined)
+export async function hostStatus(project: Project, patience = AT_ONCE): Promise<HostStatus | undefined> {
+  return unlessNotRunning(sendOrder(project.state.controlSocket, { op: 'status' }, patience), undefined)
 }
 
 /** Ends an instance that mux.yaml no longer has, and returns when its processes are gone. */

@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from 'vitest'
-import { addUser, createProject, type TestProject } from '../fixtures/mux.ts'
+import { addUser, createProject, type TestProject, TWO_INSTANCES } from '../fixtures/mux.ts'
 
 let project: TestProject
 afterEach(() => project.remove())
@@ -14,22 +14,47 @@ it('mux status shows each instance, its process and its users, and one of them i
   const all = await project.mux('status')
   expect(all).toMatchObject({ code: 0, stderr: '' })
   expect(all.stdout).toContain(`mux serves ${url}\nprocess ${pid}, up `)
-  expect(all.stdout).toMatch(new RegExp(`^a +ready +${instance} +\\d+s +0 +0 +graham$`, 'm'))
-  expect(all.stdout).toMatch(/^b +stopped +- +- +0 +0 +-$/m)
+  expect(all.stdout).toMatch(new RegExp(`^a +ready +${instance} +\\d+s +0 +0 +- +- +graham$`, 'm'))
+  expect(all.stdout).toMatch(/^b +stopped +- +- +0 +0 +- +- +-$/m)
   expect(Math.max(...all.stdout.split('\n').map((line) => line.length))).toBeLessThan(80)
 
   const one = await project.mux('status', 'a')
-  expect(one.stdout).toMatch(new RegExp(`^process +${instance}, generation 1$`, 'm'))
+  expect(one.stdout).toMatch(new RegExp(`^process +${instance}, generation 1, unix:/`, 'm'))
   expect(one.stdout).toMatch(/^users +graham$/m)
-  expect(one.stdout).toMatch(/^\d{4}-\S+Z +process \d+ started, generation 1$/m)
-  expect(one.stdout).toMatch(/^\d{4}-\S+Z +generation 1 was ready after \d+ ms$/m)
-  expect(one.stdout).toMatch(/^\d{4}-\S+Z +starting, then ready$/m)
+  expect(one.stdout).toMatch(/^\d\d:\d\d:\d\dZ +process \d+ started, generation 1$/m)
+  expect(one.stdout).toMatch(/^\d\d:\d\d:\d\dZ +generation 1 was ready after \d+ ms$/m)
+  expect(one.stdout).toMatch(/^\d\d:\d\d:\d\dZ +starting, then ready$/m)
   const json = JSON.parse((await project.mux('status', 'a', '--json')).stdout) as object
   expect(json).toMatchObject({ url, pid, instances: [{ name: 'a', state: 'ready', users: ['graham'] }] })
   expect(json).toHaveProperty(
     'instances.0.events.1',
     expect.objectContaining({ event: 'started', instance: 'a' }),
   )
+})
+
+it('mux status begins with what somebody has to see to: why, and the command that is next', async () => {
+  project = await createProject(TWO_INSTANCES.replace('b: {}', 'b: { settings: { BROKEN: no disk } }'))
+  await project.up()
+  await project.mux('instance', 'stop', 'a', '--message', 'Back at noon.')
+  await project.mux('instance', 'start', 'b')
+  const { stdout } = await project.mux('status')
+  expect(stdout).toMatch(
+    /running\n\nb +It exited with code 3 .*\n +mux instance logs b\na +Kept stopped\. Back at noon\.\n +mux instance start a\n\nINSTANCE/,
+  )
+  const one = await project.mux('status', 'b')
+  expect(one.stdout).toContain('The end of its log:\n  cannot start: no disk\n')
+  expect(JSON.parse((await project.mux('status', 'b', '--json')).stdout)).toHaveProperty(
+    'instances.0.log.0',
+    'cannot start: no disk',
+  )
+  expect((await project.mux('instance', 'show', 'b')).stdout).toMatch(/^reason +It exited with code 3/m)
+  const list = JSON.parse((await project.mux('instance', 'list', '--json')).stdout) as {
+    instances: { state: string; status: { state: string } }[]
+  }
+  expect(list.instances.map(({ state, status }) => [state, status.state])).toEqual([
+    ['maintenance', 'disabled'],
+    ['open', expect.stringMatching(/failed|starting/)],
+  ])
 })
 
 it('mux status of an instance that mux does not run names those that it runs', async () => {

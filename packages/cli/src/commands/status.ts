@@ -2,12 +2,14 @@ import { Args } from '../oclif.ts'
 import { BaseCommand } from '../base-command.ts'
 import { instanceName } from '../names.ts'
 import { describeEvent } from '../describe-event.ts'
+import { concernOf, concernRows, describeStatus } from '../describe-status.ts'
 import { type InstanceOverview, readStatus, type StatusReport } from '../operations/read-status.ts'
 import * as render from '../render.ts'
 
 export default class Status extends BaseCommand {
   static override summary = 'show what runs, and for whom'
-  static override description = 'All instances, or all about one.'
+  static override description =
+    'All instances, and of those that need somebody, why and what to do; or all about one instance.'
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> django2',
@@ -23,80 +25,97 @@ export default class Status extends BaseCommand {
       args.instance === undefined ? undefined : instanceName(args.instance),
     )
     this.log(args.instance === undefined ? overview(report) : details(report.instances[0]!))
-    const events = report.instances[0]?.events ?? []
-    if (events.length > 0)
-      this.log(`\n${render.fields(events.map((event) => [event.time, describeEvent(event)] as const))}`)
     return report
   }
 }
 
 function overview({ url, pid, since, pool, instances }: StatusReport): string {
-  const running = `${pool.running} of at most ${pool.max} instances running`
+  const running = `${pool.running} of ${pool.max} running`
   const waiting = pool.waiting === 0 ? '' : `, ${pool.booting} starting, ${pool.waiting} waiting to start`
   const head = `mux serves ${url ?? 'nothing yet'}\nprocess ${pid}, up ${render.age(since)}, ${running}${waiting}`
   if (instances.length === 0) return `${head}\n\nThere is no instance. Add one: mux instance add NAME`
-  // Sentences would make the table wider than any terminal.
-  const reasons = instances.filter(({ reason }) => reason !== null)
-  const below = render.fields(reasons.map(({ name, reason }) => [name, reason!] as const))
-  return [head, render.table(COLUMNS, instances), below].filter((part) => part !== '').join('\n\n')
+  // First what somebody has to see to: a table of many instances is longer than a screen.
+  const concerns = instances.flatMap((instance) => {
+    const concern = concernOf(instance)
+    return concern ? [{ name: instance.name, ...concern }] : []
+  })
+  const sorted = [...concerns.filter(({ grave }) => grave), ...concerns.filter(({ grave }) => !grave)]
+  const above = render.fields(
+    sorted.flatMap(
+      ({ name, what, next, grave }) =>
+        [
+          [name, what, grave ? 'red' : 'yellow'],
+          ['', next],
+        ] as const,
+    ),
+  )
+  return [head, above, render.fittingTable(LAYOUTS, instances)].filter((part) => part !== '').join('\n\n')
 }
 
-const COLUMNS: render.Column<InstanceOverview>[] = [
-  { header: 'instance', value: ({ name }) => name },
-  { header: 'state', value: ({ state }) => state },
-  { header: 'pid', value: ({ generation }) => String(generation?.pid ?? '-'), align: 'right' },
-  {
-    header: 'for',
-    value: ({ generation }) => (generation ? render.age(generation.since) : '-'),
-    align: 'right',
+type Column = render.Column<InstanceOverview>
+
+const NAME: Column = { header: 'instance', value: ({ name }) => name }
+const STATE: Column = { header: 'state', value: ({ state }) => state, format: stateFormat }
+const ACTIVE: Column = { header: 'active', value: ({ inFlight }) => String(inFlight), align: 'right' }
+const HELD: Column = { header: 'held', value: ({ waiting }) => String(waiting), align: 'right' }
+const PID: Column = {
+  header: 'pid',
+  value: ({ generation }) => String(generation?.pid ?? '-'),
+  align: 'right',
+}
+const FOR: Column = {
+  header: 'for',
+  value: ({ generation }) => (generation ? render.age(generation.since) : '-'),
+  align: 'right',
+}
+const USED: Column = {
+  header: 'used',
+  value: ({ inFlight, lastActivity }) => {
+    if (inFlight > 0) return 'now'
+    return lastActivity === null ? '-' : `${render.age(lastActivity)} ago`
   },
-  { header: 'active', value: ({ inFlight }) => String(inFlight), align: 'right' },
-  { header: 'held', value: ({ waiting }) => String(waiting), align: 'right' },
-  { header: 'users', value: ({ users }) => some(users) },
+  align: 'right',
+}
+const STOPS: Column = {
+  header: 'stops',
+  value: ({ idleStop }) => (idleStop === null ? '-' : render.ahead(idleStop)),
+  align: 'right',
+}
+const users = (count: number): Column => ({
+  header: 'users',
+  value: (instance) => some(instance.users, count),
+})
+
+/** From the one that tells all to the one for a narrow terminal. */
+const LAYOUTS: readonly (readonly Column[])[] = [
+  ...[3, 2, 1, 0].map((count) => [NAME, STATE, PID, FOR, ACTIVE, HELD, USED, STOPS, users(count)]),
+  [NAME, STATE, PID, FOR, ACTIVE, HELD, users(0)],
+  ...[1, 0].map((count) => [NAME, STATE, ACTIVE, users(count)]),
 ]
 
-function details(instance: InstanceOverview): string {
-  const { generation, idleStop, lastExit, nextTry, reason } = instance
-  return render.fields([
-    ['instance', instance.name],
-    ['state', instance.state],
-    ...(reason === null ? [] : ([['reason', reason]] as const)),
-    ...(generation === null
-      ? []
-      : ([
-          ['process', `${generation.pid}, generation ${generation.number}`],
-          ['since', `${generation.since} (${render.age(generation.since)})`],
-          ['address', generation.address],
-          ...(generation.outdated
-            ? ([['settings', `changed since; to take them: mux instance restart ${instance.name}`]] as const)
-            : []),
-        ] as const)),
-    ['active', `${instance.inFlight} requests and open sockets`],
-    ['held', `${instance.waiting} requests`],
-    ['last activity', describeActivity(instance)],
-    ...(idleStop === null ? [] : ([['idle stop', `${idleStop}, if nobody uses it until then`]] as const)),
-    ['crashes', String(instance.crashes)],
-    ...(lastExit === null ? [] : ([['last exit', describeExit(lastExit)]] as const)),
-    ...(nextTry === null ? [] : ([['next try', nextTry]] as const)),
-    ['users', instance.users.join(', ') || 'none'],
-  ])
-}
-
-function describeActivity({ lastActivity, lastActivityBy }: InstanceOverview): string {
-  if (lastActivity === null) return 'none yet'
-  const what = lastActivityBy === null ? '' : `, ${ACTIVITY[lastActivityBy]}`
-  return `${lastActivity} (${render.age(lastActivity)} ago)${what}`
-}
-
-const ACTIVITY = { request: 'a request', upload: 'an upload', socket: 'a WebSocket' }
-
-function describeExit({ code, signal, by, at }: NonNullable<InstanceOverview['lastExit']>): string {
-  const how = signal ?? (code === null ? 'nobody knows how' : `code ${code}`)
-  return `${how}, ${by === 'us' ? 'ended by mux' : 'crashed'}, ${at}`
+function stateFormat({ state }: InstanceOverview): render.Format | undefined {
+  if (state === 'failed' || state === 'degraded') return 'red'
+  return state === 'disabled' ? 'yellow' : undefined
 }
 
 /** As many names as fit a column. */
-function some(names: readonly string[]): string {
-  const shown = names.slice(0, 3).join(', ')
-  return names.length > 3 ? `${shown} +${names.length - 3}` : shown || '-'
+function some(names: readonly string[], count: number): string {
+  if (names.length === 0) return '-'
+  if (count === 0) return String(names.length)
+  const shown = names.slice(0, count).join(', ')
+  return names.length > count ? `${shown} +${names.length - count}` : shown
+}
+
+function details(instance: InstanceOverview): string {
+  const { events = [], log = [] } = instance
+  const head: [string, string, render.Format?][] = [
+    ['instance', instance.name],
+    ['state', instance.state],
+    ...concernRows(instance),
+    ...describeStatus(instance),
+    ['users', render.list(instance.users)],
+  ]
+  const happened = events.map((event) => [render.clock(event.time), describeEvent(event)] as const)
+  const last = log.length === 0 ? [] : [`The end of its log:\n${log.map((line) => `  ${line}`).join('\n')}`]
+  return [render.fields(head), ...last, render.fields(happened)].filter((part) => part !== '').join('\n\n')
 }

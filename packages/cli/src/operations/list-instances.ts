@@ -1,16 +1,23 @@
 import { join } from 'node:path'
-import { type InstanceName, type InstanceRecord, RecordError } from '@mux/contract'
+import { type InstanceName, type InstanceRecord, type InstanceStatus, RecordError } from '@mux/contract'
 import type { RegistryStore } from '@mux/edge'
 import type { InstanceDefinition } from '@mux/instance'
 import { type ProjectConfig, readConfig } from '../mux-yaml.ts'
 import type { Project } from '../project.ts'
+import { hostStatus } from '../running-host.ts'
 import { noInstance } from './choose-instance.ts'
+
+/** How long the supervisor may take to say how its instances are, in milliseconds. */
+const PATIENCE = 1_500
 
 export interface ListedInstance {
   name: InstanceName
   users: string[]
   routes: string[]
+  /** What the operator wants. */
   state: InstanceRecord['state']
+  /** How it is; null when mux is not running, or does not say. */
+  status: InstanceStatus | null
   /** Names of the settings that are its own. */
   ownSettings: readonly string[]
 }
@@ -19,12 +26,14 @@ export async function listInstances(project: Project, registry: RegistryStore): 
   const config = await readConfig(project)
   const users = await byInstance(registry, 'user')
   const routes = await byInstance(registry, 'route')
+  const statuses = await statusByInstance(project)
   return Promise.all(
     config.instances.map(async ({ name }) => ({
       name,
       users: users.get(name) ?? [],
       routes: routes.get(name) ?? [],
       state: (await registry.read('instance', name))?.state ?? 'open',
+      status: statuses.get(name) ?? null,
       ownSettings: config.ownSettings.get(name)!,
     })),
   )
@@ -62,6 +71,7 @@ export async function showInstance(
     users: (await byInstance(registry, 'user')).get(name) ?? [],
     routes: (await byInstance(registry, 'route')).get(name) ?? [],
     state: record?.state ?? 'open',
+    status: (await statusByInstance(project)).get(name) ?? null,
     message: record?.message ?? null,
     data: join(project.state.data, name),
     log: join(project.state.logs, `${name}.log`),
@@ -75,6 +85,12 @@ function shownSettings(config: ProjectConfig, { name, settings }: InstanceDefini
     value: typeof value === 'string' ? value : null,
     from: own.includes(key) ? 'instance' : 'app',
   }))
+}
+
+/** What mux.yaml and the registry say can be told without the supervisor, so its silence is no failure. */
+async function statusByInstance(project: Project): Promise<Map<InstanceName, InstanceStatus>> {
+  const status = await hostStatus(project, PATIENCE).catch(() => undefined)
+  return new Map(status?.instances.map((instance) => [instance.name, instance]))
 }
 
 async function byInstance(registry: RegistryStore, kind: 'user' | 'route'): Promise<Map<string, string[]>> {

@@ -18,6 +18,13 @@ export interface ReadLogOptions {
   missed?: () => void
 }
 
+/** The last lines of a log, oldest first. */
+export async function lastLines(file: string, lines: number): Promise<string[]> {
+  let text = ''
+  for await (const piece of readLog(file, { lines })) text += piece
+  return text === '' ? [] : text.replace(/\n$/, '').split('\n')
+}
+
 /**
  * The text of a log, piece by piece, however large it is and over all of its files. A followed log may be missing at
  * first, may be cut to nothing, and may go on in a new file: nothing that was written to either is left out or comes

@@ -1,19 +1,25 @@
 import { type HostStatus, type InstanceStatus, RecordError } from '@mux/contract'
+import { logPath } from '@mux/instance/logs'
 import { sendOrder } from '../control-client.ts'
+import { concernOf } from '../describe-status.ts'
 import { CliError } from '../errors.ts'
 import type { Project } from '../project.ts'
 import { withRegistry } from '../registry.ts'
 import { type InstanceEvent, lastEvents } from './read-events.ts'
+import { lastLines } from './read-log.ts'
 
 /** How long the supervisor may take to say how it is, in milliseconds. */
 const PATIENCE = 1_500
 const EVENTS = 10
+const LOG_LINES = 5
 
 /** One instance as it runs, and who is served by it. */
 export interface InstanceOverview extends InstanceStatus {
   users: string[]
   /** What happened to it last, oldest first; only where one instance was asked for. */
   events?: InstanceEvent[]
+  /** The end of its log, oldest line first; only where one instance was asked for that does not run as it should. */
+  log?: string[]
 }
 
 export interface StatusReport extends Omit<HostStatus, 'instances'> {
@@ -31,14 +37,19 @@ export async function readStatus(project: Project, only: string | undefined): Pr
   const instances: InstanceOverview[] = status.instances
     .filter(({ name }) => only === undefined || name === only)
     .map((instance) => ({ ...instance, users: users.get(instance.name) ?? [] }))
-  if (only !== undefined && instances[0] !== undefined)
-    instances[0].events = await lastEvents(project.state.logs, instances[0].name, EVENTS)
+  if (only !== undefined && instances[0] !== undefined) await tellMore(project, instances[0])
   if (only !== undefined && instances.length === 0) {
     throw new CliError('instance_not_found', `mux runs no instance ${JSON.stringify(only)}.`, {
       hint: `It runs: ${status.instances.map(({ name }) => name).join(', ') || 'none'}`,
     })
   }
   return { ...status, instances }
+}
+
+async function tellMore({ state }: Project, instance: InstanceOverview): Promise<void> {
+  instance.events = await lastEvents(state.logs, instance.name, EVENTS)
+  if (concernOf(instance)?.grave)
+    instance.log = await lastLines(logPath(state.logs, instance.name), LOG_LINES)
 }
 
 async function usersByInstance(project: Project): Promise<Map<string, string[]>> {

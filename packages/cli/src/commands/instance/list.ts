@@ -20,7 +20,7 @@ export default class InstanceList extends BaseCommand {
             { header: 'users', value: (instance) => render.list(instance.users) },
             { header: 'routes', value: (instance) => render.list(instance.routes) },
             { header: 'own settings', value: (instance) => render.list(instance.ownSettings) },
-            { header: 'state', value: (instance) => instance.state },
+            { header: 'state', value: ({ status, state }) => status?.state ?? state },
           ],
           instances,
         ),

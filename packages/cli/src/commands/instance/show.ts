@@ -1,7 +1,8 @@
 import { Args } from '../../oclif.ts'
 import { BaseCommand } from '../../base-command.ts'
+import { concernRows, describeStatus } from '../../describe-status.ts'
 import { instanceName } from '../../names.ts'
-import { showInstance } from '../../operations/list-instances.ts'
+import { type ShownInstance, showInstance } from '../../operations/list-instances.ts'
 import { withRegistry } from '../../registry.ts'
 import * as render from '../../render.ts'
 
@@ -22,7 +23,7 @@ export default class InstanceShow extends BaseCommand {
         ['instance', instance.name],
         ['users', render.list(instance.users)],
         ['routes', render.list(instance.routes)],
-        ['state', instance.message === null ? instance.state : `${instance.state}: ${instance.message}`],
+        ...stateRows(instance),
         ['command', instance.command.join(' ')],
         ['directory', instance.directory],
         ['health', instance.health ?? 'accepts connections'],
@@ -57,4 +58,10 @@ export default class InstanceShow extends BaseCommand {
       )
     return instance
   }
+}
+
+/** How it is, where mux runs; else what was wanted of it. */
+function stateRows({ state, message, status }: ShownInstance): [string, string, render.Format?][] {
+  if (status === null) return [['state', message === null ? state : `${state}: ${message}`]]
+  return [['state', status.state], ...concernRows(status), ...describeStatus(status)]
 }
