@@ -42,7 +42,9 @@ export class Generation {
   #active = 0
   #drained = 0
   #readyAt: number | null = null
-  #lastUse: Use | null = null
+  // Not one object: it would be made anew twice for each exchange.
+  #lastUseAt: number | null = null
+  #lastUseBy: Activity = 'request'
   #whenQuiet: (() => void) | undefined
   #end: Promise<TreeEnd> | undefined
 
@@ -96,7 +98,7 @@ export class Generation {
 
   /** When one that keeps it awake last began or ended; null before the first. */
   get lastUse(): Use | null {
-    return this.#lastUse
+    return this.#lastUseAt === null ? null : { at: this.#lastUseAt, by: this.#lastUseBy }
   }
 
   /** When it became ready, on the monotonic clock; null before. */
@@ -130,7 +132,7 @@ export class Generation {
     this.#inFlight++
     if (activity !== null) {
       this.#active++
-      this.#lastUse = { at: performance.now(), by: activity }
+      this.#used(activity)
     }
     return new GenerationLease(this, () => this.#released(activity))
   }
@@ -186,11 +188,16 @@ export class Generation {
     })
   }
 
+  #used(by: Activity): void {
+    this.#lastUseAt = performance.now()
+    this.#lastUseBy = by
+  }
+
   #released(activity: Activity | null): void {
     this.#inFlight--
     if (activity !== null) {
       this.#active--
-      this.#lastUse = { at: performance.now(), by: activity }
+      this.#used(activity)
     }
     if (!this.#leaving) return
     this.#drained++

@@ -93,9 +93,10 @@ export class Instance implements SlotHolder {
   claim(options: ClaimOptions): Lease | Promise<Lease> {
     const closed = this.#context.closed(this.name)
     if (closed) throw stopped(closed.message)
-    const { phase, isComing, lineage, refusal } = this.#succession
+    const { phase, lineage } = this.#succession
     const activity = this.#activityOf(options)
     if (phase === 'ready') return lineage.current!.lease(activity)
+    const { isComing, refusal } = this.#succession
     if (refusal) throw refusal
     if (activity === null && !isComing) throw new Problem('instance_idle')
     const place = this.#room.enter(options, this.#definition.limits)

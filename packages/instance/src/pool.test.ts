@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { define, laboratory, lives, nameOf } from './fixtures/laboratory.ts'
 
 const patient = () => ({ signal: new AbortController().signal, navigation: false })
@@ -160,6 +160,21 @@ describe('an instance that nobody uses', () => {
     socket.release()
     expect(status('a').idleStop).not.toBeNull()
   })
+
+  it.each([3_600_000, -3_600_000])(
+    'is stopped in its time, although the clock jumps by %i ms',
+    async (jump) => {
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() })
+      onTestFinished(() => void vi.useRealTimers())
+      const { ask, status } = await laboratory([define('a', 'serves', { idle: 1_500 })])
+      const { pid } = await ask('a')
+      vi.setSystemTime(Date.now() + jump)
+      const left = Date.parse(status('a').idleStop!) - Date.now()
+      expect(left > 0 && left <= 1_500, `${left} ms left`).toBe(true)
+      expect((await ask('a')).pid).toBe(pid)
+      await expect.poll(() => status('a').state, { timeout: 10_000 }).toBe('stopped')
+    },
+  )
 
   it('loses no request that comes in the moment of stopping', async () => {
     const { ask, status } = await laboratory([
