@@ -1,4 +1,5 @@
 import { decodeRecord, type RecordKind, type Records } from '@mux/contract'
+import { within } from '../time-limit.ts'
 import { RecordCache } from './record-cache.ts'
 import { RegistryError, type RegistryReader } from './registry.ts'
 
@@ -41,15 +42,9 @@ export function kvRegistry(namespace: KvNamespace, { now }: KvRegistryOptions): 
 
 /** @throws {RegistryError} */
 export async function fetchText(namespace: KvNamespace, key: string): Promise<string | null> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const timeout = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${TIMEOUT / 1000} s`)), TIMEOUT)
-  })
   try {
-    return await Promise.race([namespace.get(key, { type: 'text', cacheTtl: CACHE_TTL }), timeout])
+    return await within(TIMEOUT, namespace.get(key, { type: 'text', cacheTtl: CACHE_TTL }))
   } catch (cause) {
     throw new RegistryError('registry_unavailable', 'The registry in Workers KV cannot be read.', { cause })
-  } finally {
-    if (timer !== undefined) clearTimeout(timer)
   }
 }
