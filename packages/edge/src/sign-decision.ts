@@ -1,3 +1,5 @@
+import { Buffer } from 'node:buffer'
+import { createHmac, createSecretKey, hkdfSync, randomBytes, type KeyObject } from 'node:crypto'
 import {
   ASSERTION_LIFETIME,
   HOST_KEY_INFO,
@@ -9,13 +11,14 @@ import {
 } from '@mux/contract'
 
 const NONCE_BYTES = 16
+const KEY_BYTES = 32
 
-type Key = Awaited<ReturnType<typeof crypto.subtle.deriveKey>>
+const utf8 = new TextEncoder()
 
 /** Signs what the edge decided, so that the gateway of one host, and of no other, can verify it. */
 export interface DecisionSigner {
   /** The signature headers (RFC 9421) of one request. */
-  sign(request: AssertedRequest, host: HostName): Promise<Record<string, string>>
+  sign(request: AssertedRequest, host: HostName): Record<string, string>
 }
 
 /**
@@ -23,46 +26,30 @@ export interface DecisionSigner {
  * @param now milliseconds since the epoch
  */
 export function createDecisionSigner(masterKey: Uint8Array, now: () => number): DecisionSigner {
-  // Keys, not promises of them: Workers let no request wait for what another one began.
-  const keys = new Map<HostName, Key>()
+  const keys = new Map<HostName, KeyObject>()
 
-  async function keyOf(host: HostName): Promise<Key> {
+  function keyOf(host: HostName): KeyObject {
     const known = keys.get(host)
     if (known !== undefined) return known
-    const master = await crypto.subtle.importKey('raw', new Uint8Array(masterKey), 'HKDF', false, [
-      'deriveKey',
-    ])
-    const derivation = {
-      name: 'HKDF',
-      hash: 'SHA-256',
-      salt: new Uint8Array(0),
-      info: new TextEncoder().encode(HOST_KEY_INFO + host),
-    }
-    const hmac = { name: 'HMAC', hash: 'SHA-256', length: 256 }
-    const key = await crypto.subtle.deriveKey(derivation, master, hmac, false, ['sign'])
+    const derived = hkdfSync('sha256', masterKey, new Uint8Array(0), HOST_KEY_INFO + host, KEY_BYTES)
+    const key = createSecretKey(Buffer.from(derived))
     keys.set(host, key)
     return key
   }
 
   return {
-    async sign(request, host) {
+    sign(request, host) {
       const created = Math.floor(now() / 1000)
       const parameters: AssertionParameters = {
         created,
         expires: created + ASSERTION_LIFETIME,
-        nonce: base64(crypto.getRandomValues(new Uint8Array(NONCE_BYTES)))
-          .replace(/=+$/, '')
-          .replaceAll('+', '-')
-          .replaceAll('/', '_'),
+        nonce: randomBytes(NONCE_BYTES).toString('base64url'),
         keyid: host,
       }
-      const base = new TextEncoder().encode(signatureBase(request, parameters))
-      const signature = await crypto.subtle.sign('HMAC', await keyOf(host), base)
-      return signatureHeaders(request, parameters, base64(new Uint8Array(signature)))
+      // As bytes, because workerd takes five times as long for an HMAC of text.
+      const base = utf8.encode(signatureBase(request, parameters))
+      const signature = createHmac('sha256', keyOf(host)).update(base).digest('base64')
+      return signatureHeaders(request, parameters, signature)
     },
   }
-}
-
-function base64(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes))
 }

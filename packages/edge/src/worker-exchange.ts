@@ -1,7 +1,17 @@
-import { LOCAL_ORIGIN, Problem, PROBLEMS, splitTarget, type Decision, type ProblemCode } from '@mux/contract'
+import {
+  LOCAL_ORIGIN,
+  Problem,
+  PROBLEMS,
+  splitTarget,
+  type Decision,
+  type HostName,
+  type ProblemCode,
+} from '@mux/contract'
 import type { DecidedRequest, Exchange } from './forward.ts'
+import { appendTo, headersOf, listOf, valueOf, without } from './header-list.ts'
 import type { Log } from './log-event.ts'
 import type { DecisionSigner } from './sign-decision.ts'
+import { OutOfTime, within } from './time-limit.ts'
 
 /**
  * How long the gateway may take to begin its answer, in milliseconds. Longer than any host should hold a request; once
@@ -25,14 +35,14 @@ export class WorkerExchange implements Exchange {
   readonly #forwarding: GatewayForwarding
 
   constructor(request: Request, forwarding: GatewayForwarding) {
-    const { url } = request
+    const { url, headers } = request
     this.#request = request
     this.#forwarding = forwarding
     // Not of the parsed URL: its path and query lose a question mark with nothing behind it, its origin a default port.
     this.target = url.slice(url.indexOf('/', url.indexOf('://') + 3))
     this.scheme = url.startsWith('https:') ? 'https' : 'http'
-    this.rawHeaders = rawList(request.headers)
-    this.upgrade = request.headers.has('upgrade')
+    this.rawHeaders = listOf(headers)
+    this.upgrade = this.header('upgrade') !== undefined
   }
 
   get method(): string {
@@ -44,7 +54,7 @@ export class WorkerExchange implements Exchange {
   }
 
   header(name: string): string | undefined {
-    return this.#request.headers.get(name) ?? undefined
+    return valueOf(this.rawHeaders, name)
   }
 
   askForBody(): void {
@@ -53,49 +63,51 @@ export class WorkerExchange implements Exchange {
 
   async forward({ decision, origin, headers, answerHeaders }: DecidedRequest): Promise<Response> {
     if (origin === LOCAL_ORIGIN) throw new Problem('instance_undefined')
-    const answer = await this.#ask(origin, await this.#signed(headers, decision), decision)
-    const code = answer.headers.get('mux-problem')
-    if (code !== null) throw await readProblem(answer, code)
-    const kept = headersOf(answerHeaders(rawList(answer.headers)))
-    if (answer.webSocket !== null) {
-      return new Response(null, { status: 101, webSocket: answer.webSocket, headers: kept })
+    const answer = await this.#ask(origin, this.#signed(headers, decision), decision.host)
+    const answered = listOf(answer.headers)
+    const code = valueOf(answered, 'mux-problem')
+    if (code !== undefined) throw await readProblem(answer, code)
+    const kept = answerHeaders(answered)
+    // The platform copies headers faster than it takes a list of them; nearly always there is nothing to leave out.
+    if (answered.every((text, at) => text === kept[at])) {
+      const copy = new Response(answer.body, answer)
+      appendTo(copy.headers, kept, answered.length)
+      return copy
     }
-    return new Response(answer.body, { status: answer.status, statusText: answer.statusText, headers: kept })
+    const { status, statusText, webSocket } = answer
+    return new Response(answer.body, { status, statusText, webSocket, headers: headersOf(kept) })
   }
 
-  async #signed(list: readonly string[], decision: Decision): Promise<Headers> {
-    // The platform sets Host by the URL that is fetched; the true one travels in X-Forwarded-Host.
-    const headers = headersOf(list)
-    headers.delete('host')
+  /** What the gateway gets: the headers of the instance and the signature over what they say. */
+  #signed(headers: readonly string[], decision: Decision): string[] {
     const { user, instance, version, requestId } = decision
-    headers.set('Mux-Version', String(version))
     const asserted = {
       method: this.method,
       ...splitTarget(this.target),
-      forwardedHost: headers.get('x-forwarded-host')!,
+      forwardedHost: valueOf(headers, 'X-Forwarded-Host')!,
       decision: { user, instance, version, requestId },
     }
-    const signature = await this.#forwarding.signer.sign(asserted, decision.host)
-    for (const [name, value] of Object.entries(signature)) headers.set(name, value)
-    if (this.upgrade) headers.set('Upgrade', 'websocket')
-    return headers
+    const signature = this.#forwarding.signer.sign(asserted, decision.host)
+    // The platform sets Host by the URL that is fetched; the true one travels in X-Forwarded-Host.
+    const list = without(headers, 'host')
+    list.push('Mux-Version', String(version), ...Object.entries(signature).flat())
+    if (this.upgrade) list.push('Upgrade', 'websocket')
+    return list
   }
 
   /** @throws {Problem} when the host gives no answer of its own */
-  async #ask(origin: string, headers: Headers, { host }: Decision): Promise<Response> {
+  async #ask(origin: string, headers: readonly string[], host: HostName): Promise<Response> {
     const { log } = this.#forwarding
-    const late = new AbortController()
-    const timer = setTimeout(() => late.abort(), HEADERS_TIMEOUT)
     try {
-      const answer = await fetch(origin + this.target, {
+      const asked = fetch(origin + this.target, {
         method: this.method,
-        headers,
+        headers: headersOf(headers),
         body: this.#request.body,
         redirect: 'manual',
         // One user's answer in the platform's cache would be the next one's.
         cache: 'no-store',
-        signal: late.signal,
       })
+      const answer = await within(HEADERS_TIMEOUT, asked)
       // What Cloudflare says itself when it does not reach a host. An answer of the host never has these.
       if (answer.status < 520 || answer.status > 530) return answer
       log({ event: 'host_unreachable', request_id: this.requestId, host, status: answer.status })
@@ -106,30 +118,11 @@ export class WorkerExchange implements Exchange {
     } catch (error) {
       if (error instanceof Problem) throw error
       log({ event: 'host_unreachable', request_id: this.requestId, host, error })
-      throw new Problem(late.signal.aborted ? 'instance_start_timeout' : 'instance_unreachable', {
+      throw new Problem(error instanceof OutOfTime ? 'instance_start_timeout' : 'instance_unreachable', {
         cause: error,
       })
-    } finally {
-      clearTimeout(timer)
     }
   }
-}
-
-/** One at a time: workerd takes a list of pairs for four times as long, some 50 µs for ten. */
-function headersOf(rawList: readonly string[]): Headers {
-  const headers = new Headers()
-  rawList.forEach((value, i) => {
-    const name = rawList[i - 1]
-    if (name !== undefined && i % 2 === 1) headers.append(name, value)
-  })
-  return headers
-}
-
-/** Names and values in turn; each `Set-Cookie` by itself. */
-function rawList(headers: Headers): string[] {
-  const list: string[] = []
-  headers.forEach((value, name) => list.push(name, value))
-  return list
 }
 
 /** A problem of the gateway, to be answered in the form that fits this client. */

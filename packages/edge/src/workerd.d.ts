@@ -27,6 +27,13 @@ declare module 'node:crypto' {
   export function createHmac(algorithm: 'sha256', key: KeyObject | Uint8Array): Digest
   export function createSecretKey(key: Uint8Array): KeyObject
   export function hash(algorithm: 'sha256', data: string, encoding: 'base64'): string
+  export function hkdfSync(
+    digest: 'sha256',
+    key: Uint8Array,
+    salt: Uint8Array,
+    info: string,
+    length: number,
+  ): ArrayBuffer
   export function randomBytes(size: number): Buffer
   export function timingSafeEqual(a: Uint8Array, b: Uint8Array): boolean
   export function scrypt(
