@@ -8,6 +8,14 @@ it.each([
   [{ event: 'state', from: 'ready', to: 'draining' }, 'ready, then draining'],
   [{ event: 'crashed', pid: 5, by: 'crash', code: 3 }, 'process 5 crashed: code 3'],
   [{ event: 'ended', pid: 5, by: 'crash', signal: 'SIGSEGV' }, 'process 5 is gone: SIGSEGV, crashed'],
+  [
+    { event: 'crashed', pid: 5, by: 'crash', signal: 'SIGKILL', out_of_memory: true },
+    'process 5 crashed: SIGKILL, out of memory',
+  ],
+  [
+    { event: 'memory_exceeded', pid: 5, bytes: 540_000_000, limit: 2 ** 29 },
+    'process 5 and what it started take 515 MiB, more than limits.memory (512 MiB): another comes in its place',
+  ],
   [{ event: 'ended', pid: 5, by: 'us', code: 0 }, 'process 5 is gone: code 0, ended by mux'],
   [
     { event: 'ended', pid: 5, by: 'us', signal: 'SIGKILL', killed: true, survivors: '7 8' },

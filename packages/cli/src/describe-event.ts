@@ -16,6 +16,8 @@ export function describeEvent(happened: InstanceEvent): string {
       return `process ${String(pid)} crashed: ${exit(happened)}`
     case 'hung':
       return `process ${String(pid)} does not answer any more. ${String(reason)}`
+    case 'memory_exceeded':
+      return `process ${String(pid)} and what it started take ${mebibytes(happened['bytes'])}, more than limits.memory (${mebibytes(happened['limit'])}): another comes in its place`
     case 'ended':
       return `process ${String(pid)} is gone: ${exit(happened)}, ${cause(happened)}${left(happened)}`
     case 'restarted':
@@ -43,9 +45,13 @@ export function describeEvent(happened: InstanceEvent): string {
   }
 }
 
-function exit({ code, signal }: InstanceEvent): string {
-  if (typeof signal === 'string') return signal
+function exit({ code, signal, out_of_memory: outOfMemory }: InstanceEvent): string {
+  if (typeof signal === 'string') return outOfMemory === true ? `${signal}, out of memory` : signal
   return typeof code === 'number' ? `code ${code}` : 'nobody knows how it ended'
+}
+
+function mebibytes(bytes: InstanceEvent[string]): string {
+  return `${Math.round(Number(bytes) / 2 ** 20)} MiB`
 }
 
 function cause({ by, killed }: InstanceEvent): string {

@@ -1,3 +1,4 @@
+import { ranOutOfMemory } from './cgroup.ts'
 import { endTree, type TreeEnd } from './end-tree.ts'
 import { isAlive, type ProcessIdentity } from './process-tree.ts'
 import type { Exit, RunningProcess, StopOptions } from './running-process.ts'
@@ -40,7 +41,14 @@ export class AdoptedProcess implements RunningProcess {
   #look(): void {
     if (this.#exit || this.#isThere() !== false) return
     clearInterval(this.#looks)
-    this.#exit = { code: null, signal: null, by: this.#stopping ? 'us' : 'crash', at: new Date() }
+    const { cgroup } = this.identity
+    this.#exit = {
+      code: null,
+      signal: null,
+      by: this.#stopping ? 'us' : 'crash',
+      at: new Date(),
+      outOfMemory: cgroup !== undefined && ranOutOfMemory(cgroup),
+    }
     this.#tell(this.#exit)
   }
 

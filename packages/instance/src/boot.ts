@@ -14,7 +14,7 @@ import type { LogKeeper } from './log-keeper.ts'
 import type { Output } from './output.ts'
 import { untilReady } from './probe.ts'
 import { findTool } from './program.ts'
-import type { Exit } from './running-process.ts'
+import { type Exit, exitText } from './running-process.ts'
 import { readSecrets } from './secrets.ts'
 import type { SettingsHistory } from './settings-history.ts'
 import { addressKind, type LaunchPlan, launchPlan, SettingsError } from './settings.ts'
@@ -226,9 +226,8 @@ async function prove(
 
 async function afterExit({ address, identity }: Generation, exit: Exit): Promise<Obstacle> {
   const portTaken = 'port' in address && (await holderOf(address.port, identity)) === 'stranger'
-  const how = exit.signal ? `It was ended by ${exit.signal}` : `It exited with code ${exit.code}`
   const hint = exit.code === 0 ? '; its command has to stay in the foreground' : ''
-  return { why: `${how} before it was ready${hint}.`, portTaken }
+  return { why: `It ${exitText(exit)} before it was ready${hint}.`, portTaken }
 }
 
 /** Somebody else who answers on the port must not be taken for the instance. */

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import { doorOf } from './cgroup.ts'
+import { doorOf, ranOutOfMemory } from './cgroup.ts'
 import { endTree, type TreeEnd } from './end-tree.ts'
 import { type ProcessIdentity, signal, startTimeOf } from './process-tree.ts'
 import { isIdle, launched, type Preparation, READY, REPORT_DESCRIPTOR, type Words } from './launcher.ts'
@@ -27,7 +27,13 @@ export class ChildProcess implements RunningProcess {
     this.identity = { pid, startTime: startTimeOf(pid), marker, cgroup }
     this.exited = new Promise((resolve) => {
       child.once('exit', (code, signal) => {
-        this.#exit = { code, signal, by: this.#stopping ? 'us' : 'crash', at: new Date() }
+        this.#exit = {
+          code,
+          signal,
+          by: this.#stopping ? 'us' : 'crash',
+          at: new Date(),
+          outOfMemory: cgroup !== undefined && ranOutOfMemory(cgroup),
+        }
         resolve(this.#exit)
       })
     })

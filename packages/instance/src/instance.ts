@@ -16,6 +16,7 @@ import type { ClaimOptions, Lease } from './lease.ts'
 import { isIgnored } from './idle-ignore.ts'
 import { endLeftover, type Leftovers } from './leftovers.ts'
 import type { LogEvent } from './log-event.ts'
+import type { MemoryWatch } from './memory-watch.ts'
 import { disabled, orderFailure, Superseded } from './order-failure.ts'
 import { Serial } from './serial.ts'
 import type { SlotHolder, Slots } from './slots.ts'
@@ -32,6 +33,7 @@ export interface InstanceContext {
   habitat: Habitat
   slots: Slots
   boots: BootQueue
+  memory: MemoryWatch
   closed: (name: InstanceName) => { message: string | null } | undefined
   log: (event: LogEvent) => void
 }
@@ -62,13 +64,14 @@ export class Instance implements SlotHolder {
   #crashes = 0
 
   constructor(definition: InstanceDefinition, context: InstanceContext) {
-    const { boots, habitat, slots } = context
+    const { boots, habitat, memory, slots } = context
     this.name = definition.name
     this.#definition = definition
     this.#context = context
     this.#succession = new Succession({
       habitat,
       boots,
+      memory,
       event: (event, fields) => this.#event(event, fields),
       slot: { take: (evict, signal) => this.#takeSlot(evict, signal), release: () => slots.release(this) },
       room: {
@@ -80,6 +83,7 @@ export class Instance implements SlotHolder {
         this.#crashes++
         this.bootEagerly()
       },
+      outgrown: (generation) => this.#outgrown(generation),
       unused: () => this.#dismiss('idle'),
       idleSince: () => this.idleSince(),
     })
@@ -307,6 +311,15 @@ export class Instance implements SlotHolder {
     }
     this.#event('restarted', { oldPid: report.oldPid, newPid: report.newPid, drained: report.drained })
     return report
+  }
+
+  async #outgrown(generation: Generation): Promise<void> {
+    const { lineage } = this.#succession
+    await lineage.departed()
+    const replacement = await this.#orderBoot(async (signal) =>
+      lineage.current === generation ? this.#succession.replace(this.#definition, signal) : undefined,
+    )
+    await replacement?.drained
   }
 
   /** Stops it because nobody uses it; requests that come from now on are held, and boot it again. */

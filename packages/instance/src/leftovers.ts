@@ -8,8 +8,7 @@ import { endTree } from './end-tree.ts'
 import { type GenerationRecord, readRecords, removeRecord } from './generation-record.ts'
 import type { LogEvent } from './log-event.ts'
 import { environmentOf, factsOf, hasProc } from './proc.ts'
-import { isAlive, type ProcessIdentity } from './process-tree.ts'
-import { MARKER_VARIABLE } from './settings.ts'
+import { isAlive, markerIn, type ProcessIdentity } from './process-tree.ts'
 
 /** A number that no process has. */
 const NOBODY = -1
@@ -64,15 +63,10 @@ function isElsewhere(recorded: string, here: string): boolean {
  */
 export function identityOf({ pid, startTime, marker, cgroup: path }: GenerationRecord): ProcessIdentity {
   const cgroup = path ?? undefined
-  const carried = pid === null ? undefined : markerOf(pid)
+  const carried = pid === null ? undefined : markerIn(environmentOf(pid))
   // Without a pid the supervisor died in the act of starting it, and the marker is all there is to go by.
   const isKnown = pid !== null && (carried === undefined || carried === marker)
   return isKnown ? { pid, startTime, marker, cgroup } : { pid: NOBODY, startTime: null, marker, cgroup }
-}
-
-function markerOf(pid: number): string | undefined {
-  const variables = environmentOf(pid)?.split('\0') ?? []
-  return variables.find((text) => text.startsWith(`${MARKER_VARIABLE}=`))?.slice(MARKER_VARIABLE.length + 1)
 }
 
 export interface LeftoverEnd {

@@ -205,6 +205,7 @@ export class Lineage {
 }
 
 /** How a process ended, as fields of an event. */
-function how(exit: Exit | undefined): { by?: Exit['by']; code?: number | null; signal?: string | null } {
-  return exit ? { by: exit.by, code: exit.code, signal: exit.signal } : {}
+function how(exit: Exit | undefined): Omit<LogEvent, 'event'> {
+  if (exit === undefined) return {}
+  return { by: exit.by, code: exit.code, signal: exit.signal, out_of_memory: exit.outOfMemory || null }
 }

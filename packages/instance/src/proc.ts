@@ -52,6 +52,21 @@ export function environmentOf(pid: number): string | undefined {
   return readProcess(pid, 'environ')
 }
 
+/**
+ * Bytes of memory that a process takes, in swap too; undefined when it is gone, or another user's.
+ * - `quick`: all that it has in memory, what it shares with others included
+ * - `fair`: of what it shares, no more than its share, for which the kernel has to look at every page
+ */
+export function memoryOf(pid: number, how: 'quick' | 'fair'): number | undefined {
+  const [file, lines] = how === 'quick' ? (['status', QUICK] as const) : (['smaps_rollup', FAIR] as const)
+  const text = readProcess(pid, file)
+  if (text === undefined) return undefined
+  return [...text.matchAll(lines)].reduce((sum, [, kibibytes]) => sum + Number(kibibytes) * 1024, 0)
+}
+
+const QUICK = /^(?:VmRSS|VmSwap):\s*(\d+) kB$/gm
+const FAIR = /^(?:Pss|SwapPss):\s*(\d+) kB$/gm
+
 /** Every pid, and those that came up while the others were looked at: a process may fork and end meanwhile. */
 export async function* everyPid(): AsyncGenerator<number> {
   const seen = new Set<string>()
@@ -67,7 +82,7 @@ export async function* everyPid(): AsyncGenerator<number> {
 }
 
 /** @throws on anything but "there is none" and "not for you": no free descriptor must not make a process look gone */
-function readProcess(pid: number, file: 'stat' | 'environ'): string | undefined {
+function readProcess(pid: number, file: 'stat' | 'environ' | 'status' | 'smaps_rollup'): string | undefined {
   try {
     return readFileSync(`/proc/${pid}/${file}`, 'latin1')
   } catch (error) {

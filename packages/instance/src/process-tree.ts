@@ -55,13 +55,15 @@ export async function forEachOfTree(
   visit: (pid: number, group: number) => void,
 ): Promise<number> {
   if (!hasProc) return visitGroup(identity.pid, visit)
-  let census = await takeCensus(identity, startedHere)
-  for (let looks = 0; census.members.length === 0 && census.anyBlank && looks < SECOND_LOOKS; looks++) {
+  let members: ProcessFacts[]
+  for (let looks = 0; ; looks++) {
+    const sightings = await seeAll({ oldest: ticksOf(identity) })
+    members = treeAmong(sightings, identity, startedHere)
+    if (members.length > 0 || looks === SECOND_LOOKS || !sightings.some(({ isBlank }) => isBlank)) break
     await pause(SECOND_LOOK_AFTER)
-    census = await takeCensus(identity, startedHere)
   }
   let count = 0
-  for (const { pid, group, startTime } of census.members) {
+  for (const { pid, group, startTime } of members) {
     if (factsOf(pid)?.startTime !== startTime) continue
     count++
     visit(pid, group)
@@ -79,30 +81,50 @@ export function signal(pid: number, name: NodeJS.Signals | 0): boolean {
   }
 }
 
-interface Census {
-  members: ProcessFacts[]
-  /** Whether there is a process that cannot be told to be none of ours, because it is just turning into another program. */
-  anyBlank: boolean
+/** What was seen of one process. */
+export interface Sighting {
+  facts: ProcessFacts
+  /** The marker of the launch that it comes from, if it carries one. */
+  marker: string | undefined
+  /** True while it cannot be told whether it carries one, because it is just turning into another program. */
+  isBlank: boolean
 }
 
-async function takeCensus(
-  { pid: leaderPid, startTime, marker, cgroup }: ProcessIdentity,
-  startedHere: boolean,
-): Promise<Census> {
-  const confined = new Set(cgroup === undefined ? [] : membersOf(cgroup))
-  const candidates: ProcessFacts[] = []
-  const marked = new Set<ProcessFacts>()
-  let anyBlank = false
-  const oldest = Number(startTime?.split('/')[1] ?? 0)
+/** Every process but this one and those of the kernel; reading one takes some 50 µs. */
+export async function seeAll({ oldest = 0 }: { oldest?: number } = {}): Promise<Sighting[]> {
+  const sightings: Sighting[] = []
   for await (const pid of everyPid()) {
     const facts = factsOf(pid)
-    // What is older than the leader is no descendant of it.
     if (facts === undefined || facts.isKernel || facts.ticks < oldest || pid === process.pid) continue
-    candidates.push(facts)
     const environment = environmentOf(pid)
-    if (environment === '') anyBlank = true
-    else if (environment?.includes(`${MARKER_VARIABLE}=${marker}\0`)) marked.add(facts)
+    sightings.push({ facts, marker: markerIn(environment), isBlank: environment === '' })
   }
+  return sightings
+}
+
+/** When the leader of a launch was started, in clock ticks: what is older is no descendant of it. */
+export function ticksOf({ startTime }: ProcessIdentity): number {
+  return Number(startTime?.split('/')[1] ?? 0)
+}
+
+/** The marker in an environment as `/proc` has it. */
+export function markerIn(environment: string | undefined): string | undefined {
+  const name = `${MARKER_VARIABLE}=`
+  return environment
+    ?.split('\0')
+    .find((text) => text.startsWith(name))
+    ?.slice(name.length)
+}
+
+/** Those of a launch, see {@link forEachOfTree}, among all that were seen. */
+export function treeAmong(
+  sightings: readonly Sighting[],
+  { pid: leaderPid, startTime, marker, cgroup }: ProcessIdentity,
+  startedHere: boolean,
+): ProcessFacts[] {
+  const confined = new Set(cgroup === undefined ? [] : membersOf(cgroup))
+  const marked = new Set(sightings.filter((seen) => seen.marker === marker).map(({ facts }) => facts))
+  const candidates = sightings.map(({ facts }) => facts)
   const inGroup = (p: ProcessFacts) => p.group === leaderPid || p.session === leaderPid
   const leader = candidates.find(({ pid }) => pid === leaderPid)
   // A number belongs to our group as long as one of ours keeps it; afterwards the kernel may give it away.
@@ -111,7 +133,7 @@ async function takeCensus(
   const founders = candidates.filter(
     (p) => marked.has(p) || confined.has(p.pid) || (isKnown && !isReused && inGroup(p)),
   )
-  return { members: withDescendants(founders, candidates), anyBlank }
+  return withDescendants(founders, candidates)
 }
 
 function withDescendants(founders: ProcessFacts[], candidates: ProcessFacts[]): ProcessFacts[] {

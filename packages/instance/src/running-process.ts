@@ -7,6 +7,15 @@ export interface Exit {
   signal: NodeJS.Signals | null
   by: 'us' | 'crash'
   at: Date
+  /** Whether the kernel ended it, or another of its control group, for want of memory; false where that can't be told. */
+  outOfMemory: boolean
+}
+
+/** What it did, as the part of a sentence that follows "It". */
+export function exitText({ code, signal, outOfMemory }: Exit): string {
+  if (outOfMemory)
+    return `ran out of memory (limits.memory), so that the system ended it${signal ? ` by ${signal}` : ''}`
+  return signal ? `was ended by ${signal}` : code === null ? 'ended' : `exited with code ${code}`
 }
 
 export type StopOptions = Pick<TreeEndOptions, 'signal' | 'limit' | 'hurry'>

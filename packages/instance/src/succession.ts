@@ -7,7 +7,10 @@ import { IdleTimer } from './idle-timer.ts'
 import { type LifecycleEvent, move, type Phase } from './lifecycle.ts'
 import { Lineage, type LineageOptions } from './lineage.ts'
 import { LiveProbe } from './live-probe.ts'
+import { MemoryGuard } from './memory-guard.ts'
+import type { MemoryWatch } from './memory-watch.ts'
 import { Recovery } from './recovery.ts'
+import { exitText } from './running-process.ts'
 
 export interface SuccessionOptions extends Omit<LineageOptions, 'crashed'> {
   /** The place in the pool: taken before anything is booted, given back when nothing runs any more. */
@@ -18,6 +21,10 @@ export interface SuccessionOptions extends Omit<LineageOptions, 'crashed'> {
   isAwaited: () => boolean
   /** The time has come to boot it again after a failure. */
   retry: () => void
+  /** Looks at how much memory instances take. */
+  memory: MemoryWatch
+  /** Puts another in the place of one that takes too much of it, if it still serves. A failure leaves it serving. */
+  outgrown: (generation: Generation) => Promise<void>
   /** Nobody has used it for as long as its settings say. */
   unused: () => void
   /** When an exchange last ended, while none is under way; see `Instance.idleSince`. */
@@ -39,6 +46,7 @@ export class Succession {
   readonly lineage: Lineage
   readonly #options: SuccessionOptions
   readonly #recovery: Recovery
+  readonly #memoryGuard: MemoryGuard
   #phase: Phase = 'stopped'
   /** True while a generation is ended only to make way for the next. */
   #replacing = false
@@ -51,11 +59,15 @@ export class Succession {
     this.#recovery = new Recovery(options.retry)
     this.lineage = new Lineage({
       ...options,
-      crashed: (generation, { code, signal }) => {
+      crashed: (generation, exit) => {
         this.#unwatch()
-        const how = signal ? `was ended by ${signal}` : code === null ? 'ended' : `exited with code ${code}`
-        this.#fail(`It ${how} while it served.`, performance.now() - generation.readyAt!)
+        this.#fail(`It ${exitText(exit)} while it served.`, performance.now() - generation.readyAt!)
       },
+    })
+    this.#memoryGuard = new MemoryGuard({
+      watch: options.memory,
+      exceeded: (generation, bytes) => this.#outgrown(generation, bytes),
+      replace: options.outgrown,
     })
   }
 
@@ -216,11 +228,12 @@ export class Succession {
     this.#options.room.admit(generation)
   }
 
-  /** Sees to it that one that serves is noticed when nobody uses it, and when it hangs. */
+  /** Sees to it that one that serves is noticed when nobody uses it, when it hangs, and when it grows too large. */
   #watch(generation: Generation): void {
     const { address, definition } = generation
     const { health, idle, probe } = definition
     const { idleSince, unused } = this.#options
+    this.#memoryGuard.guard(generation)
     if (idle !== null) this.#idleTimer = new IdleTimer(idle, idleSince, unused)
     if (probe === null) return
     this.#liveProbe = new LiveProbe({
@@ -235,6 +248,12 @@ export class Succession {
   #unwatch(): void {
     this.#idleTimer?.stop()
     this.#liveProbe?.stop()
+    this.#memoryGuard.stop()
+  }
+
+  #outgrown({ number, pid, definition }: Generation, bytes: number): void {
+    const { memory } = definition.limits
+    this.#options.event('memory_exceeded', { generation: number, pid, bytes, limit: memory })
   }
 
   /** Counts as a crash, but for what is under way with it, which it may just be slow to finish. */

@@ -19,6 +19,7 @@ import type { ClaimOptions, Lease } from './lease.ts'
 import { endLeftover, findLeftovers, type Leftovers } from './leftovers.ts'
 import type { LogEvent } from './log-event.ts'
 import { LogKeeper } from './log-keeper.ts'
+import { MemoryWatch } from './memory-watch.ts'
 import { SettingsHistory } from './settings-history.ts'
 import { Slots } from './slots.ts'
 import { busy } from './waiting-room.ts'
@@ -111,6 +112,7 @@ class Host implements Supervisor {
       },
       slots: this.#slots,
       boots: this.#boots,
+      memory: new MemoryWatch(),
       closed,
       log,
     }
