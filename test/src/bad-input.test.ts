@@ -141,7 +141,13 @@ describe('a running system', () => {
       ['user', 'move', '--instance', 'django1', '--', name],
       ['user', 'remove', '--yes', '--', name],
       ['user', 'add', 'eve', '--generate', '--create', `--instance=${name}`],
-      ['instance', 'add', '--', name],
+      ...['add', 'set', 'unset', 'rollback', 'show', 'start', 'stop', 'restart', 'logs', 'remove'].map(
+        (verb) => ['instance', verb, '--', name, 'A=b'].slice(0, /^(un)?set$/.test(verb) ? 5 : 4),
+      ),
+      ['instance', 'restart', '--', 'django1', name],
+      ['status', '--', name],
+      ['route', 'set', 'notes.example', `--instance=${name}`],
+      ...['show', 'password', 'enable', 'disable'].map((verb) => ['user', verb, '--', name]),
     ]) {
       const outcome = await lines.run(args)
       expect({ args, code: outcome.code }).toEqual({ args, code: 2 })
@@ -167,6 +173,8 @@ describe('a running system', () => {
     [['instance', 'start', 'ghost']],
     [['instance', 'stop', 'ghost']],
     [['instance', 'restart', 'ghost']],
+    [['instance', 'restart', 'django1', 'ghost']],
+    [['instance', 'rollback', 'ghost']],
     [['instance', 'logs', 'ghost']],
     [['instance', 'remove', 'ghost', '--yes']],
     [['status', 'ghost']],
@@ -256,7 +264,15 @@ describe('a running system', () => {
     [['instance', 'set', 'django1', 'A-B=x'], 2],
     [['instance', 'set', 'django1', 'MUX_DATA=x'], 2],
     [['instance', 'set', 'django1', 'A={nonsense}'], 2],
+    [['instance', 'set', 'django1', '--keep'], 2],
     [['instance', 'logs', 'django1', '--lines', 'many'], 2],
+    [['instance', 'logs', 'django1', '--since', 'yesterday'], 2],
+    [['instance', 'restart'], 2],
+    [['instance', 'restart', 'django1', '--all'], 2],
+    [['instance', 'restart', '--all', '--parallel', '0'], 2],
+    [['instance', 'restart', '--all', '--parallel', 'many'], 2],
+    [['instance', 'rollback'], 2],
+    [['instance', 'rollback', 'django1', 'django2'], 2],
     [['up', '--listen', 'nonsense'], 2],
     [['--help'], 0],
     [['user', 'add', '--help'], 0],
@@ -276,6 +292,8 @@ describe('a running system', () => {
     [['user', 'add', 'eve', '--instance', 'ghost', '--generate'], 3, 'instance_not_found'],
     [['user', 'remove', 'brian'], 2, 'confirmation_needed'],
     [['instance', 'restart', 'ghost'], 3, 'instance_not_found'],
+    [['instance', 'restart', 'django1', 'ghost'], 3, 'instance_not_found'],
+    [['instance', 'rollback', 'django3'], 4, 'nothing_to_restore'],
     [['instance', 'add', 'django1', '--set', 'A=b'], 4, 'instance_exists'],
     [['instance', 'remove', 'django1', '--yes'], 4, 'instance_in_use'],
     [['route', 'remove', 'notes.example'], 3, 'route_not_found'],
@@ -425,6 +443,7 @@ describe('a project that is not running', () => {
     [['down']],
     [['instance', 'restart', 'django1']],
     [['instance', 'start', 'django1']],
+    [['instance', 'restart', '--all']],
   ])('%j says within 2 s that mux is not running, and how to start it', async (args) => {
     const started = await millisecondsOf(() => project.run(['--version']))
     const outcome = { code: 0 } as Outcome

@@ -12,8 +12,11 @@ export interface ProjectState {
 
 export async function stateOf(project: Project): Promise<ProjectState> {
   const names = await readdir(project.path('.mux/secrets')).catch(() => [])
+  // What is to go back to, the supervisor writes.
   const secrets = await Promise.all(
-    names.map(async (name) => [name, await readFile(project.path('.mux/secrets', name), 'utf8')] as const),
+    names
+      .filter((name) => name !== '.history')
+      .map(async (name) => [name, await readFile(project.path('.mux/secrets', name), 'utf8')] as const),
   )
   return {
     muxYaml: await project.read('mux.yaml'),
