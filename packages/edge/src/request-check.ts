@@ -28,17 +28,19 @@ export function refuseUnsafe(request: Checked): void {
     throw new MethodNotAllowed('GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS')
   if (!TARGET.test(request.target)) throw new Problem('bad_request')
   if (request.upgrade && !(request.method === 'GET' && isWebSocket(request))) throw new Problem('bad_request')
-  const lines = { host: 0, 'content-length': 0, 'transfer-encoding': 0 }
+  let hosts = 0
+  let lengths = 0
+  let encodings = 0
   for (let i = 0; i < request.rawHeaders.length; i += 2) {
     const name = request.rawHeaders[i]!
-    // The three names that matter are 4, 14 and 17 long: most headers are not even lower-cased.
-    if (name.length !== 4 && name.length !== 14 && name.length !== 17) continue
-    const lowerName = name.toLowerCase()
-    if (lowerName in lines) lines[lowerName as keyof typeof lines]++
+    // By its length first: most names are not even lower-cased.
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts++
+    else if (name.length === 14 && name.toLowerCase() === 'content-length') lengths++
+    else if (name.length === 17 && name.toLowerCase() === 'transfer-encoding') encodings++
   }
-  if (lines.host !== 1 || !HOST.test(request.header('host') ?? '')) throw new Problem('bad_request')
-  if (lines['content-length'] + lines['transfer-encoding'] > 1) throw new Problem('bad_request')
-  if (lines['transfer-encoding'] === 1 && request.header('transfer-encoding')!.toLowerCase() !== 'chunked')
+  if (hosts !== 1 || !HOST.test(request.header('host') ?? '')) throw new Problem('bad_request')
+  if (lengths + encodings > 1) throw new Problem('bad_request')
+  if (encodings === 1 && request.header('transfer-encoding')!.toLowerCase() !== 'chunked')
     throw new Problem('bad_request')
 }
 
