@@ -1,4 +1,5 @@
 import { Problem } from '@mux/contract'
+import { rememberByName } from './by-name.ts'
 import { headerValues, type Exchange } from './forward.ts'
 
 const HOST = /^(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/
@@ -38,11 +39,14 @@ export function refuseUnsafe(request: Checked): void {
     else if (name.length === 14 && name.toLowerCase() === 'content-length') lengths++
     else if (name.length === 17 && name.toLowerCase() === 'transfer-encoding') encodings++
   }
-  if (hosts !== 1 || !HOST.test(request.header('host') ?? '')) throw new Problem('bad_request')
+  if (hosts !== 1 || !isHost(request.header('host') ?? '')) throw new Problem('bad_request')
   if (lengths + encodings > 1) throw new Problem('bad_request')
   if (encodings === 1 && request.header('transfer-encoding')!.toLowerCase() !== 'chunked')
     throw new Problem('bad_request')
 }
+
+/** An instance may make a URL of its Host: one of which none can be made, such as with port 99999, is refused here. */
+const isHost = rememberByName((host) => HOST.test(host) && URL.canParse(`http://${host}/`))
 
 function isWebSocket(request: Checked): boolean {
   const values = headerValues(request.rawHeaders, 'upgrade')
