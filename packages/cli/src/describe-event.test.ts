@@ -26,9 +26,9 @@ it.each([
     {
       event: 'hung',
       pid: 5,
-      reason: 'It hung: GET /ping was not answered, three times in a row.',
+      reason: 'It stopped answering: GET /ping was not answered, three times in a row.',
     },
-    'process 5 does not answer any more. It hung: GET /ping was not answered, three times in a row.',
+    'process 5 hangs. It stopped answering: GET /ping was not answered, three times in a row.',
   ],
   [
     { event: 'degraded', reason: 'The last restart failed: It exited with code 4 before it was ready.' },

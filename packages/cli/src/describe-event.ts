@@ -15,7 +15,7 @@ export function describeEvent(happened: InstanceEvent): string {
     case 'crashed':
       return `process ${String(pid)} crashed: ${exit(happened)}`
     case 'hung':
-      return `process ${String(pid)} does not answer any more. ${String(reason)}`
+      return `process ${String(pid)} hangs. ${String(reason)}`
     case 'memory_exceeded':
       return `process ${String(pid)} and what it started take ${mebibytes(happened['bytes'])}, more than limits.memory (${mebibytes(happened['limit'])}): another comes in its place`
     case 'ended':

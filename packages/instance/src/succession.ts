@@ -260,7 +260,7 @@ export class Succession {
   #hung(generation: Generation, why: string): void {
     this.#unwatch()
     const { number, pid, readyAt } = generation
-    const reason = `It hung: ${why}, three times in a row.`
+    const reason = `It stopped answering: ${why}, three times in a row.`
     this.#options.event('hung', { generation: number, pid, reason })
     this.lineage.abandon()
     this.#fail(reason, performance.now() - readyAt!)
