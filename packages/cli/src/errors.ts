@@ -141,6 +141,8 @@ const SYSTEM_CODES: Record<string, keyof typeof SYSTEM_HINTS> = {
   ENOSPC: 'disk_full',
   EDQUOT: 'disk_full',
 }
+/** Result code of SQLite (https://www.sqlite.org/rescode.html#full): of a lock, since the registry says its own. */
+const SQLITE_FULL = 13
 
 /** Translates whatever was thrown into what the operator is told; called once, where the process ends. */
 export function toCliError(thrown: unknown): CliError {
@@ -164,12 +166,23 @@ export function toCliError(thrown: unknown): CliError {
     return new CliError(error.code, error.message, { hint: REGISTRY_HINTS[error.code], cause: error })
   if (error instanceof Error && error.name === 'ExitPromptError')
     return new CliError('interrupted', 'Interrupted: nothing was changed.', { cause: error })
-  const system = error instanceof Error && 'code' in error ? SYSTEM_CODES[String(error.code)] : undefined
+  const system = systemCode(error)
   if (system !== undefined)
     return new CliError(system, sentence((error as Error).message), {
       hint: SYSTEM_HINTS[system],
       cause: error,
     })
+  return defect(error)
+}
+
+function systemCode(error: unknown): keyof typeof SYSTEM_HINTS | undefined {
+  if (!(error instanceof Error)) return undefined
+  if ('errcode' in error && error.errcode === SQLITE_FULL) return 'disk_full'
+  return 'code' in error ? SYSTEM_CODES[String(error.code)] : undefined
+}
+
+/** What nobody has expected, whatever it is; ends with 1. */
+export function defect(error: unknown): CliError {
   const message = error instanceof Error ? error.message : String(error)
   return new CliError('internal', sentence(`Something went wrong inside mux: ${message}`), {
     hint: 'Please report this; DEBUG=mux shows where it happened.',

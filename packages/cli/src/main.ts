@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { run as runOclif } from '@oclif/core/run'
 import { settings } from '@oclif/core/settings'
 import { wantsJson } from './base-command.ts'
-import { toCliError } from './errors.ts'
+import { type CliError, defect, toCliError } from './errors.ts'
 import * as render from './render.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -13,16 +13,28 @@ export async function run(argv: string[]): Promise<void> {
   hideSqliteWarning()
   // A reader of standard error that has gone is no reason to fail; oclif does the same for standard output.
   process.stderr.on('error', () => {})
+  // Of a supervisor that goes on after this nobody knows what it still does. It ends at once, with a code after which it is
+  // started again (docs/service.md); its instances go on without it.
+  const end = (error: unknown) => {
+    report(argv, defect(error), error)
+    process.exit()
+  }
+  process.once('uncaughtException', end)
   try {
     // Plugins of the user are not looked for: mux has none, and a home that cannot be read would be complained about.
     await runOclif(argv, { root: ROOT, userPlugins: false, devPlugins: false })
   } catch (error) {
-    const failure = toCliError(error)
-    if (wantsJson(argv)) process.stdout.write(`${render.json(failure)}\n`)
-    else process.stderr.write(`${render.failure(failure)}\n`)
-    if (process.env.DEBUG !== undefined) process.stderr.write(`${stackOf(error)}\n`)
-    process.exitCode = failure.exitCode
+    report(argv, toCliError(error), error)
+  } finally {
+    process.off('uncaughtException', end)
   }
+}
+
+function report(argv: string[], failure: CliError, error: unknown): void {
+  if (wantsJson(argv)) process.stdout.write(`${render.json(failure)}\n`)
+  else process.stderr.write(`${render.failure(failure)}\n`)
+  if (process.env.DEBUG !== undefined) process.stderr.write(`${stackOf(error)}\n`)
+  process.exitCode = failure.exitCode
 }
 
 /** node:sqlite warns on every start that it is experimental, which tells an operator nothing. */

@@ -77,3 +77,10 @@ export async function memoryOf(pid: number): Promise<{ now: number; peak: number
 export async function forgetPeak(pid: number): Promise<void> {
   await writeFile(`/proc/${pid}/clear_refs`, '5')
 }
+
+/** Seconds of a processor that a process has used so far (proc_pid_stat(5), in ticks of 10 ms). */
+export async function cpuOf(pid: number): Promise<number> {
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8')
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / 100
+}
