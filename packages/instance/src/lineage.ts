@@ -1,6 +1,6 @@
 import { boot, type Habitat } from './boot.ts'
 import type { BootQueue, Turn } from './boot-queue.ts'
-import type { InstanceDefinition } from './definition.ts'
+import { type InstanceDefinition, mayOverlap } from './definition.ts'
 import type { Generation, Use } from './generation.ts'
 import type { LogEvent } from './log-event.ts'
 import type { Exit } from './running-process.ts'
@@ -83,16 +83,18 @@ export class Lineage {
   }
 
   /**
-   * Boots one more, beside the one that serves; nothing is booted beside the remains of a crash, or of a hang that its
-   * settings let nothing run beside.
+   * Boots one more: beside one other at most, which serves or is on its way out, and only where the settings of both let
+   * them run at once.
    * @throws as `boot` does
    */
   async boot(definition: InstanceDefinition, turn: Turn): Promise<Generation> {
-    await this.#remains
+    await this.#wayMade(definition)
     this.#awaitsTurn = true
     try {
-      return await this.#options.boots.run(turn, () => {
+      return await this.#options.boots.run(turn, async () => {
         this.#awaitsTurn = false
+        // Again: another may have crashed meanwhile.
+        await this.#wayMade(definition)
         return this.#boot(definition, turn.signal)
       })
     } finally {
@@ -145,18 +147,6 @@ export class Lineage {
   }
 
   /**
-   * Takes the one that serves out of service because it hangs. The next is booted beside it where its settings let two
-   * run at once, but never beside two.
-   */
-  abandon(): void {
-    const current = this.#current
-    if (!current) return
-    const isAlone = this.#retiring.size === 0
-    void this.leave()
-    if (!isAlone || current.definition.restart === 'replace') this.#remains = this.departed()
-  }
-
-  /**
    * Drains and ends one that serves no more; again, it is the same end.
    * @returns once its whole tree is gone, how many exchanges it still finished
    */
@@ -174,6 +164,15 @@ export class Lineage {
   /** Returns when those on their way out at this moment are gone. */
   async departed(): Promise<void> {
     await Promise.all(this.#retiring.values())
+  }
+
+  /** Returns when those are gone beside which it must not be booted; the remains of a crash are always among them. */
+  async #wayMade(definition: InstanceDefinition): Promise<void> {
+    await this.#remains
+    const leaving = [...this.#retiring]
+    const isCrowded = leaving.length + (this.#current ? 1 : 0) > 1
+    const inTheWay = leaving.filter(([other]) => isCrowded || !mayOverlap(other.definition, definition))
+    await Promise.all(inTheWay.map(([, gone]) => gone))
   }
 
   #bury(generation: Generation, exit: Exit): void {

@@ -262,7 +262,7 @@ export class Succession {
     const { number, pid, readyAt } = generation
     const reason = `It stopped answering: ${why}, three times in a row.`
     this.#options.event('hung', { generation: number, pid, reason })
-    this.lineage.abandon()
+    void this.lineage.leave()
     this.#fail(reason, performance.now() - readyAt!)
   }
 
