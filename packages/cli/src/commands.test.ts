@@ -13,7 +13,7 @@ it('mux has the commands that the design names', () => {
   expect(named.map(([id]) => id)).toEqual(
     expect.arrayContaining([
       'init',
-      ...['add', 'disable', 'enable', 'list', 'move', 'password', 'remove', 'show', 'sign-out'].map(
+      ...['add', 'disable', 'enable', 'import', 'list', 'move', 'password', 'remove', 'show', 'sign-out'].map(
         (verb) => `user ${verb}`,
       ),
       ...['add', 'list', 'remove', 'set', 'show', 'unset'].map((verb) => `instance ${verb}`),

@@ -52,6 +52,7 @@ export const CLI_ERRORS = {
   key_exposed: EXIT.refused,
 
   config_invalid: EXIT.failed,
+  file_unusable: EXIT.failed,
   address_unusable: EXIT.failed,
   socket_unusable: EXIT.failed,
   start_failed: EXIT.failed,

@@ -281,3 +281,45 @@ describe('mux user', () => {
     await must('user', 'remove', 'brian', '--yes')
   })
 })
+
+describe('mux user import', () => {
+  const HTPASSWD = `graham:$2y$05$abcdefghijklmnopqrstuuD3mHdCr44zlIZ.VZCaYRpfQhXMYnEo.
+Brian:$apr1$sa./9Zlt$T1lHcGqgTj6Uf5b7CkuLJ1
+`
+
+  it('adds the people of an htpasswd file with their passwords; again, it changes nothing', async () => {
+    const { cwd, must, registry } = setUp()
+    writeFileSync(join(cwd, 'htpasswd'), HTPASSWD)
+    expect((await must('user', 'import', 'htpasswd', '--json')).json()).toEqual({
+      added: [
+        { user: 'graham', instance: 'django1', kind: 'bcrypt' },
+        { user: 'brian', instance: 'django2', kind: 'apr1' },
+      ],
+      present: [],
+    })
+    const brian = (await registry().read('user', 'brian'))!
+    expect(await verifyPassword('correct horse battery', brian.password)).toBe(true)
+    const again = await must('user', 'import', 'htpasswd')
+    expect(again.stdout).toContain('There already, and not changed: graham, brian')
+    expect(await registry().read('user', 'brian')).toEqual(brian)
+  })
+
+  it('takes all of a file or nothing, and names every line that it cannot take', async () => {
+    const { cwd, mux, must, registry } = setUp()
+    await must('user', 'list')
+    writeFileSync(join(cwd, 'htpasswd'), `${HTPASSWD}eric:abiQ6Ep3EYTHc\nterry:hunter2\n`)
+    const refused = await mux('user', 'import', 'htpasswd')
+    expect(refused).toMatchObject({ code: 1, stdout: '' })
+    expect(refused.stderr).toMatch(/\[file_unusable\]\n {2}line 3: eric [^]*\n {2}line 4: terry /)
+    expect(refused.stderr).not.toMatch(/abiQ6Ep|hunter2/)
+    expect(await registry().list('user')).toEqual([])
+  })
+
+  it.each(['nothing-there', '.'])('of %s ends with 1 and a reason', async (file) => {
+    const { mux } = setUp()
+    expect(await mux('user', 'import', file)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('[file_unusable]'),
+    })
+  })
+})

@@ -8,12 +8,13 @@ import { chooseInstance, locate } from './find-instance.ts'
 import type { Log } from './log-event.ts'
 import { ownPages, SIGN_IN_PATH } from './own-pages.ts'
 import { createPasswordMemory } from './password-memory.ts'
-import type { RegistryReader, RegistryStore } from './registry/registry.ts'
+import type { RegistryReader } from './registry/registry.ts'
+import type { Rehash } from './rehash.ts'
 import { refuseUnsafe } from './request-check.ts'
 import { requestHeaders } from './request-headers.ts'
 import { responseHeaders } from './response-headers.ts'
 import type { Sessions } from './session.ts'
-import { createTokenUse } from './token-use.ts'
+import type { TokenUse } from './token-use.ts'
 
 export interface AppParts {
   registry: RegistryReader
@@ -21,8 +22,8 @@ export interface AppParts {
   endedSessions: EndedSessions
   failures: FailureCounter
   /** Name of the header, besides `Mux-User`, by which instances learn the user's name. */
-  /** Where the edge keeps what it finds out of itself; absent where it may only read. */
-  store?: Pick<RegistryStore, 'change'>
+  tokenUse: TokenUse
+  rehash: Rehash
   identityHeader: string
   log: Log
   /** Milliseconds since the epoch. */
@@ -31,11 +32,10 @@ export interface AppParts {
 
 /** The edge: one chain for every request, plain or upgrade, whatever runtime took it. */
 export function createApp(parts: AppParts): Hono<EdgeEnv> {
-  const { registry, sessions, store, identityHeader, log, now } = parts
+  const { registry, sessions, identityHeader } = parts
   const authenticator = createAuthenticator({
     ...parts,
     passwords: createPasswordMemory(parts),
-    tokenUse: createTokenUse({ store, log, now }),
   })
   // Routed by the bytes that came: a path that only some parser would turn into one of ours is not ours.
   const app = new Hono<EdgeEnv>({ getPath: (_request, options) => pathOf(options!.env!.exchange.target) })

@@ -17,9 +17,11 @@ import type { Log } from './log-event.ts'
 import { NodeExchange } from './node-exchange.ts'
 import { OpenExchanges } from './open-exchanges.ts'
 import type { RegistryReader, RegistryStore } from './registry/registry.ts'
+import { createRehash } from './rehash.ts'
 import { Revocation } from './revocation.ts'
 import { createSessions, type SessionKeys, type SessionLimits } from './session.ts'
 import { signOutEverywhere } from './sign-out.ts'
+import { createTokenUse } from './token-use.ts'
 
 export interface NodeEdgeOptions {
   registry: RegistryReader & Pick<RegistryStore, 'change'>
@@ -85,12 +87,14 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
     endAll: (user) => signOutEverywhere(registry, user, now()),
     now,
   })
+  const rehash = createRehash({ store: registry, log })
   const open = new OpenExchanges()
   let revocation: Revocation | undefined
   const forwarding = { ...options, open }
   const app = createApp({
     registry,
-    store: registry,
+    tokenUse: createTokenUse({ store: registry, log, now }),
+    rehash,
     sessions,
     endedSessions,
     failures: createFailureCounter({ now }),
@@ -213,6 +217,7 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
     async close(limit) {
       await connections.close(limit)
       revocation?.stop()
+      rehash.stop()
       state.close()
     },
     useSessionKeys: (keys) => sessions.useKeys(keys),

@@ -1,6 +1,7 @@
 import type { UserRecord } from '@mux/contract'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createPasswordMemory, type PasswordMemory } from './password-memory.ts'
+import { NO_REHASH } from './rehash.ts'
 import { hashPassword } from './passwords.ts'
 
 let phc: string
@@ -12,7 +13,7 @@ let clock: number
 let memory: PasswordMemory
 beforeEach(() => {
   clock = 1_795_000_000_000
-  memory = createPasswordMemory({ now: () => clock })
+  memory = createPasswordMemory({ rehash: NO_REHASH, now: () => clock })
 })
 
 const record = (changes: Partial<UserRecord> = {}): UserRecord => ({
@@ -49,25 +50,27 @@ describe('the memory of passwords', () => {
     expect(again.cost).toBeGreaterThan(first.cost / 3)
   })
 
-  it('takes as long for nobody, a disabled user, none and an unusable hash as for a wrong one', async () => {
-    const cases: [string, UserRecord | undefined][] = [
-      ['wrong', record()],
-      ['sesame', undefined],
-      ['sesame', record({ disabled: true })],
-      ['sesame', record({ password: null })],
-      ['sesame', record({ password: 'garbage' })],
-    ]
-    const costs: number[] = []
-    for (const [password, of] of cases) {
-      const { right, cost } = await measure('brian', password, of)
-      expect(right).toBe(false)
-      costs.push(cost)
-    }
-    for (const cost of costs) {
-      expect(cost).toBeGreaterThan(costs[0]! / 2)
-      expect(cost).toBeLessThan(costs[0]! * 2)
-    }
-  })
+  it(
+    'takes as long for nobody, a disabled user, none and an unusable hash as for a wrong one',
+    { timeout: 60_000 },
+    async () => {
+      const cases: [string, UserRecord | undefined][] = [
+        ['a wrong password', record()],
+        ['nobody', undefined],
+        ['somebody disabled', record({ disabled: true })],
+        ['somebody who has no password', record({ password: null })],
+        ['a hash that cannot be used', record({ password: 'x' })],
+      ]
+      const costs = cases.map(() => [] as number[])
+      // In turns, so that whatever else the machine does meets all of them alike.
+      for (let trial = 0; trial < 5; trial += 1)
+        for (const [at, [, of]] of cases.entries())
+          costs[at]!.push((await measure('brian', `wrong${trial}`, of)).cost)
+      const medians = costs.map((all) => all.toSorted((a, b) => a - b)[2]!)
+      const told = cases.map(([what], at) => `${what}: ${medians[at]!.toFixed(0)} ms`).join(', ')
+      expect(Math.max(...medians) / Math.min(...medians), told).toBeLessThan(1.25)
+    },
+  )
 
   it('shares one hash among a hundred requests that come at once with the same credential', async () => {
     const single = await measure('graham', 'sesame', record())

@@ -1,7 +1,8 @@
 import { hash, randomBytes } from 'node:crypto'
-import type { UserRecord } from '@mux/contract'
+import type { UserName, UserRecord } from '@mux/contract'
 import { BoundedMap } from './bounded-map.ts'
 import { verifyPassword } from './passwords.ts'
+import type { Rehash } from './rehash.ts'
 
 /** Credentials remembered at once, per process. */
 const CAPACITY = 10_000
@@ -21,8 +22,13 @@ export interface PasswordMemory {
   verify(user: string, password: string, record: UserRecord | undefined): Promise<boolean>
 }
 
-/** @param options.now milliseconds since the epoch */
-export function createPasswordMemory({ now }: { now: () => number }): PasswordMemory {
+export interface PasswordMemoryOptions {
+  rehash: Pick<Rehash, 'note'>
+  /** Milliseconds since the epoch. */
+  now: () => number
+}
+
+export function createPasswordMemory({ rehash, now }: PasswordMemoryOptions): PasswordMemory {
   const right = new BoundedMap<string, number>(CAPACITY)
   const inProgress = new Map<string, Promise<boolean>>()
   let secret: string | undefined
@@ -36,10 +42,18 @@ export function createPasswordMemory({ now }: { now: () => number }): PasswordMe
     return hash('sha256', secret + JSON.stringify(credential), 'base64')
   }
 
-  async function hashAndRemember(key: string, password: string, phc: string | null): Promise<boolean> {
-    const verified = await verifyPassword(password, phc)
-    if (verified) right.set(key, now() + LIFETIME)
-    return verified
+  async function hashAndRemember(
+    key: string,
+    user: string,
+    password: string,
+    record: UserRecord | undefined,
+  ): Promise<boolean> {
+    const known = record === undefined || record.disabled ? undefined : record
+    const verified = await verifyPassword(password, known?.password ?? null)
+    if (!verified || known === undefined) return false
+    right.set(key, now() + LIFETIME)
+    rehash.note(user as UserName, password, known)
+    return true
   }
 
   return {
@@ -49,8 +63,7 @@ export function createPasswordMemory({ now }: { now: () => number }): PasswordMe
       if (until !== undefined && now() < until) return true
       const running = inProgress.get(key)
       if (running !== undefined) return running
-      const phc = record === undefined || record.disabled ? null : record.password
-      const verification = hashAndRemember(key, password, phc).finally(() => inProgress.delete(key))
+      const verification = hashAndRemember(key, user, password, record).finally(() => inProgress.delete(key))
       inProgress.set(key, verification)
       return verification
     },

@@ -1,27 +1,15 @@
 import { Buffer } from 'node:buffer'
-import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { MAX_PASSWORD_BYTES } from './credentials.ts'
 import { HashQueue } from './hash-queue.ts'
+import { deriveScrypt, parseStoredPassword, type ScryptParameters } from './stored-password.ts'
 import { parseToken } from './tokens.ts'
 
-interface ScryptHash {
-  /** Base 2 logarithm of the cost N. */
-  ln: number
-  r: number
-  p: number
-  salt: Buffer
-  hash: Buffer
-}
-
-/** One of OWASP's equivalent choices for scrypt, the one that fits a Worker's 128 MB. */
-const PARAMETERS = { ln: 14, r: 8, p: 5 }
-/** Workers run no scrypt beyond this N·r·p; it bounds time, and memory to 128 MiB as well. */
-const MAX_WORK = 2 ** 20
+/** One of OWASP's equivalent choices for scrypt, the one that fits a Worker's 128 MB and its limit on N·r·p. */
+const PARAMETERS: ScryptParameters = { ln: 14, r: 8, p: 5 }
+const WORK = 2 ** PARAMETERS.ln * PARAMETERS.r * PARAMETERS.p
 const SALT_BYTES = 16
 const HASH_BYTES = 32
-
-/** What an unknown user's password is compared with: as much work as a real one, and never right. */
-const NOBODY: ScryptHash = { ...PARAMETERS, salt: Buffer.alloc(SALT_BYTES), hash: Buffer.alloc(HASH_BYTES) }
 
 /** Two of libuv's four threads, so that files and names are still looked up while passwords are hashed. */
 const queue = new HashQueue({ atOnce: 2, waiting: 64, retryAfter: 5 })
@@ -48,22 +36,34 @@ export async function hashPassword(password: string): Promise<string> {
   if (parseToken(password) !== undefined)
     throw new PasswordError('A password is not spelled like an API token of mux.')
   const salt = randomBytes(SALT_BYTES)
-  const hash = await derive(bytes, { ...PARAMETERS, salt, hash: NOBODY.hash })
+  const hash = await queue.run(() => deriveScrypt(bytes, salt, PARAMETERS, HASH_BYTES))
   const { ln, r, p } = PARAMETERS
   return `$scrypt$ln=${ln},r=${r},p=${p}$${unpadded(salt)}$${unpadded(hash)}`
 }
 
 /**
- * Compares a password with a PHC string. One that is not usable, and `null`, cost as much time as a wrong password and
- * give false.
+ * Compares a password with a stored hash. One that is not usable, and `null`, cost as much time as a wrong password and
+ * give false. A hash that came from elsewhere costs its own time besides, until it is replaced.
  * @throws {Problem} `rate_limited` when too many wait to be hashed
  */
-export async function verifyPassword(password: string, phc: string | null): Promise<boolean> {
+export async function verifyPassword(password: string, stored: string | null): Promise<boolean> {
   const bytes = passwordBytes(password)
   if (bytes === undefined) return false
-  const expected = (phc === null ? undefined : parseHash(phc)) ?? NOBODY
-  const equal = timingSafeEqual(await derive(bytes, expected), expected.hash)
-  return equal && expected !== NOBODY
+  const known = stored === null ? undefined : parseStoredPassword(stored)
+  return queue.run(async () => {
+    const right = await known?.matches(bytes)
+    if (known?.kind !== 'scrypt') await deriveScrypt(bytes, NO_SALT, PARAMETERS, HASH_BYTES)
+    return right ?? false
+  })
+}
+
+/** What an unknown user's password is hashed with: as much work as a real one. */
+const NO_SALT = Buffer.alloc(SALT_BYTES)
+
+/** True for a hash that is weaker than one that would be made now. */
+export function isOutdated(stored: string): boolean {
+  const known = parseStoredPassword(stored)
+  return known !== undefined && known.work < WORK
 }
 
 /** UTF-8 of the NFC form, so that one password typed on two keyboards is one (RFC 7617 section 2.1, RFC 8265). */
@@ -73,29 +73,6 @@ function passwordBytes(password: string): Buffer | undefined {
   if (/[\0-\x1f\x7f]/.test(password)) return undefined
   const bytes = Buffer.from(password.normalize('NFC'), 'utf8')
   return bytes.length > MAX_PASSWORD_BYTES ? undefined : bytes
-}
-
-const PHC =
-  /^\$scrypt\$ln=([1-9]\d?),r=([1-9]\d{0,2}),p=([1-9]\d{0,2})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/
-
-function parseHash(phc: string): ScryptHash | undefined {
-  const match = PHC.exec(phc)
-  if (match === null) return undefined
-  const [ln, r, p] = [Number(match[1]), Number(match[2]), Number(match[3])]
-  // The second is scrypt's own limit (RFC 7914 section 2).
-  if (2 ** ln * r * p > MAX_WORK || ln >= 16 * r) return undefined
-  const [salt, hash] = [Buffer.from(match[4]!, 'base64'), Buffer.from(match[5]!, 'base64')]
-  return { ln, r, p, salt, hash }
-}
-
-function derive(password: Buffer, { ln, r, p, salt, hash }: ScryptHash): Promise<Buffer> {
-  const options = { N: 2 ** ln, r, p, maxmem: 256 * 2 ** 20 }
-  return queue.run(
-    () =>
-      new Promise((resolve, reject) => {
-        scrypt(password, salt, hash.length, options, (error, key) => (error ? reject(error) : resolve(key)))
-      }),
-  )
 }
 
 function unpadded(bytes: Buffer): string {

@@ -10,8 +10,7 @@ export interface TokenUse {
 }
 
 export interface TokenUseOptions {
-  /** Where to write; without it nothing is noted: Workers KV takes no write for every token and location. */
-  store: Pick<RegistryStore, 'change'> | undefined
+  store: Pick<RegistryStore, 'change'>
   log: Log
   /** Milliseconds since the epoch. */
   now: () => number
@@ -23,11 +22,14 @@ const CAPACITY = 10_000
 /** How long a note may hold up this process, in milliseconds, while another one writes. */
 const PATIENCE = 100
 
+/** For an edge that may not write: a Worker would lose what somebody else changes in the record meanwhile. */
+export const NO_TOKEN_USE: TokenUse = { note: () => {} }
+
 export function createTokenUse({ store, log, now }: TokenUseOptions): TokenUse {
   const noted = new BoundedMap<string, number>(CAPACITY)
 
   async function write(id: string, used: string): Promise<void> {
-    await store?.change(
+    await store.change(
       (read) => {
         const record = read('token', id)
         if (record === undefined || record.used === used) return { changes: [], result: null }
@@ -39,7 +41,6 @@ export function createTokenUse({ store, log, now }: TokenUseOptions): TokenUse {
 
   return {
     note(id, token) {
-      if (store === undefined) return
       const day = Math.floor(now() / DAY)
       if (noted.get(id) === day) return
       // Before it is tried: a store that takes no writes is not to be asked again with every request.

@@ -77,6 +77,15 @@ describe('without its keys', () => {
   })
 })
 
+/** Each the hash of `correct horse battery`, by the name of a user who has it. */
+const FROM_HTPASSWD = {
+  bcrypt: '$2y$05$abcdefghijklmnopqrstuuD3mHdCr44zlIZ.VZCaYRpfQhXMYnEo.',
+  apr1: '$apr1$sa./9Zlt$T1lHcGqgTj6Uf5b7CkuLJ1',
+  sha: '{SHA}mN7MYuzjmaIu0w1JDvMzvn/ec4U=',
+  'sha-crypt':
+    '$6$sa./9Zlt$Zehbp.lB4vMjyEvf3WiXCJA4bFnEzXZpxRgGtmX8fjTzgBohSF2IAwUY3je75GfUDFJyJqUJ.QUjIzeE0JoW8/',
+}
+
 describe('in workerd', () => {
   let worker: WorkerUnderTest
   let behaviour: ((incoming: IncomingMessage, outgoing: ServerResponse) => void) | undefined
@@ -105,6 +114,8 @@ describe('in workerd', () => {
     await worker.put('user:graham', user satisfies Record<keyof UserRecord, unknown>)
     await worker.put('user:brian', { ...user, target: { host: 'east', origin: 'http://127.0.0.1:9' } })
     await worker.put('user:local', { ...user, target: { host: 'local', origin: 'local:' } })
+    for (const [name, password] of Object.entries(FROM_HTPASSWD))
+      await worker.put(`user:${name}`, { ...user, password })
     await worker.put('instance:site', { v: 1, host: 'east', origin, state: 'open', message: null })
     await worker.put('route:public.example', { v: 1, instance: 'site', access: 'public' })
   }, 30_000)
@@ -143,6 +154,12 @@ describe('in workerd', () => {
     const key = new Uint8Array(hkdfSync('sha256', EDGE_KEY, '', `${HOST_KEY_INFO}east`, 32))
     return createHmac('sha256', key).update(base).digest('base64') === parsed.signatureBase64
   }
+
+  test.each(Object.keys(FROM_HTPASSWD))('somebody with a hash of the kind %s signs in', async (name) => {
+    const signIn = (password: string) => get('/', { headers: { authorization: basic(name, password) } })
+    expect((await signIn('correct horse battery')).status).toBe(200)
+    expect((await signIn('correct horse batterx')).status).toBe(401)
+  })
 
   test.each(['/', '/a%2Fb/%2e%2e%2f?c=%zz;d', '/x?', '//evil/x', '/a;b', '/?a=b%20c+d', '/%00', '/\u00fc'])(
     'the gateway can verify what it receives of %s',

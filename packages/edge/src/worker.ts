@@ -5,9 +5,11 @@ import { createFailureCounter } from './failures.ts'
 import type { LogEvent } from './log-event.ts'
 import { kvEndedSessions } from './registry/kv-ended-sessions.ts'
 import { kvRegistry } from './registry/kv.ts'
+import { NO_REHASH } from './rehash.ts'
 import { DEFAULT_IDENTITY_HEADER } from './request-headers.ts'
 import { createSessions, type SessionKeys } from './session.ts'
 import { createDecisionSigner } from './sign-decision.ts'
+import { NO_TOKEN_USE } from './token-use.ts'
 import { WorkerExchange } from './worker-exchange.ts'
 
 /** What wrangler.jsonc binds. */
@@ -49,6 +51,8 @@ function createEdge(env: Env): Edge {
     sessions,
     endedSessions: kvEndedSessions(env.REGISTRY, { endOf: sessions.endOf, now }),
     failures: createFailureCounter({ now }),
+    tokenUse: NO_TOKEN_USE,
+    rehash: NO_REHASH,
     identityHeader: env.IDENTITY_HEADER ?? DEFAULT_IDENTITY_HEADER,
     log,
     now,

@@ -4,7 +4,8 @@
 declare module 'node:buffer' {
   type Encoding = 'utf8' | 'base64' | 'base64url' | 'hex' | 'latin1'
   export class Buffer extends Uint8Array<ArrayBuffer> {
-    static alloc(size: number): Buffer
+    static alloc(size: number, fill?: Uint8Array): Buffer
+    static concat(parts: readonly Uint8Array[]): Buffer
     static from(text: string, encoding?: Encoding): Buffer
     static from(bytes: ArrayBuffer | Uint8Array): Buffer
     static byteLength(text: string): number
@@ -26,7 +27,9 @@ declare module 'node:crypto' {
   export function createHash(algorithm: 'sha256'): Digest
   export function createHmac(algorithm: 'sha256', key: KeyObject | Uint8Array): Digest
   export function createSecretKey(key: Uint8Array): KeyObject
-  export function hash(algorithm: 'sha256', data: string, encoding: 'base64'): string
+  type HashAlgorithm = 'md5' | 'sha1' | 'sha256' | 'sha512'
+  export function hash(algorithm: HashAlgorithm, data: string | Uint8Array, encoding: 'base64'): string
+  export function hash(algorithm: HashAlgorithm, data: string | Uint8Array, encoding: 'buffer'): Buffer
   export function hkdfSync(
     digest: 'sha256',
     key: Uint8Array,
