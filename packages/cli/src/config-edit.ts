@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { InstanceName } from '@mux/contract'
 import type { InstanceDefinition, InstanceEntry } from '@mux/instance'
 import { replaceFile } from '@mux/instance/atomic-file'
@@ -6,6 +7,9 @@ import { entryInText, parseConfig, type ProjectConfig, readConfigText } from './
 import type { Project } from './project.ts'
 import { removeFromYaml, reshapeYaml, setInYaml, type YamlValue } from './yaml-splice.ts'
 
+/** What an entry is made of: it was read from YAML. */
+type EntryValues = Readonly<Record<string, YamlValue>>
+
 /** A setting as mux.yaml has it. */
 export type SettingValue = string | { secret: string }
 
@@ -13,7 +17,10 @@ export type SettingValue = string | { secret: string }
 export interface ConfigChange {
   before: ProjectConfig
   after: ProjectConfig
-  /** Puts the text back as it was, unless somebody has changed the file since; returns whether it did. */
+  /**
+   * Puts the text back as it was. Where somebody has changed the file since, only what the `instance` of the change says of
+   * itself, if it still says what it said then. Returns whether it did.
+   */
   undo: () => Promise<boolean>
 }
 
@@ -25,12 +32,13 @@ export interface ConfigChange {
 export async function changeConfig(
   project: Project,
   edit: (text: string, config: ProjectConfig) => string,
+  instance?: InstanceName,
 ): Promise<ConfigChange> {
   const text = await readConfigText(project)
   const before = parseConfig(text, project)
   const changed = edit(text, before)
   const after = changed === text ? before : checked(changed, text, project)
-  return { before, after, undo: await replaceText(project, text, changed) }
+  return { before, after, undo: await replaceText(project, text, changed, instance) }
 }
 
 /**
@@ -46,21 +54,40 @@ export async function changeEntry(
 ): Promise<Pick<ConfigChange, 'undo'> & { definition: InstanceDefinition }> {
   const text = await readConfigText(project)
   const present = entryInText(text, name, project)
-  const wanted = (await edit(present)) as Readonly<Record<string, YamlValue>>
+  const wanted = (await edit(present)) as EntryValues
   const changed = reshapeYaml(text, ['instances', name], present ?? {}, wanted)
   const after = checked(changed, text, project)
   const definition = after.instances.find((instance) => instance.name === name)!
-  return { definition, undo: await replaceText(project, text, changed) }
+  return { definition, undo: await replaceText(project, text, changed, name) }
 }
 
 /** @returns what {@link ConfigChange.undo} is */
-async function replaceText(project: Project, text: string, changed: string): Promise<() => Promise<boolean>> {
-  if (changed !== text) await replaceFile(project.configFile, changed, { unlessPresent: 0o644 })
+async function replaceText(
+  project: Project,
+  text: string,
+  changed: string,
+  instance: InstanceName | undefined,
+): Promise<() => Promise<boolean>> {
+  const write = (whole: string) => replaceFile(project.configFile, whole, { unlessPresent: 0o644 })
+  if (changed !== text) await write(changed)
   return async () => {
-    if ((await readConfigText(project)) !== changed) return false
-    await replaceFile(project.configFile, text, { unlessPresent: 0o644 })
+    const now = await readConfigText(project)
+    const entryOf = (one: string) => instance && entryInText(one, instance, project)
+    const back = now === changed ? text : withEntryBack(now, [now, changed, text].map(entryOf), instance)
+    if (back === undefined) return false
+    await write(back)
     return true
   }
+}
+
+/** @param entries what the instance says of itself now, said after the change, and said before it */
+function withEntryBack(
+  text: string,
+  [now, after, before]: (InstanceEntry | undefined)[],
+  instance: InstanceName | undefined,
+): string | undefined {
+  if (!instance || !now || !before || !isDeepStrictEqual(now, after)) return undefined
+  return reshapeYaml(text, ['instances', instance], now, before as EntryValues)
 }
 
 export function withInstance(

@@ -94,3 +94,27 @@ it('a new person with a new instance can use it with the next request, and is go
   expect(existsSync(join('/proc', String(running.generation!.pid)))).toBe(false)
   expect((await project.status()).instances.map(({ name }) => name)).toEqual(['a', 'b'])
 })
+
+it('what does not start is put back beside what somebody else writes meanwhile, but never over it', async () => {
+  const { project, ask } = await setUp()
+  await ask()
+  const begin = async () => {
+    const set = project.start({}, 'instance', 'set', 'a', 'BROKEN=no such color', 'LATE=1500')
+    while (!(await project.read('mux.yaml')).includes('BROKEN'))
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    return set
+  }
+  const first = await begin()
+  await must(project, 'instance', 'set', 'b', 'COLOR=blue')
+  expect(await first.ended).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('the old ones are back'),
+  })
+  const yaml = TWO_INSTANCES.replace('  b: {}', '  b:\n    settings:\n      COLOR: blue')
+  expect(await project.read('mux.yaml')).toBe(yaml)
+
+  const second = await begin()
+  await must(project, 'instance', 'set', 'a', 'COLOR=red', '--no-restart')
+  expect(await second.ended).toMatchObject({ code: 1, stderr: expect.stringContaining('they stay') })
+  expect(await project.read('mux.yaml')).toMatch(/BROKEN: no such color\n.*\n {6}COLOR: red\n/)
+})

@@ -72,19 +72,23 @@ async function save(project: Project, order: SettingsOrder): Promise<SavedChange
   try {
     for (const [key, value] of Object.entries(order.secrets))
       undoSecrets.push(await writeSecret(project, secretName(instance, key), value))
-    const { before, after, undo } = await changeConfig(project, (text, config) => {
-      const own = config.ownSettings.get(instance)
-      if (own === undefined) throw noInstance(config, instance, `Add it: mux instance add ${instance}`)
-      const definition = definitionOf(config, instance)
-      assertOwn(order.unset, own, definition)
-      const wanted: Record<string, SettingValue> = { ...order.set }
-      for (const key of Object.keys(order.secrets)) wanted[key] = { secret: secretName(instance, key) }
-      const differing = Object.entries(wanted).filter(
-        ([key, value]) => !own.includes(key) || !isSame(definition.settings[key], value),
-      )
-      const changed = withSettings(text, instance, Object.fromEntries(differing))
-      return order.unset.length === 0 ? changed : withoutSettings(changed, instance, order.unset, own)
-    })
+    const { before, after, undo } = await changeConfig(
+      project,
+      (text, config) => {
+        const own = config.ownSettings.get(instance)
+        if (own === undefined) throw noInstance(config, instance, `Add it: mux instance add ${instance}`)
+        const definition = definitionOf(config, instance)
+        assertOwn(order.unset, own, definition)
+        const wanted: Record<string, SettingValue> = { ...order.set }
+        for (const key of Object.keys(order.secrets)) wanted[key] = { secret: secretName(instance, key) }
+        const differing = Object.entries(wanted).filter(
+          ([key, value]) => !own.includes(key) || !isSame(definition.settings[key], value),
+        )
+        const changed = withSettings(text, instance, Object.fromEntries(differing))
+        return order.unset.length === 0 ? changed : withoutSettings(changed, instance, order.unset, own)
+      },
+      instance,
+    )
     const definition = definitionOf(after, instance)
     return {
       changed: after !== before || undoSecrets.length > 0,

@@ -11,7 +11,7 @@ import { instanceOrderLimit } from './order-limits.ts'
 /** Settings of an instance that are in mux.yaml now, and have yet to be taken. */
 export interface SavedSettings {
   definition: InstanceDefinition
-  /** Puts mux.yaml and secrets back as they were, unless somebody has changed mux.yaml since; returns whether it did. */
+  /** Puts the settings in mux.yaml and the secrets back, unless somebody has changed them since; returns whether it did. */
   undo: () => Promise<boolean>
 }
 
@@ -52,7 +52,7 @@ export async function takeSettings(
     }
     if (!(await withProjectLock(project, undo))) {
       throw fail(
-        ', and mux.yaml was changed by somebody else meanwhile: they stay.',
+        ', and somebody else has changed its entry in mux.yaml meanwhile: they stay.',
         `Set them right: mux instance set ${name} NAME=VALUE`,
       )
     }
