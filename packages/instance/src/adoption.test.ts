@@ -1,4 +1,4 @@
-import { cpSync, readdirSync, readFileSync, renameSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { InstanceDefinition } from './definition.ts'
@@ -16,6 +16,33 @@ async function abandoned(definition: InstanceDefinition, stateDirectory = tempor
   await other.kill()
   return { stateDirectory, record: recordsIn(stateDirectory)[0]! }
 }
+
+it('an instance that an earlier mux started, whose record has less in it, is taken over all the same', async () => {
+  const definition = define('django1', 'serves', { probe: 60_000 })
+  const { stateDirectory, record } = await abandoned(definition)
+  const path = join(stateDirectory, 'run', 'django1.1.json')
+  const written = JSON.parse(readFileSync(path, 'utf8'))
+  const { name, command, directory, settings, health, boot, restart, idle, limits, stopSignal } =
+    written.takeover.definition
+  const { start, drain, stop, hold, memory, queue } = limits
+  const first = { name, command, directory, settings, health, boot, restart, idle, stopSignal }
+  const definitionOnce = { ...first, limits: { start, drain, stop, hold, memory, queue } }
+  const takeover = { ...written.takeover, definition: definitionOnce }
+  writeFileSync(path, JSON.stringify({ ...written, takeover }))
+  const { ask, status } = await laboratory([definition], { stateDirectory })
+  expect((await ask('django1')).pid).toBe(record.pid)
+  expect(status('django1').generation).toMatchObject({ number: 1, outdated: true })
+})
+
+it('an instance that was taken over is noticed when it hangs', async () => {
+  const definition = define('django1', 'serves', { probe: 150 })
+  const { stateDirectory, record } = await abandoned(definition)
+  const { ask, status } = await laboratory([definition], { stateDirectory })
+  process.kill(record.pid!, 'SIGSTOP')
+  await expect.poll(() => status('django1').state, { timeout: 5_000 }).toBe('starting')
+  expect((await ask('django1')).pid).not.toBe(record.pid)
+  await expect.poll(() => lives(record.pid!)).toBe(false)
+})
 
 describe.each(Object.entries(kinds))('an instance on %s whose supervisor was killed', (_, settings) => {
   it('keeps its process, its number and its beginning under the next supervisor, which ends it as any other', async () => {
