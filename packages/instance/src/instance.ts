@@ -78,7 +78,7 @@ export class Instance implements SlotHolder {
         admit: (generation) => this.#room.admit((options) => generation.lease(this.#activityOf(options))),
         refuse: (reason) => this.#room.refuse(reason),
       },
-      isAwaited: () => this.#room.size > 0,
+      isAwaited: () => this.#room.size > 0 || this.#orders.hasWaiting,
       retry: () => {
         this.#crashes++
         this.bootEagerly()
@@ -105,7 +105,7 @@ export class Instance implements SlotHolder {
     if (activity === null && !isComing) throw new Problem('instance_idle')
     const place = this.#room.enter(options, this.#definition.limits)
     this.#wake()
-    if (lineage.awaitsTurn) this.#context.boots.review()
+    this.#hurryUp()
     return place
   }
 
@@ -349,9 +349,15 @@ export class Instance implements SlotHolder {
       this.#bootAbort = new AbortController()
       return task(this.#bootAbort.signal)
     })
+    this.#hurryUp()
     return order.catch((error: unknown) => {
       throw orderFailure(this.name, error)
     })
+  }
+
+  /** Somebody more waits: a boot that waits for its turn may have become urgent by that. */
+  #hurryUp(): void {
+    if (this.#succession.lineage.awaitsTurn) this.#context.boots.review()
   }
 
   /** An order that nobody waits for: those whom its failure concerns have been told by the order itself. */

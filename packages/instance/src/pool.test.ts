@@ -92,6 +92,16 @@ describe('with as many instances starting as may', () => {
     expect(supervisor.status().pool).toMatchObject({ booting: 0, waiting: 0 })
   })
 
+  it('one that waits for its turn has it next when an operator starts it', async () => {
+    const names = ['a', 'b', 'c', 'd']
+    const { supervisor, status, events } = await laboratory(names.map(eager), { pool: { parallelBoots: 1 } })
+    await expect.poll(() => supervisor.status().pool.waiting).toBe(3)
+    await supervisor.start(nameOf('d'))
+    await expect.poll(() => status('c').state, { timeout: 10_000 }).toBe('ready')
+    const started = events.filter(({ event }) => event === 'started').map(({ instance }) => instance)
+    expect(started).toEqual(['a', 'd', 'b', 'c'])
+  })
+
   it('one that waits for its turn is stopped at once by order, and tells those who wait for it', async () => {
     const { ask, supervisor, status } = await laboratory(
       [define('hangs', 'never-listens', { boot: 'eager' }), define('b', 'serves')],

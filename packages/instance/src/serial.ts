@@ -8,6 +8,11 @@ export class Serial {
     return this.#pending > 0
   }
 
+  /** True while a task waits for another. */
+  get hasWaiting(): boolean {
+    return this.#pending > 1
+  }
+
   /** With nothing else to do, the task begins before this returns. */
   run<Result>(task: () => Promise<Result>): Promise<Result> {
     const result = this.busy ? this.#last.then(task) : task()

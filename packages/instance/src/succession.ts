@@ -17,7 +17,7 @@ export interface SuccessionOptions extends Omit<LineageOptions, 'crashed'> {
   slot: { take(evict: boolean, signal: AbortSignal): Promise<void>; release(): void }
   /** Where requests wait: let in when a generation serves, and told why when none will. */
   room: { admit(generation: Generation): void; refuse(reason: Problem): void }
-  /** Whether anybody waits there. */
+  /** Whether anybody waits there, or for it to have booted. */
   isAwaited: () => boolean
   /** The time has come to boot it again after a failure. */
   retry: () => void
