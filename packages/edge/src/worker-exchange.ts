@@ -14,10 +14,11 @@ import type { DecisionSigner } from './sign-decision.ts'
 import { OutOfTime, within } from './time-limit.ts'
 
 /**
- * How long the gateway may take to begin its answer, in milliseconds. Longer than any host should hold a request; once
- * the answer has begun it may take as long as it moves.
+ * How long the gateway may take to begin its answer, in milliseconds. Longer than a host takes to give up by itself, unless
+ * the operator has set more: `limits.hold`, then the ten minutes of `limits.response`. Once the answer has begun it may take
+ * as long as it moves.
  */
-const HEADERS_TIMEOUT = 300_000
+const HEADERS_TIMEOUT = 900_000
 
 export interface GatewayForwarding {
   signer: DecisionSigner
