@@ -84,7 +84,7 @@ describe('a defect inside mux', () => {
 })
 
 it('with no descriptor left it burns no processor and ends nothing, and serves again when there are some', async () => {
-  const { child, url } = await up()
+  const { child, url } = await up('{ django1: { probe: 100ms, health: /ping }, django2: { probe: 100ms } }')
   const before = await Promise.all(['graham', 'brian'].map(pidOf))
   const pid = child.pid!
   const limit = (await descriptorsOf(pid)).length + 20

@@ -42,6 +42,7 @@ describe('after a try, with an interval of 900 ms,', () => {
     [0, 'that was not answered in time', { ready: false, took: 600 }, { misses: 1, wait: 0 }],
     [1, 'that was refused at once', { ready: false, took: 5 }, { misses: 2, wait: 595 }],
     [2, 'whose end was slept through', { ready: false, took: 3_000 }, { misses: 2, wait: 0 }],
+    [2, 'that could not be made', { ready: false, untried: true, took: 1 }, { misses: 2, wait: 599 }],
     [0, 'that was slept through', { ready: false, took: 3_000 }, { misses: 0, wait: 0 }],
   ])('%i misses before one %s', (before, _, outcome, after) => {
     expect(afterTry(before, outcome, 900)).toEqual(after)

@@ -21,12 +21,12 @@ const OVERSLEPT = 250
  */
 export function afterTry(
   misses: number,
-  { ready, took }: { ready: boolean; took: number },
+  { ready, untried = false, took }: { ready: boolean; untried?: boolean | undefined; took: number },
   interval: number,
 ): { misses: number; wait: number } {
   const limit = interval * PATIENCE
-  const overslept = took >= limit + OVERSLEPT
-  const now = ready ? 0 : overslept ? misses : misses + 1
+  const saysNothing = untried || took >= limit + OVERSLEPT
+  const now = ready ? 0 : saysNothing ? misses : misses + 1
   return { misses: now, wait: Math.max(0, (now === 0 ? interval : limit) - took) }
 }
 
@@ -67,9 +67,8 @@ export class LiveProbe {
       const began = performance.now()
       const finding = await this.#try(interval * PATIENCE)
       if (signal.aborted) return
-      const { ready } = finding
-      next = afterTry(next.misses, { ready, took: performance.now() - began }, interval)
-      if (!ready && next.misses >= MISSES) return hung(finding.why)
+      next = afterTry(next.misses, { ...finding, took: performance.now() - began }, interval)
+      if (!finding.ready && next.misses >= MISSES) return hung(finding.why)
     }
   }
 

@@ -10,7 +10,13 @@ const LONGEST_PAUSE = 250
 const TRY_LIMIT = 5_000
 
 /** What one try found out, in words that an operator can act on. */
-export type Finding = { ready: true } | { ready: false; why: string }
+export type Finding =
+  | { ready: true }
+  /** `untried`: this process could not even ask, so that nothing was found out. */
+  | { ready: false; why: string; untried?: boolean }
+
+/** What there is too little of in this process or on this machine when a connection cannot be begun. */
+const LACKS = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS', 'EADDRNOTAVAIL'])
 
 /**
  * Asks until the answer is yes or `signal` aborts.
@@ -89,10 +95,11 @@ function readOut(response: IncomingMessage): void {
   response.resume()
 }
 
-function notReached(error: NodeJS.ErrnoException): Finding {
-  const quiet = error.code === 'ECONNREFUSED' || error.code === 'ENOENT'
+function notReached({ code = 'unknown' }: NodeJS.ErrnoException): Finding {
+  const quiet = code === 'ECONNREFUSED' || code === 'ENOENT'
   return {
     ready: false,
-    why: quiet ? 'nothing listens there' : `the connection failed (${error.code ?? 'unknown'})`,
+    why: quiet ? 'nothing listens there' : `the connection failed (${code})`,
+    untried: LACKS.has(code),
   }
 }
