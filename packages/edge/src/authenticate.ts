@@ -95,8 +95,8 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
     if (retryAfter !== undefined) throw new Problem('rate_limited', { retryAfter })
   }
 
-  function refuse(user: string, peer: string): never {
-    failures.failed(user, peer)
+  async function refuse(user: string, peer: string): Promise<never> {
+    await failures.failed(user, peer)
     throw new Problem('unauthenticated')
   }
 

@@ -1,13 +1,21 @@
+import type { DatabaseSync } from 'node:sqlite'
 import type { UserName } from '@mux/contract'
 import type { EndedSession, EndedSessionsStore } from './ended-sessions.ts'
+import { FAILURE_WINDOW, type FailureKind, type FailureStore } from './failures.ts'
+import type { Log } from './log-event.ts'
 import { openSqlite } from './registry/open-sqlite.ts'
 import { translateSqlite } from './registry/sqlite-errors.ts'
 
 /** What the embedded edge knows beyond its own end, apart from the registry: it changes with what visitors do. */
 export interface EdgeState {
   endedSessions: EndedSessionsStore
+  failures: FailureStore
   close(): void
 }
+
+/** Writes of failures after which those that no longer count are thrown away; and how many stay at most. */
+const FAILURES_BETWEEN_CLEANING = 1_000
+const MOST_FAILURES = 60_000
 
 /** How long a call waits for another process, in milliseconds. There should be none: a host has one supervisor. */
 const PATIENCE = 1_000
@@ -17,14 +25,17 @@ const PATIENCE = 1_000
  * would have every other process that has it open read everything again.
  * @throws {RegistryError} `registry_unavailable`
  */
-export function openEdgeState(file: string): EdgeState {
+export function openEdgeState(file: string, log: Log): EdgeState {
   const translate = <Result>(work: () => Result) => translateSqlite(file, work)
   const database = translate(() => openSqlite(file, PATIENCE))
   translate(() =>
     database.exec(`
-      PRAGMA synchronous = FULL;
+      PRAGMA synchronous = NORMAL;
       CREATE TABLE IF NOT EXISTS ended_sessions (
         user TEXT NOT NULL, id TEXT NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (user, id)
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS failures (
+        kind TEXT NOT NULL, key TEXT NOT NULL, failures INTEGER NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (kind, key)
       ) STRICT, WITHOUT ROWID;`),
   )
   const select = database.prepare('SELECT user, id, until FROM ended_sessions')
@@ -39,11 +50,64 @@ export function openEdgeState(file: string): EdgeState {
           expire.run(now)
           return select.all() as unknown as EndedSession[]
         }),
-      add: ({ user, id, until }) => void translate(() => insert.run(user, id, until)),
+      // Whoever is told that they are signed out must be so after a loss of power, too; failures may be forgotten then.
+      add: ({ user, id, until }) =>
+        translate(() => {
+          database.exec('PRAGMA synchronous = FULL')
+          insert.run(user, id, until)
+          database.exec('PRAGMA synchronous = NORMAL')
+        }),
       forget: (user: UserName) => void translate(() => remove.run(user)),
     },
+    failures: failureStore(database, log),
     close: () => {
       if (database.isOpen) database.close()
     },
+  }
+}
+
+/** Counts are worth keeping, and no reason to refuse a sign-in: what cannot be written is told to the log, once. */
+function failureStore(database: DatabaseSync, log: Log): FailureStore {
+  const select = database.prepare('SELECT kind, key, failures, until FROM failures WHERE until > ?')
+  const upsert = database.prepare(
+    'INSERT INTO failures VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET failures = excluded.failures, until = excluded.until',
+  )
+  const remove = database.prepare('DELETE FROM failures WHERE kind = ? AND key = ?')
+  const clean = database.prepare(
+    'DELETE FROM failures WHERE (kind, key) NOT IN (SELECT kind, key FROM failures WHERE until > ? ORDER BY until DESC LIMIT ?)',
+  )
+  let writes = 0
+  let isBroken = false
+
+  function attempt(write: () => void): void {
+    try {
+      write()
+    } catch (error) {
+      if (!isBroken) log({ event: 'failures_not_kept', error })
+      isBroken = true
+    }
+  }
+
+  return {
+    load: (now) => {
+      clean.run(now, MOST_FAILURES)
+      return select.all(now).map((row) => {
+        return [
+          row['kind'] as FailureKind,
+          String(row['key']),
+          {
+            failures: Number(row['failures']),
+            until: Number(row['until']),
+          },
+        ]
+      })
+    },
+    save: (kind, key, { failures, until }) =>
+      attempt(() => {
+        upsert.run(kind, key, failures, until)
+        writes += 1
+        if (writes % FAILURES_BETWEEN_CLEANING === 0) clean.run(until - FAILURE_WINDOW, MOST_FAILURES)
+      }),
+    forget: (kind, key) => attempt(() => remove.run(kind, key)),
   }
 }

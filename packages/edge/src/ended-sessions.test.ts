@@ -23,7 +23,7 @@ function temporaryFile(): string {
 
 /** As after a start of mux over the same file. */
 function start(file: string): { ended: EndedSessions; signedOut: UserName[]; rows: () => number } {
-  const state = openEdgeState(file)
+  const state = openEdgeState(file, () => {})
   onTestFinished(() => state.close())
   const signedOut: UserName[] = []
   const ended = createEndedSessions({

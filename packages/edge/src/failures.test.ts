@@ -1,8 +1,12 @@
-import { beforeEach, describe, expect, it } from 'vitest'
-import { createFailureCounter, type FailureCounter } from './failures.ts'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { openEdgeState } from './edge-state.ts'
+import { createFailureCounter, type LocalFailureCounter } from './failures.ts'
 
 let clock: number
-let counter: FailureCounter
+let counter: LocalFailureCounter
 beforeEach(() => {
   clock = 1_795_000_000_000
   counter = createFailureCounter({ now: () => clock })
@@ -80,5 +84,54 @@ describe('failed attempts to sign in', () => {
   ])('are counted together from %s', async (_what, address) => {
     for (let n = 0; n < 10; n += 1) counter.failed('brian', address(n))
     expect(counter.check('brian', address(77))).toBe(60)
+  })
+})
+
+describe('counts of failures', () => {
+  it('outlive the process that counted', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'mux-edge-'))
+    onTestFinished(() => rmSync(directory, { recursive: true }))
+    const start = () => {
+      const state = openEdgeState(join(directory, 'edge.sqlite'), () => {})
+      onTestFinished(() => state.close())
+      return createFailureCounter({ store: state.failures, now: () => clock })
+    }
+    counter = start()
+    fail(10, 'brian', '192.0.2.1')
+    fail(9, 'graham', '192.0.2.1')
+    counter.succeeded('graham', '192.0.2.1')
+    clock += 10_000
+    counter = start()
+    expect(counter.check('brian', '192.0.2.1')).toBe(50)
+    fail(9, 'graham', '192.0.2.1')
+    expect(counter.check('graham', '192.0.2.1')).toBeUndefined()
+    clock += 50_000
+    expect(start().check('brian', '192.0.2.1')).toBeUndefined()
+  })
+
+  it(
+    'fill no disk: those of the last minute stay, and no more than sixty thousand',
+    { timeout: 60_000 },
+    () => {
+      const state = openEdgeState(':memory:', () => {})
+      onTestFinished(() => state.close())
+      counter = createFailureCounter({ store: state.failures, now: () => clock })
+      for (let i = 0; i < 500; i += 1) counter.failed(`user${i}`, `192.0.2.${i % 250}`)
+      clock += 60_001
+      for (let i = 0; i < 500; i += 1) counter.failed(`other${i}`, `198.51.100.${i % 250}`)
+      const kept = [...state.failures.load(clock)]
+      expect(kept).toHaveLength(500 + 250 + 500)
+      expect(kept.every(([, key]) => !key.startsWith('user') && !key.startsWith('192.0.2.'))).toBe(true)
+    },
+  )
+
+  it('that cannot be written count all the same, and the log says so once', () => {
+    const log: object[] = []
+    const state = openEdgeState(':memory:', (event) => log.push(event))
+    counter = createFailureCounter({ store: state.failures, now: () => clock })
+    state.close()
+    fail(10, 'brian', '192.0.2.1')
+    expect(counter.check('brian', '192.0.2.1')).toBe(60)
+    expect(log).toMatchObject([{ event: 'failures_not_kept' }])
   })
 })

@@ -8,75 +8,119 @@ import { clientNetwork } from './client-network.ts'
 export interface FailureCounter {
   /** Seconds until another attempt is let in; undefined when it may be made now. */
   check(user: string, address: string): number | undefined
-  failed(user: string, address: string): void
+  failed(user: string, address: string): void | Promise<void>
   succeeded(user: string, address: string): void
 }
 
 /** Failures are counted over this time from the first, in milliseconds. */
-const WINDOW = 60_000
-/** Failures for one user from one network, after which it has to wait. */
-const PER_USER_AND_NETWORK = 10
-/** Failures from one network, whoever for: more people may share an address than mistype at once. */
-const PER_NETWORK = 100
-/**
- * Failures for one user from anywhere, after which every network that has failed for them has to wait. Those that have
- * not are let in, so that nobody can lock a user out by guessing from many places.
- */
-const PER_USER = 50
+export const FAILURE_WINDOW = 60_000
 /** Entries of each kind. One network has to wait long before its failures could push out the counts of others. */
 const CAPACITY = 20_000
 
-interface Count {
+/** What failures are counted for: a user from a network, a network, a user from anywhere. */
+export const FAILURE_KINDS = ['pair', 'network', 'user'] as const
+export type FailureKind = (typeof FAILURE_KINDS)[number]
+
+/** Failures after which somebody has to wait. */
+export const FAILURE_LIMITS: Readonly<Record<FailureKind, number>> = {
+  pair: 10,
+  /** More people may share an address than mistype at once. */
+  network: 100,
+  /**
+   * Every network that has failed for this user has to wait then. Those that have not are let in, so that nobody can lock
+   * a user out by guessing from many places.
+   */
+  user: 50,
+}
+
+/** How many of a kind there have been, and when that is forgotten, in milliseconds since the epoch. */
+export interface FailureCount {
   failures: number
-  /** Milliseconds since the epoch. */
   until: number
 }
 
-/** A counter for one process; it begins anew when the process does. */
-export function createFailureCounter({ now }: { now: () => number }): FailureCounter {
-  const pairs = new BoundedMap<string, Count>(CAPACITY)
-  const networks = new BoundedMap<string, Count>(CAPACITY)
-  const users = new BoundedMap<string, Count>(CAPACITY)
+/** Where counts are kept beyond the end of the process. */
+export interface FailureStore {
+  /** Those that count at `now`, in milliseconds since the epoch. */
+  load(now: number): Iterable<[kind: FailureKind, key: string, count: FailureCount]>
+  save(kind: FailureKind, key: string, count: FailureCount): void
+  forget(kind: FailureKind, key: string): void
+}
 
-  function current(counts: BoundedMap<string, Count>, key: string): Count {
-    const count = counts.get(key)
-    return count !== undefined && now() < count.until ? count : { failures: 0, until: now() + WINDOW }
+export interface FailureCounterOptions {
+  /** Without it, a process begins anew. */
+  store?: FailureStore
+  /** Milliseconds since the epoch. */
+  now: () => number
+}
+
+export interface LocalFailureCounter extends FailureCounter {
+  failed(user: string, address: string): void
+  /** Takes the word of somebody who has counted more: what is left of a kind is used up from now on for as long as that. */
+  exhaust(kind: FailureKind, user: string, address: string): void
+}
+
+/** Counts in this process. */
+export function createFailureCounter({ store, now }: FailureCounterOptions): LocalFailureCounter {
+  const counts: Record<FailureKind, BoundedMap<string, FailureCount>> = {
+    pair: new BoundedMap(CAPACITY),
+    network: new BoundedMap(CAPACITY),
+    user: new BoundedMap(CAPACITY),
+  }
+  for (const [kind, key, count] of store?.load(now()) ?? []) counts[kind].set(key, count)
+
+  function current(kind: FailureKind, key: string): FailureCount {
+    const count = counts[kind].get(key)
+    return count !== undefined && now() < count.until ? count : { failures: 0, until: now() + FAILURE_WINDOW }
   }
 
-  function add(counts: BoundedMap<string, Count>, key: string): void {
-    const { failures, until } = current(counts, key)
-    counts.set(key, { failures: failures + 1, until })
+  function set(kind: FailureKind, key: string, count: FailureCount): void {
+    counts[kind].set(key, count)
+    store?.save(kind, key, count)
   }
 
   return {
     check(user, address) {
-      if (networks.size === 0) return undefined
-      const network = clientNetwork(address)
-      const pair = current(pairs, pairKey(user, network))
-      const everybody = current(networks, network)
-      const everywhere = current(users, user)
+      if (counts.network.size === 0) return undefined
+      const keys = failureKeys(user, address)
+      const pair = current('pair', keys.pair)
+      const network = current('network', keys.network)
+      const everywhere = current('user', keys.user)
       const until = Math.max(
-        pair.failures >= PER_USER_AND_NETWORK ? pair.until : 0,
-        everybody.failures >= PER_NETWORK ? everybody.until : 0,
-        pair.failures > 0 && everywhere.failures >= PER_USER ? everywhere.until : 0,
+        pair.failures >= FAILURE_LIMITS.pair ? pair.until : 0,
+        network.failures >= FAILURE_LIMITS.network ? network.until : 0,
+        pair.failures > 0 && everywhere.failures >= FAILURE_LIMITS.user ? everywhere.until : 0,
       )
       return until === 0 ? undefined : Math.ceil((until - now()) / 1000)
     },
 
     failed(user, address) {
-      const network = clientNetwork(address)
-      add(pairs, pairKey(user, network))
-      add(networks, network)
-      add(users, user)
+      const keys = failureKeys(user, address)
+      for (const kind of FAILURE_KINDS) {
+        const { failures, until } = current(kind, keys[kind])
+        set(kind, keys[kind], { failures: failures + 1, until })
+      }
     },
 
     succeeded(user, address) {
-      if (pairs.size === 0) return
-      pairs.delete(pairKey(user, clientNetwork(address)))
+      if (counts.pair.size === 0) return
+      const { pair } = failureKeys(user, address)
+      if (counts.pair.get(pair) === undefined) return
+      counts.pair.delete(pair)
+      store?.forget('pair', pair)
+    },
+
+    exhaust(kind, user, address) {
+      set(kind, failureKeys(user, address)[kind], {
+        failures: FAILURE_LIMITS[kind],
+        until: now() + FAILURE_WINDOW,
+      })
     },
   }
 }
 
-function pairKey(user: string, network: string): string {
-  return `${network} ${user}`
+/** Under what a failure is counted, by kind. */
+export function failureKeys(user: string, address: string): Record<FailureKind, string> {
+  const network = clientNetwork(address)
+  return { pair: `${network} ${user}`, network, user }
 }

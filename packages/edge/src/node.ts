@@ -80,7 +80,7 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
     now,
     ...(options.sessionLimits === undefined ? {} : { limits: options.sessionLimits }),
   })
-  const state = openEdgeState(options.stateFile)
+  const state = openEdgeState(options.stateFile, log)
   const endedSessions = createEndedSessions({
     store: state.endedSessions,
     endOf: sessions.endOf,
@@ -97,7 +97,7 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
     rehash,
     sessions,
     endedSessions,
-    failures: createFailureCounter({ now }),
+    failures: createFailureCounter({ store: state.failures, now }),
     identityHeader,
     log,
     now,

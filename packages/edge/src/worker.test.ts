@@ -12,8 +12,9 @@ import {
   splitTarget,
   type UserRecord,
 } from '@mux/contract'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, onTestFinished } from 'vitest'
 import { basic } from './fixtures/edge-under-test.ts'
+import { FAILURE_LIMITS, FAILURE_WINDOW } from './failures.ts'
 import { PASSWORD, PASSWORD_HASH } from './fixtures/memory-registry.ts'
 import { browse } from './fixtures/raw-client.ts'
 import {
@@ -50,6 +51,15 @@ describe('what is deployed', () => {
     expect(CONFIG.kv_namespaces.map(({ binding }) => binding)).toEqual(['REGISTRY'])
   })
 
+  test('counts failures with the limits that an isolate has itself', () => {
+    const limits = CONFIG.ratelimits.map(({ name, simple }) => [name, simple.limit, simple.period])
+    expect(limits).toEqual([
+      ['FAILURES_PAIR', FAILURE_LIMITS.pair, FAILURE_WINDOW / 1000],
+      ['FAILURES_NETWORK', FAILURE_LIMITS.network, FAILURE_WINDOW / 1000],
+      ['FAILURES_USER', FAILURE_LIMITS.user, FAILURE_WINDOW / 1000],
+    ])
+  })
+
   test('has its keys as secrets only', () => {
     expect(CONFIG.secrets).toEqual({ required: ['SESSION_KEY', 'EDGE_KEY'] })
     expect(Object.keys(CONFIG.vars)).toEqual(['IDENTITY_HEADER'])
@@ -75,6 +85,17 @@ describe('without its keys', () => {
       await worker.close()
     }
   })
+})
+
+test('failed sign-ins are counted by the platform, besides the isolate itself', async () => {
+  const worker = await startWorker(bundle.source, CONFIG.compatibility_date, SECRETS, 3)
+  onTestFinished(() => worker.close())
+  const statuses: number[] = []
+  for (let i = 0; i < 5; i += 1) {
+    const headers = { authorization: basic('nobody', 'wrong') }
+    statuses.push((await fetch(worker.url, { headers })).status)
+  }
+  expect(statuses).toEqual([401, 401, 401, 401, 429])
 })
 
 /** Each the hash of `correct horse battery`, by the name of a user who has it. */

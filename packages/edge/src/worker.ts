@@ -1,13 +1,14 @@
 import { Problem } from '@mux/contract'
 import { problemResponse } from './answer.ts'
 import { createApp } from './app.ts'
-import { createFailureCounter } from './failures.ts'
+import { createFailureCounter, type FailureCounter } from './failures.ts'
 import type { LogEvent } from './log-event.ts'
 import { kvEndedSessions } from './registry/kv-ended-sessions.ts'
 import { kvRegistry } from './registry/kv.ts'
 import { NO_REHASH } from './rehash.ts'
 import { DEFAULT_IDENTITY_HEADER } from './request-headers.ts'
 import { createSessions, type SessionKeys } from './session.ts'
+import { createSharedFailureCounter, type RateLimit } from './shared-failures.ts'
 import { createDecisionSigner } from './sign-decision.ts'
 import { NO_TOKEN_USE } from './token-use.ts'
 import { WorkerExchange } from './worker-exchange.ts'
@@ -22,6 +23,10 @@ interface Env {
   /** Base64 of at least 32 bytes: what the key of each host is derived from. */
   EDGE_KEY?: string
   IDENTITY_HEADER?: string
+  /** Failed sign-ins of a user from a network, of a network, and of a user. */
+  FAILURES_PAIR?: RateLimit
+  FAILURES_NETWORK?: RateLimit
+  FAILURES_USER?: RateLimit
 }
 
 const MIN_KEY_BYTES = 32
@@ -50,7 +55,7 @@ function createEdge(env: Env): Edge {
     registry: kvRegistry(env.REGISTRY, { now }),
     sessions,
     endedSessions: kvEndedSessions(env.REGISTRY, { endOf: sessions.endOf, now }),
-    failures: createFailureCounter({ now }),
+    failures: failureCounter(env, now),
     tokenUse: NO_TOKEN_USE,
     rehash: NO_REHASH,
     identityHeader: env.IDENTITY_HEADER ?? DEFAULT_IDENTITY_HEADER,
@@ -59,6 +64,14 @@ function createEdge(env: Env): Edge {
   })
   const forwarding = { signer: createDecisionSigner(readKey('EDGE_KEY', env.EDGE_KEY), now), log }
   return async (request) => app.fetch(request, { exchange: new WorkerExchange(request, forwarding) })
+}
+
+/** Where nothing is bound, as in a workerd of one's own, each isolate counts for itself. */
+function failureCounter(env: Env, now: () => number): FailureCounter {
+  const local = createFailureCounter({ now })
+  const { FAILURES_PAIR: pair, FAILURES_NETWORK: network, FAILURES_USER: user } = env
+  if (pair === undefined || network === undefined || user === undefined) return local
+  return createSharedFailureCounter({ local, limits: { pair, network, user }, log })
 }
 
 function sessionKeys({ SESSION_KEY, SESSION_KEY_PREVIOUS }: Env): SessionKeys {
