@@ -341,6 +341,7 @@ describe('from an application to a running site and back', () => {
         'stopSignal',
         'user',
         'group',
+        'sandbox',
         'nice',
         'probe',
         'umask',

@@ -55,6 +55,10 @@ export function parseAccount(text: string): string | undefined {
   return /^[A-Za-z_][A-Za-z0-9_.@\\-]{0,63}\$?$/.test(text) && text !== 'root' ? text : undefined
 }
 
+export function parseTruth(text: string): boolean | undefined {
+  return text === 'true' ? true : text === 'false' ? false : undefined
+}
+
 export const UMASK_RULE = 'a mask in octal such as 0027, or off'
 
 export function parseUmask(text: string): number | undefined {

@@ -54,6 +54,7 @@ describe('docs/mux-yaml.md', () => {
     'app.stop_signal': instance.stopSignal,
     'app.user': orOff(instance.user),
     'app.group': orOff(instance.group),
+    'app.sandbox': String(instance.sandbox),
     'app.nice': String(instance.nice),
     'app.umask': orOff(instance.umask),
     'pool.max': String(config.pool.max),

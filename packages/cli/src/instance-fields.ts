@@ -17,6 +17,7 @@ import {
   parsePathPattern,
   parseSignal,
   parseSize,
+  parseTruth,
   PATH_PATTERN_RULE,
   parseUmask,
   PATH_RULE,
@@ -59,6 +60,7 @@ const FIELDS = [
   'stop_signal',
   'user',
   'group',
+  'sandbox',
   'nice',
   'umask',
 ] as const
@@ -88,6 +90,7 @@ const DEFAULTS = {
   stopSignal: 'SIGTERM',
   user: null,
   group: null,
+  sandbox: false,
   nice: 0,
   umask: null,
 } as const
@@ -122,6 +125,7 @@ export function readFields(reader: ConfigReader, place: Place, roots: Roots): In
     ),
     ...present('user', found.user && readUser(reader, found.user)),
     ...present('group', reader.parsed(found.group, `${GROUP_RULE}, or off`, orOff(parseAccount))),
+    ...present('sandbox', reader.parsed(found.sandbox, 'true or false', parseTruth)),
     ...present('nice', reader.integer(found.nice, 0, 19)),
     ...present('umask', reader.parsed(found.umask, UMASK_RULE, orOff(parseUmask))),
   }

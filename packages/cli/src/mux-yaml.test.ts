@@ -53,7 +53,7 @@ instances:
     settings: { DATABASE_NAME: brian.sqlite3 }
 `
 
-const DEFAULTS = { stopSignal: 'SIGTERM', user: null, group: null, nice: 0, umask: null }
+const DEFAULTS = { stopSignal: 'SIGTERM', user: null, group: null, sandbox: false, nice: 0, umask: null }
 const DEFAULT_LIMITS = {
   start: 30_000,
   drain: 30_000,
@@ -195,10 +195,16 @@ instances:
     expect(problemsOf('app: { command: a, user: root }\ninstances: { i: { group: 33 } }')).toEqual([
       'line 1: app.user is "root"; expected the name or number of a user other than root, or off',
     ])
+    expect(problemsOf('app: { command: a, sandbox: true }\ninstances: { i: }')).toEqual([
+      'line 2: instances.i cannot be started: sandbox: where mux runs as root it takes a user as well; nothing holds root.',
+    ])
     expect(problemsOf('app: { command: a, group: 33 }\ninstances: { i: }')).toEqual([
       'line 2: instances.i cannot be started: group: it takes a user as well.',
     ])
     uid.mockReturnValue(1000)
+    expect(
+      parseConfig('app: { command: a, sandbox: true }\ninstances: { i: }', project).instances,
+    ).toMatchObject([{ sandbox: true }])
     expect(problemsOf(text)).toEqual([
       'line 1: app.user takes a mux that runs as root, the only one who may start something as another user',
     ])

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { fchownSync, mkdirSync, rmSync } from 'node:fs'
+import { existsSync, fchownSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { addressText, type Ports, socketPath } from './addresses.ts'
 import { type Cgroup, makeGroup } from './cgroup.ts'
@@ -15,6 +15,7 @@ import type { Output } from './output.ts'
 import { untilReady } from './probe.ts'
 import { findTool } from './program.ts'
 import { type Exit, exitText } from './running-process.ts'
+import { bubblewrapArguments } from './sandbox.ts'
 import { readSecrets } from './secrets.ts'
 import type { SettingsHistory } from './settings-history.ts'
 import { addressKind, type LaunchPlan, launchPlan, SettingsError } from './settings.ts'
@@ -103,9 +104,9 @@ async function launch(habitat: Habitat, { definition, number, signal }: BootOrde
   const { name: instance } = definition
   mkdirSync(join(stateDirectory, 'run'), { recursive: true, mode: 0o700 })
   const secrets = readSecrets(definition)
-  const dwelling = await prepareDwelling(stateDirectory, definition, number, signal)
-  const address = await findAddress(stateDirectory, definition, number, ports)
   const marker = `${instance}.${number}.${randomBytes(16).toString('hex')}`
+  const dwelling = await prepareDwelling(stateDirectory, definition, marker, signal)
+  const address = await findAddress(stateDirectory, definition, number, ports)
   const since = new Date().toISOString()
   // It takes a launcher to get into one.
   const cgroup = findTool('bash') ? makeGroup(marker, definition.limits) : undefined
@@ -120,7 +121,7 @@ async function launch(habitat: Habitat, { definition, number, signal }: BootOrde
     takeover: { stage: 'starting', since, stateDirectory, definition },
   })
   let process: ChildProcess
-  let output: Output
+  let output: Output | undefined
   let listensAt: Address
   try {
     listensAt = 'port' in address ? address : ownSocket(dwelling, address)
@@ -131,10 +132,12 @@ async function launch(habitat: Habitat, { definition, number, signal }: BootOrde
     )
     tenancy.write()
     output = await logs.open(instance, number)
-    const preparation = preparationOf(definition, dwelling, cgroup)
-    process = await start(plan, instance, preparation, output).finally(() => output.release())
+    const preparation = preparationOf(definition, dwelling, stateDirectory, cgroup)
+    process = await start(plan, instance, preparation, output).finally(() => output!.release())
   } catch (error) {
     tenancy.vacate()
+    // What a launcher has to say of it, besides the field, is in the log.
+    if (output && error instanceof SettingsError) throw unusable(error, await output.tail(LOG_LINES))
     throw error
   }
   const generation = new Generation({ definition, process, tenancy, hurry })
@@ -160,13 +163,24 @@ async function start(
 }
 
 function preparationOf(
-  { nice, umask, limits }: InstanceDefinition,
-  { account }: Dwelling,
+  { nice, umask, limits, sandbox, directory }: InstanceDefinition,
+  { account, data, socketDirectory }: Dwelling,
+  stateDirectory: string,
   cgroup: Cgroup | undefined,
 ): Preparation {
-  // What a group bounds for this generation alone need not be bounded for all of its user.
-  const processes = cgroup?.boundsProcesses ? null : limits.processes
-  return { account, nice, umask, files: limits.files, processes, cgroup: cgroup?.path }
+  return {
+    account,
+    nice,
+    umask,
+    files: limits.files,
+    // What a group bounds for this generation alone need not be bounded for all of its user.
+    processes: cgroup?.boundsProcesses ? null : limits.processes,
+    cgroup: cgroup?.path,
+    sandbox:
+      sandbox && socketDirectory !== null
+        ? bubblewrapArguments({ stateDirectory, directory, data, socketDirectory }, existsSync)
+        : null,
+  }
 }
 
 async function findAddress(
@@ -183,9 +197,14 @@ async function findAddress(
 }
 
 function asBootError(error: unknown): never {
-  if (error instanceof SettingsError) throw new BootError(error.message, { passing: false, cause: error })
+  if (error instanceof BootError) throw error
+  if (error instanceof SettingsError) throw unusable(error, [])
   const { code } = error as NodeJS.ErrnoException
   throw new BootError(`It could not be started (${code ?? (error as Error).message}).`, { cause: error })
+}
+
+function unusable(error: SettingsError, log: readonly string[]): BootError {
+  return new BootError(error.message, { log, passing: false, cause: error })
 }
 
 interface Obstacle {

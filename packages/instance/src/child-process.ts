@@ -53,7 +53,7 @@ export class ChildProcess implements RunningProcess {
     const path = findProgram(plan)
     const program = { path, arguments: plan.arguments, argv0: displayName(path, plan, instance) }
     const needsLauncher = !isIdle(preparation)
-    const words = needsLauncher ? launched(program, preparation) : program
+    const words = needsLauncher ? launched(program, `mux:${instance}`, preparation) : program
     const child = await spawned(plan, words, output, preparation, needsLauncher).catch((error: unknown) => {
       throw startFailure(plan, error as NodeJS.ErrnoException)
     })
@@ -64,7 +64,7 @@ export class ChildProcess implements RunningProcess {
       child.kill('SIGKILL')
       throw error
     }
-    if (needsLauncher) await process.#becomesProgram(child, plan)
+    if (needsLauncher) await process.#becomesProgram(child, plan, preparation)
     return process
   }
 
@@ -83,7 +83,7 @@ export class ChildProcess implements RunningProcess {
   }
 
   /** @throws after the launcher has ended */
-  async #becomesProgram(child: NodeChild, plan: LaunchPlan): Promise<void> {
+  async #becomesProgram(child: NodeChild, plan: LaunchPlan, preparation: Preparation): Promise<void> {
     const pipe = child.stdio[REPORT_DESCRIPTOR] as Readable
     const report = text(pipe).catch(() => '')
     const isTold = await within(report, LAUNCH_LIMIT)
@@ -94,7 +94,7 @@ export class ChildProcess implements RunningProcess {
     const lines = (await report).trim().split('\n')
     if (lines.at(-1) === READY) return
     await this.exited
-    throw launcherFailure(plan, lines.at(-1)!)
+    throw launcherFailure(plan, lines.at(-1)!, preparation)
   }
 }
 
@@ -141,13 +141,15 @@ function startFailure(plan: LaunchPlan, error: NodeJS.ErrnoException): Error {
 }
 
 /** @param report the last that the launcher said: the field that can't be had, or `command` and the exit status of exec */
-function launcherFailure(plan: LaunchPlan, report: string): Error {
+function launcherFailure(plan: LaunchPlan, report: string, { sandbox }: Preparation): Error {
   const [field = '', status] = report.split(' ')
   if (field === 'command') {
     // As the shell tells the two apart; the log has more.
     const reason = status === '127' ? NO_INTERPRETER : NOT_PERMITTED
     return new SettingsError(`command: ${plan.program} could not be started: ${reason}.`)
   }
+  // bubblewrap tells its reasons where the program would write.
+  if (field === '' && sandbox) return new SettingsError('sandbox: bwrap could not make one here.')
   if (field === '') return new Error('Its launcher ended before the program began.')
   return new SettingsError(`${field}: the system does not permit mux to set it so high.`)
 }

@@ -28,6 +28,8 @@ export interface InstanceDefinition {
   user: string | null
   /** Name or number of its group; null: that of `user`. */
   group: string | null
+  /** Whether it may write to nothing but what is its own, and see nothing of mux and of other processes; by bubblewrap. */
+  sandbox: boolean
   /** Added to the niceness of mux itself, 0 to 19: how far others go before it on a busy processor. */
   nice: number
   /** The bits that the modes of its new files don't get; null: as mux has it. */

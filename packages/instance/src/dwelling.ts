@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { chmodSync, chownSync, linkSync, lstatSync, mkdirSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, chownSync, linkSync, lstatSync, mkdirSync, rmdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Account, findAccount } from './account.ts'
 import { isSocketPath } from './addresses.ts'
@@ -7,10 +7,16 @@ import type { InstanceDefinition } from './definition.ts'
 import { handOver } from './hand-over.ts'
 import type { Address } from './lease.ts'
 import { findTool } from './program.ts'
+import { ownTemporary } from './sandbox.ts'
 import { SettingsError } from './settings.ts'
 
 /** Milliseconds that the system may take to say what a user may do. */
 const CHECK_LIMIT = 10_000
+
+/** So many characters of the random part of a marker tell two generations with one number apart. */
+const CHANCE = 8
+/** The name of the socket in a directory that is a generation's own. */
+const SOCKET = 'sock'
 
 type SocketAddress = Extract<Address, { socketPath: string }>
 
@@ -27,16 +33,17 @@ export interface Dwelling {
 /**
  * Makes ready what a generation needs to live: its data, which belong to the account that it runs under, and a directory
  * for its socket where it may not touch `.mux/run`. Others of its instance must not run under another account.
+ * @param marker the generation's own
  * @param signal gives it up half-way
  * @throws {SettingsError} naming the field that keeps it from living there
  */
 export async function prepareDwelling(
   stateDirectory: string,
   definition: InstanceDefinition,
-  number: number,
+  marker: string,
   signal: AbortSignal,
 ): Promise<Dwelling> {
-  const { name, user, group, directory } = definition
+  const { name, user, group, directory, sandbox } = definition
   const { getuid, getgid } = process
   const isRoot = getuid?.() === 0
   if (user !== null && !isRoot) {
@@ -48,31 +55,49 @@ export async function prepareDwelling(
   if (account !== null) await handOver(data, account, signal)
   // What a user had before belongs to nobody else than mux, now that none is given.
   else if (isRoot && statSync(data).uid !== 0) await handOver(data, { uid: 0, gid: getgid!() }, signal)
-  if (account === null) return { account, data, socketDirectory: null }
+  if (account === null && !sandbox) return { account, data, socketDirectory: null }
 
-  mkdirSync(join(stateDirectory, 'sockets'), { recursive: true })
-  for (const passage of ['.', 'data', 'sockets']) letPass(join(stateDirectory, passage))
-  if (!(await mayEnter(data, account))) {
-    throw new SettingsError(
-      `user: ${user} may not enter ${data}. Every directory above the project has to let it pass (chmod o+x).`,
-    )
+  mkdirSync(join(stateDirectory, 'sockets'), { recursive: true, mode: 0o700 })
+  if (account !== null) {
+    for (const passage of ['.', 'data', 'sockets']) letPass(join(stateDirectory, passage))
+    if (!(await mayEnter(data, account))) {
+      throw new SettingsError(
+        `user: ${user} may not enter ${data}. Every directory above the project has to let it pass (chmod o+x).`,
+      )
+    }
+    if (!(await mayEnter(directory, account))) {
+      throw new SettingsError(`directory: ${directory} is none that user ${user} may enter.`)
+    }
   }
-  if (!(await mayEnter(directory, account))) {
-    throw new SettingsError(`directory: ${directory} is none that user ${user} may enter.`)
+  const socketDirectory = socketDirectoryOf(stateDirectory, marker)
+  for (const own of [socketDirectory, ...(sandbox ? [ownTemporary(socketDirectory)] : [])]) {
+    mkdirSync(own, { recursive: true, mode: 0o700 })
+    if (account !== null) chownSync(own, account.uid, account.gid)
   }
-  const socketDirectory = socketDirectoryOf(stateDirectory, name, number)
-  rmSync(socketDirectory, { recursive: true, force: true })
-  mkdirSync(socketDirectory, { mode: 0o700 })
-  chownSync(socketDirectory, account.uid, account.gid)
   return { account, data, socketDirectory }
 }
 
-/** Removes what {@link prepareDwelling} made for one generation alone. */
-export function removeDwelling(
-  stateDirectory: string,
-  { instance, number }: { instance: string; number: number },
-): void {
-  rmSync(socketDirectoryOf(stateDirectory, instance, number), { recursive: true, force: true })
+/**
+ * Removes what {@link prepareDwelling} made for one generation alone; what it has left in there, in the background.
+ * With the rights of the one who left it, since it may be made to lead elsewhere while it is removed.
+ */
+export function removeDwelling(stateDirectory: string, marker: string): void {
+  const directory = socketDirectoryOf(stateDirectory, marker)
+  const found = lstatSync(directory, { throwIfNoEntry: false })
+  if (found === undefined) return
+  const removeEmpty = () => {
+    try {
+      rmdirSync(directory)
+      return true
+    } catch {
+      return false
+    }
+  }
+  rmSync(join(directory, SOCKET), { force: true })
+  if (removeEmpty()) return
+  const { uid, gid } = found
+  const owner = process.getuid?.() === 0 ? { uid, gid } : {}
+  execFile(findTool('rm') ?? 'rm', ['-rf', '--', directory], { ...owner, cwd: '/', env: {} }, removeEmpty)
 }
 
 /**
@@ -81,7 +106,7 @@ export function removeDwelling(
  */
 export function ownSocket({ socketDirectory }: Dwelling, address: SocketAddress): SocketAddress {
   if (socketDirectory === null) return address
-  const socketPath = join(socketDirectory, 'sock')
+  const socketPath = join(socketDirectory, SOCKET)
   if (isSocketPath(socketPath)) return { socketPath }
   throw new SettingsError(
     `user: ${socketPath} is too long for a socket. Move the project to where its path is shorter.`,
@@ -108,8 +133,9 @@ export function reachSocket(made: Address, address: Address): void {
   }
 }
 
-function socketDirectoryOf(stateDirectory: string, instance: string, number: number): string {
-  return join(stateDirectory, 'sockets', `${instance}.${number}`)
+/** Another for each generation, while that of one with the same number may still be on its way out: by name, number and chance. */
+function socketDirectoryOf(stateDirectory: string, marker: string): string {
+  return join(stateDirectory, 'sockets', marker.slice(0, marker.lastIndexOf('.') + 1 + CHANCE))
 }
 
 /** Others may pass to what is theirs in there, and cannot see what else is. */

@@ -64,6 +64,7 @@ const settings: v.GenericSchema<unknown, Omit<InstanceDefinition, 'name'>> = v.o
   stopSignal: v.custom<NodeJS.Signals>((value) => typeof value === 'string' && value in constants.signals),
   user: v.optional(v.nullable(v.string()), null),
   group: v.optional(v.nullable(v.string()), null),
+  sandbox: v.optional(v.boolean(), false),
   nice: v.optional(v.number(), 0),
   umask: v.optional(v.nullable(v.number()), null),
   entry: v.optional(v.record(v.string(), v.unknown()), {}),

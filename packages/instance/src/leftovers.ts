@@ -121,7 +121,7 @@ export async function endLeftover(record: GenerationRecord, options: LeftoverEnd
   if (survivors.length === 0) {
     if ('socketPath' in address) rmSync(address.socketPath, { force: true })
     if (record.cgroup !== null) removeGroup(record.cgroup)
-    removeDwelling(options.stateDirectory, record)
+    removeDwelling(options.stateDirectory, record.marker)
     removeRecord(join(options.stateDirectory, 'run'), record)
   }
   return { instance, pid, survivors }

@@ -8,7 +8,7 @@ export const MARKER_VARIABLE = 'MUX_GENERATION'
 /** What is known of one generation before it starts. */
 export interface GenerationFacts {
   address: Address
-  /** Absolute path of the instance's own directory; also its home where it runs under a user of its own. */
+  /** Absolute path of the instance's own directory; also its home where it has a user of its own or a sandbox. */
   data: string
   /** Value of {@link MARKER_VARIABLE}. */
   marker: string
@@ -74,8 +74,12 @@ export function launchPlan(
   const [program, ...args] = definition.command.map((part) => fill('command', part))
   if (!program) throw new SettingsError('command: it is empty.')
   if (!isAbsolute(definition.directory)) throw new SettingsError('directory: it is not an absolute path.')
-  const { user, group } = definition
+  const { user, group, sandbox } = definition
   if (group !== null && user === null) throw new SettingsError('group: it takes a user as well.')
+  if (sandbox && user === null && process.getuid?.() === 0) {
+    // Without any capability root still owns the settings of the kernel, and what a core dump runs.
+    throw new SettingsError('sandbox: where mux runs as root it takes a user as well; nothing holds root.')
+  }
 
   const given = {
     MUX_INSTANCE: definition.name,
@@ -94,10 +98,10 @@ export function launchPlan(
   return {
     program,
     arguments: args,
-    // The home of mux's own user is none of another's.
     environment: Object.fromEntries([
-      ...inherited,
-      ...(user === null ? [] : [['HOME', facts.data]]),
+      ...inherited.filter(([name]) => !sandbox || name !== 'TMPDIR'),
+      // That of mux's own user is none of another's, and cannot be written in a sandbox.
+      ...(user === null && !sandbox ? [] : [['HOME', facts.data]]),
       ...settings,
       ...Object.entries(given),
     ]),

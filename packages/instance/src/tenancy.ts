@@ -57,7 +57,7 @@ export class Tenancy {
     if ('port' in address) this.#ports.release(address.port)
     else rmSync(address.socketPath, { force: true })
     if (cgroup !== null) removeGroup(cgroup)
-    removeDwelling(this.#stateDirectory, this.#record)
+    removeDwelling(this.#stateDirectory, this.#record.marker)
     removeRecord(this.#run, this.#record)
   }
 
