@@ -13,7 +13,10 @@ export interface ProcessFacts {
   ticks: number
   /** True for a thread of the kernel, which nobody started and nobody ends. */
   isKernel: boolean
-  /** True while it has been stopped by a signal, or by a debugger: it answers nobody. */
+  /**
+   * True while it has been stopped by a signal: it answers nobody. Not while a debugger holds it, as strace does for a
+   * moment at each system call.
+   */
   isStopped: boolean
 }
 
@@ -40,7 +43,7 @@ export function factsOf(pid: number): ProcessFacts | undefined {
     startTime: `${bootId()}/${fields[19]}`,
     ticks: Number(fields[19]),
     isKernel: (Number(fields[6]) & KERNEL_THREAD) !== 0,
-    isStopped: fields[0] === 'T' || fields[0] === 't',
+    isStopped: fields[0] === 'T',
   }
 }
 

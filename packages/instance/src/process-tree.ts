@@ -29,7 +29,7 @@ export function isAlive({ pid, startTime }: ProcessIdentity): boolean {
   return hasProc ? factsOf(pid)?.startTime === startTime : signal(pid, 0)
 }
 
-/** True while a signal or a debugger has stopped it, so that it answers nobody and follows no other signal but SIGKILL. */
+/** True while a signal has stopped it, so that it answers nobody, and of other signals follows SIGKILL only. */
 export function isStopped({ pid, startTime }: ProcessIdentity): boolean {
   if (!hasProc) return false
   try {
