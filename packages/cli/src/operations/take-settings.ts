@@ -35,6 +35,7 @@ export async function takeSettings(
   try {
     return await orderRestart(project, definition)
   } catch (error) {
+    if (error instanceof CliError) throw unknownOutcome(error, name)
     if (!(error instanceof ControlError)) throw error
     const fail = (outcome: string, hint: string) =>
       new CliError('instance_failed', `${name} does not run with these settings${outcome}`, {
@@ -65,6 +66,15 @@ export async function takeSettings(
     await start.catch(() => undefined)
     throw fail(': the old ones are back.', error.message)
   }
+}
+
+/** The supervisor was asked and has not answered: it may still be at it, so nothing is put back. */
+function unknownOutcome({ code, message, cause }: CliError, name: InstanceName): CliError {
+  return new CliError(
+    code,
+    `${message} The settings are in mux.yaml; whether ${name} has taken them is not known.`,
+    { hint: `See: mux status ${name}`, cause },
+  )
 }
 
 async function serving(project: Project, instance: InstanceName): Promise<boolean> {
