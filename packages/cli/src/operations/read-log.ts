@@ -18,10 +18,13 @@ export interface ReadLogOptions {
   missed?: () => void
 }
 
-/** The last lines of a log, oldest first. */
-export async function lastLines(file: string, lines: number): Promise<string[]> {
+/** The lines of a log, oldest first. */
+export async function readLines(
+  file: string,
+  range: Pick<ReadLogOptions, 'lines' | 'since'>,
+): Promise<string[]> {
   let text = ''
-  for await (const piece of readLog(file, { lines })) text += piece
+  for await (const piece of readLog(file, range)) text += piece
   return text === '' ? [] : text.replace(/\n$/, '').split('\n')
 }
 

@@ -6,7 +6,7 @@ import { CliError } from '../errors.ts'
 import type { Project } from '../project.ts'
 import { withRegistry } from '../registry.ts'
 import { type InstanceEvent, lastEvents } from './read-events.ts'
-import { lastLines } from './read-log.ts'
+import { readLines } from './read-log.ts'
 
 /** How long the supervisor may take to say how it is, in milliseconds. */
 const PATIENCE = 1_500
@@ -49,7 +49,7 @@ export async function readStatus(project: Project, only: string | undefined): Pr
 async function tellMore({ state }: Project, instance: InstanceOverview): Promise<void> {
   instance.events = await lastEvents(state.logs, instance.name, EVENTS)
   if (concernOf(instance)?.grave)
-    instance.log = await lastLines(logPath(state.logs, instance.name), LOG_LINES)
+    instance.log = await readLines(logPath(state.logs, instance.name), { lines: LOG_LINES })
 }
 
 async function usersByInstance(project: Project): Promise<Map<string, string[]>> {

@@ -4,7 +4,7 @@ import { DURATION_RULE, parseDuration } from '../../config-values.ts'
 import { CliError } from '../../errors.ts'
 import { instanceName } from '../../names.ts'
 import { instanceLog } from '../../operations/instance-log.ts'
-import { readLog, type ReadLogOptions } from '../../operations/read-log.ts'
+import { readLines, readLog, type ReadLogOptions } from '../../operations/read-log.ts'
 import { printable } from '../../printable.ts'
 
 const DEFAULT_LINES = 50
@@ -44,9 +44,7 @@ export default class InstanceLogs extends BaseCommand {
     if (this.jsonEnabled()) {
       if (flags.follow)
         throw new CliError('usage', 'One JSON document cannot follow a log: leave out --follow or --json.')
-      let text = ''
-      for await (const piece of readLog(log.file, range)) text += piece
-      return { ...log, lines: text === '' ? [] : text.replace(/\n$/, '').split('\n') }
+      return { ...log, lines: await readLines(log.file, range) }
     }
     if (!log.present) this.hint(`${log.instance} has not written anything yet.`)
     await (flags.follow ? this.follow(log.file, range) : this.show(log.file, range))
