@@ -1,4 +1,5 @@
 import { constants } from 'node:os'
+import { extname } from 'node:path'
 import { parseInstanceName } from '@mux/contract'
 
 const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
@@ -137,4 +138,25 @@ export const POOL_NAME_RULE = 'a name with {n} at its end, such as django{n}'
 /** The template by which new instances are named; `{n}` stands at the end, where the number of an instance is read. */
 export function parsePoolName(text: string): string | undefined {
   return text.endsWith('{n}') && parseInstanceName(text.replace('{n}', '1')) !== undefined ? text : undefined
+}
+
+export const SITE_NAME_RULE = 'a name of 1 to 80 characters'
+
+export function parseSiteName(text: string): string | undefined {
+  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+  return text.trim() !== '' && text.length <= 80 && !/[\0-\x1f\x7f]/.test(text) ? text.trim() : undefined
+}
+
+/** The kinds of images that browsers show in a page, by the end of the file's name. */
+export const IMAGE_TYPES: Readonly<Record<string, string>> = {
+  '.svg': 'image/svg+xml',
+  '.png': 'image/png',
+  '.jpg': 'image/jpeg',
+  '.jpeg': 'image/jpeg',
+  '.webp': 'image/webp',
+}
+export const LOGO_RULE = `the path of an image, with ${Object.keys(IMAGE_TYPES).join(', ')} at its end`
+
+export function parseLogoPath(text: string): string | undefined {
+  return extname(text).toLowerCase() in IMAGE_TYPES && !text.includes('\0') ? text : undefined
 }

@@ -6,6 +6,7 @@ import { type ListenAddress, listenText } from './config-values.ts'
 import { CliError } from './errors.ts'
 import type { EventLog } from './event-log.ts'
 import { readKey } from './keys.ts'
+import { readLogo } from './logo.ts'
 import type { ProjectConfig } from './mux-yaml.ts'
 import type { Project } from './project.ts'
 import { sessionKeys } from './session-keys.ts'
@@ -51,7 +52,7 @@ export async function openFront(front: Front, listen: Door): Promise<string> {
 /** The edge in this process, in front of the instances in this process. */
 export async function edgeFront(options: FrontOptions): Promise<Front> {
   const { project, config, listen, target, registry, source, log } = options
-  const { identityHeader, session } = config.edge
+  const { identityHeader, session, name, logo } = config.edge
   const edge = createNodeEdge({
     registry,
     host: createInstanceHost({ source, identityHeader }),
@@ -60,6 +61,7 @@ export async function edgeFront(options: FrontOptions): Promise<Front> {
     sessionLimits: { absolute: session.absolute / 1000, idle: session.idle / 1000 },
     stateFile: project.state.edge,
     identityHeader,
+    brand: { name: name ?? undefined, logo: logo === null ? undefined : await readLogo(logo) },
     listen,
     log,
   })

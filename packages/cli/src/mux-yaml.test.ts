@@ -74,6 +74,8 @@ describe('a mux.yaml', () => {
       listen: { host: '127.0.0.1', port: 8080 },
       identityHeader: 'X-Remote-User',
       session: { absolute: 1_209_600_000, idle: 604_800_000 },
+      name: null,
+      logo: null,
     })
     const shared = {
       command: ['gunicorn', 'mysite.wsgi', '--bind', 'unix:{socket}'],

@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
 import { INSTANCE_NAME_RULE, type InstanceName, parseInstanceName } from '@mux/contract'
 import type { InstanceDefinition, InstanceEntry } from '@mux/instance'
 import { addressKind, launchPlan, SettingsError } from '@mux/instance/settings'
@@ -10,12 +11,16 @@ import {
   HEADER_RULE,
   LISTEN_RULE,
   type ListenAddress,
+  LOGO_RULE,
   LONG_DURATION_RULE,
   parseIdentityHeader,
   parseListen,
+  parseLogoPath,
   parseLongDuration,
   parsePoolName,
+  parseSiteName,
   POOL_NAME_RULE,
+  SITE_NAME_RULE,
 } from './config-values.ts'
 import { CliError } from './errors.ts'
 import { entryOf } from './instance-entry.ts'
@@ -37,6 +42,9 @@ export interface ProjectConfig {
     identityHeader: string
     /** How long people stay signed in, in milliseconds: from the sign-in, and from the last request. */
     session: { absolute: number; idle: number }
+    /** Name of the site, and absolute path of its logo, for the sign-in page. */
+    name: string | null
+    logo: string | null
   }
   /** In the order of the file. */
   instances: readonly InstanceDefinition[]
@@ -56,6 +64,8 @@ const DEFAULT_EDGE = {
   listen: { host: '127.0.0.1', port: 8080 },
   identityHeader: 'X-Remote-User',
   session: { absolute: 14 * DAY, idle: 7 * DAY },
+  name: null,
+  logo: null,
 }
 
 /** @throws {CliError} `config_invalid` with every problem of the file, each with its line */
@@ -133,7 +143,7 @@ function readTop(
 ): ProjectConfig {
   const top = reader.keys(whole, ['app', 'pool', 'edge', 'instances'])
   const pool = top.pool && reader.keys(top.pool, ['max', 'parallel_boots', 'name'])
-  const edge = top.edge && reader.keys(top.edge, ['listen', 'identity_header', 'session'])
+  const edge = top.edge && reader.keys(top.edge, ['listen', 'identity_header', 'session', 'name', 'logo'])
   const session = edge?.session && reader.keys(edge.session, ['absolute', 'idle'])
   const longDuration = (place: Place | undefined) =>
     reader.parsed(place, LONG_DURATION_RULE, parseLongDuration)
@@ -151,6 +161,8 @@ function readTop(
         absolute: longDuration(session?.absolute) ?? DEFAULT_EDGE.session.absolute,
         idle: longDuration(session?.idle) ?? DEFAULT_EDGE.session.idle,
       },
+      name: reader.parsed(edge?.name, SITE_NAME_RULE, parseSiteName) ?? DEFAULT_EDGE.name,
+      logo: logoPath(reader.parsed(edge?.logo, LOGO_RULE, parseLogoPath), project) ?? DEFAULT_EDGE.logo,
     },
     ...readInstances(reader, top, project, problems),
   }
@@ -209,6 +221,10 @@ function launchProblem(definition: InstanceDefinition): string | undefined {
     if (error instanceof SettingsError) return error.message
     throw error
   }
+}
+
+function logoPath(path: string | undefined, { directory }: Project): string | undefined {
+  return path === undefined ? undefined : resolve(directory, path)
 }
 
 function deepFreeze<Value>(value: Value): Value {

@@ -8,6 +8,7 @@ import { chooseInstance, locate } from './find-instance.ts'
 import type { Log } from './log-event.ts'
 import { ownPages, SIGN_IN_PATH } from './own-pages.ts'
 import { createPasswordMemory } from './password-memory.ts'
+import type { Brand } from './pages/brand.ts'
 import type { RegistryReader } from './registry/registry.ts'
 import type { Rehash } from './rehash.ts'
 import { refuseUnsafe } from './request-check.ts'
@@ -25,6 +26,7 @@ export interface AppParts {
   tokenUse: TokenUse
   rehash: Rehash
   identityHeader: string
+  brand: Brand
   log: Log
   /** Milliseconds since the epoch. */
   now: () => number

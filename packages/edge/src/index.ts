@@ -1,4 +1,5 @@
 export type { ForwardOrder, InstanceHost } from './instance-host.ts'
+export type { Brand } from './pages/brand.ts'
 export type { Log, LogEvent } from './log-event.ts'
 export { createNodeEdge, type NodeEdge, type NodeEdgeOptions } from './node.ts'
 export * from './registry/index.ts'

@@ -16,6 +16,7 @@ import { isReservedPath } from './local-path.ts'
 import type { Log } from './log-event.ts'
 import { NodeExchange } from './node-exchange.ts'
 import { OpenExchanges } from './open-exchanges.ts'
+import type { Brand } from './pages/brand.ts'
 import type { RegistryReader, RegistryStore } from './registry/registry.ts'
 import { createRehash } from './rehash.ts'
 import { Revocation } from './revocation.ts'
@@ -34,6 +35,7 @@ export interface NodeEdgeOptions {
   /** File in which the edge keeps what it knows itself; `:memory:` for none. */
   stateFile: string
   identityHeader: string
+  brand?: Brand
   /** Port 0: any that is free. A descriptor: the TCP socket that this process was started with, which listens already. */
   listen: { host: string; port: number } | { fd: number }
   log: Log
@@ -99,6 +101,7 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
     endedSessions,
     failures: createFailureCounter({ store: state.failures, now }),
     identityHeader,
+    brand: options.brand ?? {},
     log,
     now,
   })

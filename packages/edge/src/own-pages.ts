@@ -6,6 +6,7 @@ import type { EndedSessions } from './ended-sessions.ts'
 import { chooseInstance } from './find-instance.ts'
 import { readForm } from './form.ts'
 import { localPath } from './local-path.ts'
+import type { Brand } from './pages/brand.ts'
 import { PAGE_HEADERS } from './pages/page.ts'
 import { signedInPage, signInPage } from './pages/sign-in.ts'
 import type { RegistryReader } from './registry/registry.ts'
@@ -18,6 +19,7 @@ export interface OwnPagesParts {
   sessions: Sessions
   endedSessions: EndedSessions
   authenticator: Authenticator
+  brand: Brand
 }
 
 export const SIGN_IN_PATH = '/_mux/signin'
@@ -29,7 +31,13 @@ const SIGN_IN_MESSAGES: Partial<Record<ProblemCode, string>> = {
 }
 
 /** Everything under `/_mux/`: what people and clients ask of mux itself, and what never reaches an instance. */
-export function ownPages({ registry, sessions, endedSessions, authenticator }: OwnPagesParts): Hono<EdgeEnv> {
+export function ownPages({
+  registry,
+  sessions,
+  endedSessions,
+  authenticator,
+  brand,
+}: OwnPagesParts): Hono<EdgeEnv> {
   const pages = new Hono<EdgeEnv>()
 
   pages.use(async (c, next) => {
@@ -44,7 +52,9 @@ export function ownPages({ registry, sessions, endedSessions, authenticator }: O
     const identity = await identityOrNone(c)
     return page(
       c,
-      identity === undefined ? signInPage({ next }) : signedInPage({ next, user: identity.user }),
+      identity === undefined
+        ? signInPage({ brand, next })
+        : signedInPage({ brand, next, user: identity.user }),
     )
   })
 
@@ -70,7 +80,7 @@ export function ownPages({ registry, sessions, endedSessions, authenticator }: O
       if (error.retryAfter !== undefined) c.header('Retry-After', String(error.retryAfter))
       // A 401 has to name a scheme (RFC 9110 section 15.5.2); any that browsers know would open a window of theirs.
       else c.header('WWW-Authenticate', 'Form realm="mux"')
-      return page(c, signInPage({ next, user: typedName.slice(0, 256), message }), error.status)
+      return page(c, signInPage({ brand, next, user: typedName.slice(0, 256), message }), error.status)
     }
   })
 

@@ -23,6 +23,9 @@ interface Env {
   /** Base64 of at least 32 bytes: what the key of each host is derived from. */
   EDGE_KEY?: string
   IDENTITY_HEADER?: string
+  /** For the sign-in page: the name of the site, and a `data:` URL of its logo. */
+  SITE_NAME?: string
+  SITE_LOGO?: string
   /** Failed sign-ins of a user from a network, of a network, and of a user. */
   FAILURES_PAIR?: RateLimit
   FAILURES_NETWORK?: RateLimit
@@ -59,6 +62,7 @@ function createEdge(env: Env): Edge {
     tokenUse: NO_TOKEN_USE,
     rehash: NO_REHASH,
     identityHeader: env.IDENTITY_HEADER ?? DEFAULT_IDENTITY_HEADER,
+    brand: { name: env.SITE_NAME, logo: env.SITE_LOGO },
     log,
     now,
   })

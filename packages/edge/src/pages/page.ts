@@ -5,10 +5,10 @@ import { html, raw } from 'hono/html'
 export type Markup = ReturnType<typeof html>
 
 const STYLE = `
-:root { color-scheme: light dark; --page: #f4f5f7; --card: #fff; --text: #1c2128; --quiet: #5b6573; --line: #c9d0d9;
+:root { color-scheme: light dark; --page: #f4f5f7; --card: #fff; --text: #1c2128; --quiet: #5b6573; --line: #c9d0d9; --field: #7d8794;
   --accent: #1f5fd0; --on-accent: #fff; --bad: #a8211f; --bad-back: #fdeeee }
 @media (prefers-color-scheme: dark) { :root { --page: #14171c; --card: #1d2128; --text: #e8eaee; --quiet: #a2acb9;
-  --line: #414a57; --accent: #7fb0ff; --on-accent: #0b1a33; --bad: #ffb3ae; --bad-back: #3a1f20 } }
+  --line: #414a57; --field: #77828f; --accent: #7fb0ff; --on-accent: #0b1a33; --bad: #ffb3ae; --bad-back: #3a1f20 } }
 * { box-sizing: border-box }
 html { font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, Ubuntu, Cantarell, sans-serif; text-size-adjust: 100% }
 body { margin: 0; min-height: 100vh; min-height: 100svh; display: grid; place-items: center; padding: 1.5rem 1rem;
@@ -20,9 +20,12 @@ main > :last-child { margin-bottom: 0 }
 .quiet { color: var(--quiet); font-size: .875rem }
 .id { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; font-size: .8125rem; user-select: all }
 .bad { padding: .625rem .75rem; border-radius: 8px; background: var(--bad-back); color: var(--bad) }
+.brand { display: flex; align-items: center; gap: .75rem; margin: 0 0 1.25rem; font-weight: 600 }
+.brand img { max-width: 8rem; height: 2.5rem; object-fit: contain }
 label { display: block; margin-bottom: .3rem; font-weight: 550 }
+[aria-invalid] { border-color: var(--bad) }
 input { width: 100%; margin: 0 0 1rem; padding: .6rem .75rem; font: inherit; color: inherit; background: transparent;
-  border: 1px solid var(--line); border-radius: 8px }
+  border: 1px solid var(--field); border-radius: 8px }
 button, .button { display: block; width: 100%; margin: .5rem 0 0; padding: .65rem 1rem; font: inherit; font-weight: 600;
   text-align: center; text-decoration: none; cursor: pointer; color: var(--on-accent); background: var(--accent);
   border: 1px solid var(--accent); border-radius: 8px }
@@ -42,10 +45,14 @@ form { margin: 0 0 1rem }
 // Put together here, where no formatter of templates adds a space that the hash would not match.
 const STYLE_ELEMENT = raw(`<style>${STYLE}</style>`)
 
-/** The policy lets nothing in but the one style element above, by its hash: no script, no image, no frame, no other site. */
+/**
+ * The policy lets nothing in but the one style element above, by its hash, and images that are part of the page itself: no
+ * script, no frame, no other site.
+ */
 const POLICY = [
   "default-src 'none'",
   `style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`,
+  'img-src data:',
   "form-action 'self'",
   "frame-ancestors 'none'",
   "base-uri 'none'",

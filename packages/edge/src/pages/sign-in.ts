@@ -1,13 +1,23 @@
 import { html } from 'hono/html'
+import { type Brand, brandMark } from './brand.ts'
 import { page, type Markup } from './page.ts'
 
-/** @param message why the last attempt failed */
-export function signInPage(options: { next: string; user?: string; message?: string | undefined }): Markup {
-  const { next, user = '', message } = options
+export interface SignInPageOptions {
+  brand: Brand
+  next: string
+  user?: string
+  /** Why the last attempt failed. */
+  message?: string | undefined
+}
+
+export function signInPage({ brand, next, user = '', message }: SignInPageOptions): Markup {
   const failed = message !== undefined
+  // Which of the two was wrong is not said, so both are.
+  const wrong = failed ? html` aria-invalid="true" aria-describedby="message"` : ''
   return page(
-    'Sign in',
-    html`<h1>Sign in</h1>
+    brand.name === undefined ? 'Sign in' : `Sign in · ${brand.name}`,
+    html`${brandMark(brand)}
+      <h1>Sign in</h1>
       ${failed ? html`<p class="bad" role="alert" id="message">${message}</p>` : ''}
       <form method="post" action="/_mux/signin">
         <input type="hidden" name="next" value="${next}" />
@@ -21,7 +31,7 @@ export function signInPage(options: { next: string; user?: string; message?: str
           autocorrect="off"
           spellcheck="false"
           maxlength="256"
-          required${user === '' ? html` autofocus` : ''}
+          required${user === '' ? html` autofocus` : ''}${wrong}
         />
         <label for="password">Password</label>
         <input
@@ -30,7 +40,7 @@ export function signInPage(options: { next: string; user?: string; message?: str
           type="password"
           autocomplete="current-password"
           maxlength="1024"
-          required${user === '' ? '' : html` autofocus`}${failed ? html` aria-describedby="message"` : ''}
+          required${user === '' ? '' : html` autofocus`}${wrong}
         />
         <button>Sign in</button>
       </form>`,
@@ -38,11 +48,12 @@ export function signInPage(options: { next: string; user?: string; message?: str
 }
 
 /** What one who is signed in already finds instead of the form. */
-export function signedInPage(options: { next: string; user: string }): Markup {
+export function signedInPage({ brand, next, user }: { brand: Brand; next: string; user: string }): Markup {
   return page(
-    'Signed in',
-    html`<h1>You are signed in as ${options.user}</h1>
-      <a class="button" href="${options.next}">Continue</a>
+    brand.name === undefined ? 'Signed in' : `Signed in · ${brand.name}`,
+    html`${brandMark(brand)}
+      <h1>You are signed in as ${user}</h1>
+      <a class="button" href="${next}">Continue</a>
       ${signOutForm()}`,
   )
 }
