@@ -66,7 +66,7 @@ describe('what an operator has to see to', () => {
       'that a restart failed, with nothing to take back',
       { state: 'degraded', reason: 'The last restart failed.' },
       '! The last restart failed. What ran before serves on.',
-      'mux instance logs a',
+      'mux instance restart a',
     ],
     [
       'what is left of it',

@@ -23,7 +23,8 @@ export function concernOf(status: InstanceStatus, now = Date.now()): Concern | u
     case 'degraded':
       return grave(
         `${reason ?? 'Its last change failed.'} What ran before serves on.`,
-        generation?.outdated ? `mux instance rollback ${name}` : `mux instance logs ${name}`,
+        // Where it has the settings that it runs with, nothing needs to be wrong any more.
+        `mux instance ${generation?.outdated ? 'rollback' : 'restart'} ${name}`,
       )
     case 'disabled':
       return { grave: false, what: `Kept stopped. ${reason ?? ''}`, next: `mux instance start ${name}` }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import {
   type Activity,
   ControlError,
@@ -177,7 +178,9 @@ export class Instance implements SlotHolder {
 
   /** Takes new settings, for the next generation; if it has failed, the next request tries them. */
   redefine(definition: InstanceDefinition): void {
-    this.#definition = definition
+    // Those that were changed and put back are the very ones with which it serves.
+    const served = this.#succession.lineage.current?.definition
+    this.#definition = served && isDeepStrictEqual(served, definition) ? served : definition
     this.#succession.pardon()
   }
 

@@ -120,6 +120,17 @@ describe('a restart whose new generation does not become ready', () => {
     expect(status('django1')).toMatchObject({ state: 'ready', reason: null })
   })
 
+  it('with settings that are then put back leaves none that it does not run with', async () => {
+    const good = () => define('django1', 'serves', { settings: { COLOUR: 'red' } })
+    const { ask, supervisor, status } = await laboratory([good()])
+    await ask('django1')
+    supervisor.define([define('django1', 'exits-at-once')])
+    await expect(supervisor.restart(django1)).rejects.toMatchObject({ code: 'instance_failed' })
+    expect(status('django1')).toMatchObject({ state: 'degraded', generation: { outdated: true } })
+    supervisor.define([good()])
+    expect(status('django1')).toMatchObject({ state: 'degraded', generation: { outdated: false } })
+  })
+
   it('by replace with other settings goes back to the old ones, and those who waited are served', async () => {
     const { ask, supervisor, status } = await laboratory([
       define('django1', 'serves', { restart: 'replace' }),
