@@ -46,6 +46,8 @@ export interface LiveProbeOptions {
 export class LiveProbe {
   readonly #options: LiveProbeOptions
   readonly #ended = new AbortController()
+  /** Of its own for each try: a signal that is made of another lives as long as that does. */
+  #underWay = new AbortController()
 
   constructor(options: LiveProbeOptions) {
     this.#options = options
@@ -55,6 +57,7 @@ export class LiveProbe {
   /** Ends a try that is under way, too. */
   stop(): void {
     this.#ended.abort()
+    this.#underWay.abort()
   }
 
   async #run(): Promise<void> {
@@ -75,15 +78,16 @@ export class LiveProbe {
   async #try(limit: number): Promise<Finding> {
     const { address, health, isStopped } = this.#options
     if (health === null && isStopped()) return { ready: false, why: 'its process is stopped by a signal' }
-    const overdue = new AbortController()
+    const underWay = new AbortController()
+    this.#underWay = underWay
     const tooLate = async () => {
       // What has come while this process did something else is read before it counts as missing.
       await nextTurn()
-      overdue.abort()
+      underWay.abort()
     }
     const timer = setTimeout(() => void tooLate(), limit)
     try {
-      return await probe(address, health, AbortSignal.any([this.#ended.signal, overdue.signal]))
+      return await probe(address, health, underWay.signal)
     } finally {
       clearTimeout(timer)
     }
