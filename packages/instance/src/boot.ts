@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, fchownSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { addressText, type Ports, socketPath } from './addresses.ts'
-import { type Cgroup, makeGroup } from './cgroup.ts'
+import { type Cgroup, makeGroup, placeOfGroup } from './cgroup.ts'
 import { ChildProcess } from './child-process.ts'
 import type { InstanceDefinition } from './definition.ts'
 import { type Dwelling, ownSocket, prepareDwelling, reachSocket } from './dwelling.ts'
@@ -109,14 +109,14 @@ async function launch(habitat: Habitat, { definition, number, signal }: BootOrde
   const address = await findAddress(stateDirectory, definition, number, ports)
   const since = new Date().toISOString()
   // It takes a launcher to get into one.
-  const cgroup = findTool('bash') ? makeGroup(marker, definition.limits) : undefined
+  const place = findTool('bash') ? placeOfGroup(marker) : undefined
   const tenancy = new Tenancy(habitat, {
     instance,
     number,
     pid: null,
     startTime: null,
     marker,
-    cgroup: cgroup?.path ?? null,
+    cgroup: place ?? null,
     address,
     takeover: { stage: 'starting', since, stateDirectory, definition },
   })
@@ -132,6 +132,7 @@ async function launch(habitat: Habitat, { definition, number, signal }: BootOrde
     )
     tenancy.write()
     output = await logs.open(instance, number)
+    const cgroup = place === undefined ? undefined : makeGroup(place, definition.limits)
     const preparation = preparationOf(definition, dwelling, stateDirectory, cgroup)
     process = await start(plan, instance, preparation, output).finally(() => output!.release())
   } catch (error) {

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
-import { findNursery, makeGroup, membersOf, ranOutOfMemory, removeGroup } from './cgroup.ts'
+import { findNursery, makeGroup, membersOf, placeOfGroup, ranOutOfMemory, removeGroup } from './cgroup.ts'
 import { define, laboratory, lives, nameOf, temporaryDirectory } from './fixtures/laboratory.ts'
 import { readRecords } from './generation-record.ts'
 import { endLeftover } from './leftovers.ts'
@@ -49,10 +49,12 @@ describe('the group in which mux makes those of its generations', () => {
   })
 })
 
+const NONE = { memory: null, processes: null }
+
 describe('the group of a generation', () => {
   it('bounds memory, without swap and for all of it together, and the number of processes', () => {
     const nursery = temporaryDirectory()
-    const group = makeGroup('django1.1.abc', { memory: 2 ** 29, processes: 100 }, nursery)!
+    const group = makeGroup(placeOfGroup('django1.1.abc', nursery)!, { memory: 2 ** 29, processes: 100 })!
     expect(group).toEqual({ path: join(nursery, 'mux.django1.1.abc'), boundsProcesses: true })
     const files = readdirSync(group.path).map((file) => [file, readFileSync(join(group.path, file), 'utf8')])
     expect(Object.fromEntries(files)).toEqual({
@@ -64,13 +66,13 @@ describe('the group of a generation', () => {
   })
 
   it('bounds nothing without a limit', () => {
-    const group = makeGroup('django1.1.abc', { memory: null, processes: null }, temporaryDirectory())!
+    const group = makeGroup(placeOfGroup('django1.1.abc', temporaryDirectory())!, NONE)!
     expect(group.boundsProcesses).toBe(false)
     expect(readdirSync(group.path)).toEqual([])
   })
 
   it('is done without where none can be made', () => {
-    expect(makeGroup('django1.1.abc', { memory: null, processes: null }, '/proc/self')).toBeUndefined()
+    expect(makeGroup(placeOfGroup('django1.1.abc', '/proc/self')!, NONE)).toBeUndefined()
   })
 
   it('tells whether the kernel ended it for want of memory', () => {
@@ -143,7 +145,7 @@ describe('a generation where mux may make control groups', () => {
   })
 
   it('takes the groups with it that it has made inside', () => {
-    const { path } = makeGroup(`test.${process.pid}`, { memory: null, processes: null })!
+    const { path } = makeGroup(placeOfGroup(`test.${process.pid}`)!, NONE)!
     mkdirSync(join(path, 'inner', 'most'), { recursive: true })
     removeGroup(path)
     expect(readdirSync(nursery!)).not.toContain(basename(path))

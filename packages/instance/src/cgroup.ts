@@ -37,20 +37,23 @@ export interface Cgroup {
 }
 
 /**
- * Makes the group of a generation.
+ * Where the group of a generation is made; undefined where mux may not make any. To be written down before it is made.
  * @param marker the generation's own, by which the group is known as ours
  * @param nursery see {@link findNursery}
- * @returns undefined where mux may not make one
  */
-export function makeGroup(
-  marker: string,
-  { memory, processes }: GroupLimits,
-  nursery: string | undefined = ourNursery(),
-): Cgroup | undefined {
-  if (nursery === undefined) return undefined
+export function placeOfGroup(marker: string, nursery = ourNursery()): string | undefined {
+  return nursery === undefined ? undefined : join(nursery, `${PREFIX}${marker}`)
+}
+
+/**
+ * Makes the group of a generation, with the limits that the kernel can keep there.
+ * @param path see {@link placeOfGroup}
+ * @returns undefined when it cannot be made
+ */
+export function makeGroup(path: string, { memory, processes }: GroupLimits): Cgroup | undefined {
+  const nursery = dirname(path)
   if (memory !== null) set(nursery, 'cgroup.subtree_control', '+memory')
   if (processes !== null) set(nursery, 'cgroup.subtree_control', '+pids')
-  const path = join(nursery, `${PREFIX}${marker}`)
   try {
     mkdirSync(path)
   } catch {
