@@ -118,7 +118,7 @@ it('mux instance restart --all of ten instances at pool.max loses no request, an
       await wait(20)
     }
   })()
-  const { code, json } = await orders.run(['instance', 'restart', '--all', '--json'])
+  const { code, json } = await orders.run(['instance', 'restart', '--all', '--json'], 60_000)
   over.abort()
   await counting
   const tally = await load.end(project)

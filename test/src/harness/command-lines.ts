@@ -35,9 +35,12 @@ export class CommandLines {
     return lines
   }
 
-  /** @throws {Error} when the command line hangs, or ends the process that it runs in */
-  async run(argv: readonly string[]): Promise<Outcome> {
-    const reply = this.#reply(`mux ${argv.join(' ')}`, LIMIT)
+  /**
+   * @param limit for one that does much, in milliseconds
+   * @throws {Error} when the command line hangs, or ends the process that it runs in
+   */
+  async run(argv: readonly string[], limit = LIMIT): Promise<Outcome> {
+    const reply = this.#reply(`mux ${argv.join(' ')}`, limit)
     ;(this.#child.stdio[3] as Writable).write(`${JSON.stringify(argv)}\n`)
     const { code, stdout, stderr } = JSON.parse(await reply) as {
       code: number
