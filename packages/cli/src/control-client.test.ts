@@ -88,6 +88,14 @@ describe('an order', () => {
     await expect(stopIt()).rejects.toMatchObject({ code: 'supervisor_unresponsive' })
   })
 
+  it('that is waited for no longer throws why', async () => {
+    await peer('', 'hang')
+    const interruption = new AbortController()
+    const waiting = sendOrder(socketPath, { op: 'status' }, 60_000, interruption.signal)
+    interruption.abort(new Error('enough'))
+    await expect(waiting).rejects.toThrow('enough')
+  })
+
   it('answered with something else is no success', async () => {
     await peer('SSH-2.0-OpenSSH_9.9\r\n')
     await expect(stopIt()).rejects.toMatchObject({ code: 'supervisor_unresponsive' })

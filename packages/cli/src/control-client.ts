@@ -21,6 +21,7 @@ type OrderFor<Op extends ControlOp> = Omit<Extract<ControlRequest, { op: Op }>, 
  * Gives one order to the supervisor behind a control socket and waits for its reply.
  * @param socketPath `.mux/run/control.sock` of the project, also where that is too long for a socket
  * @param timeout milliseconds for the whole exchange
+ * @param signal waits no longer, which leaves the supervisor to carry the order out; its reason is thrown
  * @throws {ControlError} what the supervisor refused it with
  * @throws {CliError} `not_running`, `supervisor_unresponsive`, `control_refused`
  */
@@ -28,10 +29,13 @@ export async function sendOrder<Op extends ControlOp>(
   socketPath: string,
   order: OrderFor<Op> & { op: Op },
   timeout: number,
+  signal: AbortSignal = new AbortController().signal,
 ): Promise<ControlResult<Op>> {
   const body = JSON.stringify({ v: 1, ...order })
   const path = await realSocketPath(socketPath)
-  const text = await exchange(path, body, AbortSignal.timeout(timeout)).catch((error: unknown) => {
+  const limit = AbortSignal.any([AbortSignal.timeout(timeout), signal])
+  const text = await exchange(path, body, limit).catch((error: unknown) => {
+    signal.throwIfAborted()
     throw translate(error, timeout)
   })
   return decodeControlReply(order.op as Op, text)

@@ -1,3 +1,5 @@
+import { CliError } from './errors.ts'
+
 /** The ways in which a long-running command is told to end. */
 export interface EndSignals {
   /** Resolves at the first one. */
@@ -31,5 +33,26 @@ export function listenForEnd(also?: AbortSignal): EndSignals {
       for (const signal of SIGNALS) process.off(signal, ask)
       also?.removeEventListener('abort', once)
     },
+  }
+}
+
+/**
+ * Waits for what mux was ordered to do, until Ctrl-C; the order itself is not taken back by that.
+ * @param wait ends when its signal aborts, with the reason of it
+ * @throws {CliError} `interrupted`
+ */
+export async function unlessInterrupted<Result>(
+  wait: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  const interruption = new AbortController()
+  const interrupt = () => {
+    const hint = 'See how it comes out: mux status'
+    interruption.abort(new CliError('interrupted', 'Interrupted: mux goes on with what it was told.', hint))
+  }
+  process.once('SIGINT', interrupt)
+  try {
+    return await wait(interruption.signal)
+  } finally {
+    process.off('SIGINT', interrupt)
   }
 }

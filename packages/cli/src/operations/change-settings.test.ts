@@ -118,3 +118,21 @@ it('what does not start is put back beside what somebody else writes meanwhile, 
   expect(await second.ended).toMatchObject({ code: 1, stderr: expect.stringContaining('they stay') })
   expect(await project.read('mux.yaml')).toMatch(/BROKEN: no such color\n.*\n {6}COLOR: red\n/)
 })
+
+it('Ctrl-C while a change is taken ends with 130, and says what is not known', async () => {
+  const { project, ask } = await setUp()
+  const before = await ask()
+  const set = project.start({}, 'instance', 'set', 'a', 'BROKEN=no such color', 'LATE=1000')
+  while (!(await project.status()).instances.some(({ generation }) => generation?.outdated))
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  set.child.kill('SIGINT')
+  const { code, stderr } = await set.ended
+  expect(code).toBe(130)
+  expect(stderr).toMatch(
+    /Interrupted: .* in mux\.yaml; whether a has taken them is not known\. \[interrupted\]/,
+  )
+  expect(stderr).toContain('mux status a')
+  expect((await ask()).pid).toBe(before.pid)
+  await must(project, 'instance', 'rollback', 'a')
+  expect(await project.read('mux.yaml')).toBe(TWO_INSTANCES)
+})

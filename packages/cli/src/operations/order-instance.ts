@@ -6,6 +6,7 @@ import {
 } from '@mux/contract'
 import type { InstanceDefinition } from '@mux/instance'
 import { sendOrder } from '../control-client.ts'
+import { unlessInterrupted } from '../end-signals.ts'
 import { CliError } from '../errors.ts'
 import { type ProjectConfig, readConfig } from '../mux-yaml.ts'
 import type { Project } from '../project.ts'
@@ -22,10 +23,10 @@ import { instanceOrderLimit } from './order-limits.ts'
 export async function startInstance(project: Project, name: InstanceName): Promise<InstanceStatus> {
   const definition = requireInstance(await readConfig(project), name)
   await record(project, name, { state: 'open', message: null })
-  return await sendOrder(
-    project.state.controlSocket,
-    { op: 'start', instance: name },
-    instanceOrderLimit(definition),
+  const { controlSocket } = project.state
+  const limit = instanceOrderLimit(definition)
+  return unlessInterrupted((signal) =>
+    sendOrder(controlSocket, { op: 'start', instance: name }, limit, signal),
   ).catch((error: unknown) => {
     if (!(error instanceof CliError && error.code === 'not_running')) throw error
     throw new CliError('not_running', `mux is not running here. Once it is, ${name} serves.`, {
@@ -49,10 +50,10 @@ export async function stopInstance(
   const config = await readConfig(project).catch(() => undefined)
   const definition = config && requireInstance(config, name)
   await record(project, name, { state: 'maintenance', message })
-  return await sendOrder(
-    project.state.controlSocket,
-    { op: 'stop', instance: name },
-    instanceOrderLimit(definition),
+  const { controlSocket } = project.state
+  const limit = instanceOrderLimit(definition)
+  return unlessInterrupted((signal) =>
+    sendOrder(controlSocket, { op: 'stop', instance: name }, limit, signal),
   ).catch((error: unknown) => {
     if (error instanceof CliError && error.code === 'not_running') return null
     throw error
@@ -61,15 +62,18 @@ export async function stopInstance(
 
 /** @throws as {@link startInstance}; a restart that fails leaves what ran before */
 export async function restartInstance(project: Project, name: InstanceName): Promise<RestartReport> {
-  return orderRestart(project, requireInstance(await readConfig(project), name))
+  const definition = requireInstance(await readConfig(project), name)
+  return unlessInterrupted((signal) => orderRestart(project, definition, signal))
 }
 
 /** @throws {ControlError} `instance_failed` … */
 export function orderRestart(
   { state }: Project,
   { name, limits }: Pick<InstanceDefinition, 'name' | 'limits'>,
+  signal?: AbortSignal,
 ): Promise<RestartReport> {
-  return sendOrder(state.controlSocket, { op: 'restart', instance: name }, instanceOrderLimit({ limits }))
+  const limit = instanceOrderLimit({ limits })
+  return sendOrder(state.controlSocket, { op: 'restart', instance: name }, limit, signal)
 }
 
 /** @throws {CliError} `instance_not_found`, naming those that there are */

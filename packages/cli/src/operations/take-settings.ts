@@ -1,6 +1,7 @@
 import { ControlError, type InstanceName, type RestartReport } from '@mux/contract'
 import type { InstanceDefinition } from '@mux/instance'
 import { sendOrder } from '../control-client.ts'
+import { unlessInterrupted } from '../end-signals.ts'
 import { CliError } from '../errors.ts'
 import { withProjectLock } from '../project-lock.ts'
 import type { Project } from '../project.ts'
@@ -33,7 +34,7 @@ export async function takeSettings(
 ): Promise<RestartReport> {
   const { name } = definition
   try {
-    return await orderRestart(project, definition)
+    return await unlessInterrupted((signal) => orderRestart(project, definition, signal))
   } catch (error) {
     if (error instanceof CliError) throw unknownOutcome(error, name)
     if (!(error instanceof ControlError)) throw error
@@ -68,7 +69,7 @@ export async function takeSettings(
   }
 }
 
-/** The supervisor was asked and has not answered: it may still be at it, so nothing is put back. */
+/** The supervisor was asked and is not waited for any longer: it may still be at it, so nothing is put back. */
 function unknownOutcome({ code, message, cause }: CliError, name: InstanceName): CliError {
   return new CliError(
     code,
