@@ -1,0 +1,67 @@
+import { readFile } from 'node:fs/promises'
+import { afterEach, expect, it } from 'vitest'
+import { ask } from './harness/client.ts'
+import { echoYaml } from './harness/echo.ts'
+import { expectWhole, IN_FLIGHT, Load, printTally } from './harness/load.ts'
+import { processesOf } from './harness/processes.ts'
+import { Project } from './harness/project.ts'
+import { Running } from './harness/running.ts'
+import { until } from './harness/until.ts'
+
+const PROBE = 500
+const REQUESTS = 3_000
+
+let project: Project
+let running: Running | undefined
+let loads: Load[] = []
+
+afterEach(async () => {
+  for (const load of loads) load.kill()
+  await running?.stop()
+  const left = await processesOf(project)
+  for (const { pid } of left) process.kill(pid, 'SIGKILL')
+  await project.remove()
+  expect(left).toEqual([])
+})
+
+it('an instance that hangs under load costs what was under way with it: who comes later is served, and others notice nothing', async () => {
+  const own = `{ probe: ${PROBE}ms }`
+  project = await Project.create(echoYaml(`{ django1: ${own}, django2: ${own} }`, { fixture: 'ledger.mjs' }))
+  running = await Running.up(project)
+  await Promise.all([project.addUser('brian', 'django1'), project.addUser('graham', 'django2')])
+  // What starting them costs is not what is measured.
+  for (const user of ['brian', 'graham']) await ask(running.url, '/', { user })
+  const hanging = new Load(running.url, { brian: 'django1' }, { keepAlive: true, requests: REQUESTS })
+  const other = new Load(running.url, { graham: 'django2' }, { keepAlive: true, requests: REQUESTS })
+  loads = [hanging, other]
+  await Promise.all(loads.map((load) => load.reached(REQUESTS / 3)))
+  const { pid } = (await processesOf(project)).find(({ instance }) => instance === 'django1')!
+  const stopped = Date.now()
+  process.kill(pid, 'SIGSTOP')
+  const noticed =
+    (await until('it to be noticed', () => hungIn(project.path('.mux/logs/events.jsonl')))) - stopped
+  const [tally, others] = await Promise.all([hanging.end(project), other.end(project)])
+  const { refused, lost, misdelivered, duplicated, unaccounted } = tally
+  printTally('hung under load', tally, { noticed })
+  printTally('beside it', others)
+  expectWhole(others, REQUESTS)
+  expect({ lost, misdelivered, duplicated, unaccounted }).toEqual({
+    lost: [],
+    misdelivered: [],
+    duplicated: [],
+    unaccounted: [],
+  })
+  expect(refused.filter(({ status }) => status !== 502)).toEqual([])
+  expect(refused.length).toBeLessThanOrEqual(IN_FLIGHT)
+  expect(tally.answered + refused.length).toBe(tally.sent)
+  expect(tally.sent).toBeGreaterThanOrEqual(REQUESTS)
+  expect(tally.processes['django1']).toHaveLength(2)
+  // Three intervals, and what a busy machine adds.
+  expect(noticed).toBeLessThan(3 * PROBE + 5_000)
+}, 120_000)
+
+/** When the first instance was found to hang, in milliseconds since the epoch. */
+async function hungIn(path: string): Promise<number | undefined> {
+  const line = (await readFile(path, 'utf8')).split('\n').find((text) => text.includes('"hung"'))
+  return line === undefined ? undefined : Date.parse((JSON.parse(line) as { time: string }).time)
+}
