@@ -99,7 +99,7 @@ const DEFAULT_LIMITS: InstanceLimits = {
   drain: 30_000,
   stop: 10_000,
   hold: 30_000,
-  response: 600_000,
+  response: 900_000,
   memory: null,
   queue: 1000,
   files: null,

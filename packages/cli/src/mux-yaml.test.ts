@@ -59,7 +59,7 @@ const DEFAULT_LIMITS = {
   drain: 30_000,
   stop: 10_000,
   hold: 30_000,
-  response: 600_000,
+  response: 900_000,
   memory: null,
   queue: 1000,
   files: null,
