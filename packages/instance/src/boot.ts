@@ -15,7 +15,7 @@ import type { Output } from './output.ts'
 import { untilReady } from './probe.ts'
 import { findTool } from './program.ts'
 import { type Exit, exitText } from './running-process.ts'
-import { bubblewrapArguments } from './sandbox.ts'
+import { bubblewrapArguments, mayHaveProc } from './sandbox.ts'
 import { readSecrets } from './secrets.ts'
 import type { SettingsHistory } from './settings-history.ts'
 import { addressKind, type LaunchPlan, launchPlan, SettingsError } from './settings.ts'
@@ -133,7 +133,8 @@ async function launch(habitat: Habitat, { definition, number, signal }: BootOrde
     tenancy.write()
     output = await logs.open(instance, number)
     const cgroup = place === undefined ? undefined : makeGroup(place, definition.limits)
-    const preparation = preparationOf(definition, dwelling, stateDirectory, cgroup)
+    const sandbox = await sandboxOf(definition, dwelling, stateDirectory)
+    const preparation = preparationOf(definition, dwelling, sandbox, cgroup)
     process = await start(plan, instance, preparation, output).finally(() => output!.release())
   } catch (error) {
     tenancy.vacate()
@@ -164,9 +165,9 @@ async function start(
 }
 
 function preparationOf(
-  { nice, umask, limits, sandbox, directory }: InstanceDefinition,
-  { account, data, socketDirectory }: Dwelling,
-  stateDirectory: string,
+  { nice, umask, limits }: InstanceDefinition,
+  { account }: Dwelling,
+  sandbox: readonly string[] | null,
   cgroup: Cgroup | undefined,
 ): Preparation {
   return {
@@ -177,11 +178,18 @@ function preparationOf(
     // What a group bounds for this generation alone need not be bounded for all of its user.
     processes: cgroup?.boundsProcesses ? null : limits.processes,
     cgroup: cgroup?.path,
-    sandbox:
-      sandbox && socketDirectory !== null
-        ? bubblewrapArguments({ stateDirectory, directory, data, socketDirectory }, existsSync)
-        : null,
+    sandbox,
   }
+}
+
+async function sandboxOf(
+  { sandbox, directory }: InstanceDefinition,
+  { account, data, socketDirectory }: Dwelling,
+  stateDirectory: string,
+): Promise<readonly string[] | null> {
+  if (!sandbox || socketDirectory === null) return null
+  const ownProc = await mayHaveProc(account)
+  return bubblewrapArguments({ stateDirectory, directory, data, socketDirectory, ownProc }, existsSync)
 }
 
 async function findAddress(

@@ -19,7 +19,7 @@ def application(environ, start_response):
 `
 
 const root = process.getuid?.() === 0 ? undefined : 'only root may start something as another user'
-const sandbox = ['--unshare-pid', '--ro-bind', '/', '/', '--proc', '/proc', '--', 'true']
+const sandbox = ['--unshare-pid', '--ro-bind', '/', '/', '--', 'true']
 const bubblewrap = findTool('bwrap')
 const contain =
   bubblewrap !== undefined && spawnSync(bubblewrap, sandbox).status === 0

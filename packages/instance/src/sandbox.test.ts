@@ -1,11 +1,19 @@
-import { spawnSync } from 'node:child_process'
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { otherSupervisor, recordsIn } from './fixtures/killed-supervisor.ts'
 import { define, fixture, laboratory, lives, nameOf, temporaryDirectory } from './fixtures/laboratory.ts'
 import { findTool } from './program.ts'
-import { bubblewrapArguments } from './sandbox.ts'
+import { bubblewrapArguments, mayHaveProc } from './sandbox.ts'
 
 const bubblewrap = findTool('bwrap')
 // CI installs it, so there its absence is a failure and not a reason.
@@ -23,20 +31,14 @@ const obstacle = whyNot()
 function whyNot(): string | undefined {
   if (bubblewrap === undefined) return 'bubblewrap is not installed'
   if (node === undefined) return 'the only Node here is in /tmp'
-  const tried = spawnSync(bubblewrap, [
-    '--unshare-pid',
-    '--ro-bind',
-    '/',
-    '/',
-    '--proc',
-    '/proc',
-    '--',
-    'true',
-  ])
+  const args = ['--unshare-pid', '--ro-bind', '/', '/', '--', node, '-e', '']
+  const tried = spawnSync(bubblewrap, args, isRoot ? { uid: 61_004, gid: 61_004, cwd: '/' } : {})
   return tried.status === 0
     ? undefined
     : `bubblewrap may not make a sandbox here: ${tried.stderr.toString().trim()}`
 }
+
+const ownProc = obstacle === undefined && (await mayHaveProc(isRoot ? { uid: 61_004, gid: 61_004 } : null))
 
 const inSandbox = () => beforeEach((context) => context.skip(obstacle !== undefined, obstacle))
 
@@ -80,7 +82,7 @@ describe('a program in a sandbox', () => {
     expect(await read(stateDirectory)).toBe('data,sockets')
     expect(await read(join(stateDirectory, 'data'))).toBe('django1')
     expect(await read(join(stateDirectory, 'sockets'))).toMatch(/^django1\.1\.[0-9a-f]{8}$/)
-    expect(await read('/proc')).not.toMatch(/(?:^|,)\d{3,}(?:,|$)/)
+    if (ownProc) expect(await read('/proc')).not.toMatch(/(?:^|,)\d{3,}(?:,|$)/)
     for (const pid of [process.pid, status('django2').generation!.pid]) {
       expect(await ask('django1', `/signal?path=${pid}`)).toEqual({ code: 'ESRCH' })
     }
@@ -150,6 +152,27 @@ describe('a program in a sandbox', () => {
   })
 })
 
+describe('a sandbox that may have no /proc of its own', () => {
+  inSandbox()
+
+  it('sees that there are others, and nothing of them', () => {
+    const own = temporaryDirectory()
+    const parts = { directory: '/', data: join(own, 'data'), socketDirectory: join(own, 'socket') }
+    for (const part of [own, parts.data, parts.socketDirectory, join(parts.socketDirectory, 'tmp')]) {
+      mkdirSync(part, { recursive: true })
+      if (isRoot) chownSync(part, 61_004, 61_004)
+    }
+    const account = isRoot ? { uid: 61_004, gid: 61_004, cwd: '/' } : {}
+    const outside = spawn('sleep', ['60'], { ...account, env: { SECRET: 'hush' }, stdio: 'ignore' })
+    onTestFinished(() => void outside.kill('SIGKILL'))
+    const args = bubblewrapArguments({ ...parts, stateDirectory: own, ownProc: false }, existsSync)
+    const tries = `cd /proc/${outside.pid}; cat environ; ls root/etc cwd/etc; readlink fd/0; kill ${outside.pid}; echo over`
+    const tried = spawnSync(bubblewrap!, [...args, '--', 'sh', '-c', tries], { ...account, encoding: 'utf8' })
+    expect(tried.stdout).toBe('over\n')
+    expect(lives(outside.pid!)).toBe(true)
+  })
+})
+
 it('what cannot be made here is told by its field, with the words of bubblewrap, and not tried again by itself', async () => {
   const bin = temporaryDirectory()
   chmodSync(bin, 0o755)
@@ -179,6 +202,7 @@ describe('what a sandbox is made of', () => {
     directory: '/srv/site',
     data: '/srv/site/.mux/data/a',
     socketDirectory: '/srv/site/.mux/sockets/a.1.0',
+    ownProc: true,
   }
   it('covers what the machine has, and no more', () => {
     const minimal = bubblewrapArguments(project, (path) => path === '/tmp').join(' ')
