@@ -7,9 +7,6 @@ import { entryInText, parseConfig, type ProjectConfig, readConfigText } from './
 import type { Project } from './project.ts'
 import { removeFromYaml, reshapeYaml, setInYaml, type YamlValue } from './yaml-splice.ts'
 
-/** What an entry is made of: it was read from YAML. */
-type EntryValues = Readonly<Record<string, YamlValue>>
-
 /** A setting as mux.yaml has it. */
 export type SettingValue = string | { secret: string }
 
@@ -41,21 +38,23 @@ export async function changeConfig(
   return { before, after, undo: await replaceText(project, text, changed, instance) }
 }
 
+/** What one instance says of itself, also where not all of mux.yaml can be used; undefined when it is not in there. */
+export async function readEntry(project: Project, name: InstanceName): Promise<InstanceEntry | undefined> {
+  return entryInText(await readConfigText(project), name, project)
+}
+
 /**
  * Has one instance say something else of itself, in a mux.yaml that may be unusable for what it says now. The caller holds
  * the project's lock.
- * @param edit is given undefined when there is no such instance, and throws then
  * @throws {CliError} `config_invalid`
  */
 export async function changeEntry(
   project: Project,
   name: InstanceName,
-  edit: (present: InstanceEntry | undefined) => Promise<InstanceEntry>,
+  wanted: InstanceEntry,
 ): Promise<Pick<ConfigChange, 'undo'> & { definition: InstanceDefinition }> {
   const text = await readConfigText(project)
-  const present = entryInText(text, name, project)
-  const wanted = (await edit(present)) as EntryValues
-  const changed = reshapeYaml(text, ['instances', name], present ?? {}, wanted)
+  const changed = withEntry(text, name, entryInText(text, name, project) ?? {}, wanted)
   const after = checked(changed, text, project)
   const definition = after.instances.find((instance) => instance.name === name)!
   return { definition, undo: await replaceText(project, text, changed, name) }
@@ -72,22 +71,36 @@ async function replaceText(
   if (changed !== text) await write(changed)
   return async () => {
     const now = await readConfigText(project)
-    const entryOf = (one: string) => instance && entryInText(one, instance, project)
-    const back = now === changed ? text : withEntryBack(now, [now, changed, text].map(entryOf), instance)
+    const back = now === changed ? text : instance && withEntryBack(project, instance, now, changed, text)
     if (back === undefined) return false
     await write(back)
     return true
   }
 }
 
-/** @param entries what the instance says of itself now, said after the change, and said before it */
+/** The text of now with what the instance said before a change; undefined unless it says what it said after the change. */
 function withEntryBack(
-  text: string,
-  [now, after, before]: (InstanceEntry | undefined)[],
-  instance: InstanceName | undefined,
+  project: Project,
+  name: InstanceName,
+  now: string,
+  changed: string,
+  before: string,
 ): string | undefined {
-  if (!instance || !now || !before || !isDeepStrictEqual(now, after)) return undefined
-  return reshapeYaml(text, ['instances', instance], now, before as EntryValues)
+  try {
+    const present = entryInText(now, name, project)
+    const wanted = entryInText(before, name, project)
+    const isOurs = isDeepStrictEqual(present, entryInText(changed, name, project))
+    return present && wanted && isOurs ? withEntry(now, name, present, wanted) : undefined
+  } catch (error) {
+    // Somebody is in the middle of an edit, and what is wrong in it is not what the operator has to be told now.
+    if (error instanceof CliError) return undefined
+    throw error
+  }
+}
+
+function withEntry(text: string, name: InstanceName, present: InstanceEntry, wanted: InstanceEntry): string {
+  // It was read from YAML, so it can be written to it.
+  return reshapeYaml(text, ['instances', name], present, wanted as Record<string, YamlValue>)
 }
 
 export function withInstance(

@@ -117,6 +117,14 @@ it('what does not start is put back beside what somebody else writes meanwhile, 
   await must(project, 'instance', 'set', 'a', 'COLOR=red', '--no-restart')
   expect(await second.ended).toMatchObject({ code: 1, stderr: expect.stringContaining('they stay') })
   expect(await project.read('mux.yaml')).toMatch(/BROKEN: no such color\n.*\n {6}COLOR: red\n/)
+
+  await project.write('mux.yaml', TWO_INSTANCES)
+  const third = await begin()
+  await project.write('mux.yaml', 'app: [')
+  expect(await third.ended).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('cannot start: no such'),
+  })
 })
 
 it('Ctrl-C while a change is taken ends with 130, and says what is not known', async () => {

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { InstanceName, RestartReport } from '@mux/contract'
 import type { InstanceEntry } from '@mux/instance'
 import { readHistory, type ReadySettings } from '@mux/instance/settings-history'
-import { changeEntry } from '../config-edit.ts'
+import { changeEntry, readEntry } from '../config-edit.ts'
 import { CliError } from '../errors.ts'
 import { readConfig } from '../mux-yaml.ts'
 import { withProjectLock } from '../project-lock.ts'
@@ -49,42 +49,35 @@ interface Restored extends Pick<RollbackResult, 'readyAt' | 'changed'> {
 }
 
 async function restore(project: Project, instance: InstanceName): Promise<Restored> {
+  const entry = await readEntry(project, instance)
+  if (entry === undefined) throw noInstance(await readConfig(project), instance, SEE)
+  const present = { entry, secrets: await ownSecrets(project, instance, entry) }
   const history = await readHistory(project.state.directory, instance)
+  const target = history.findLast((one) => differences(present, one).length > 0)
+  if (target === undefined) throw nothingToRestore(instance, history.length > 0)
+  const wanted = secretsOf(instance, target.entry)
+
   const undoSecrets: (() => Promise<void>)[] = []
   const undoAll = async () => {
     for (const undo of undoSecrets) await undo()
   }
-  let target: ReadySettings | undefined
-  let changed: string[] = []
-  let obsolete: string[] = []
   try {
-    const { definition, undo } = await changeEntry(project, instance, async (entry) => {
-      if (entry === undefined) throw noInstance(await readConfig(project), instance, SEE)
-      const present = { entry, secrets: await ownSecrets(project, instance, entry) }
-      target = history.findLast((one) => differences(present, one).length > 0)
-      if (target === undefined) throw nothingToRestore(instance, history.length > 0)
-      changed = differences(present, target)
-      const wanted = secretsOf(instance, target.entry)
-      for (const name of wanted) {
-        const value = target.secrets[name]
-        if (value !== undefined && value !== present.secrets[name])
-          undoSecrets.push(await writeSecret(project, name, value))
-      }
-      obsolete = secretsOf(instance, entry).filter((name) => !wanted.includes(name))
-      return target.entry
-    })
+    for (const name of wanted) {
+      const value = target.secrets[name]
+      if (value !== undefined && value !== present.secrets[name])
+        undoSecrets.push(await writeSecret(project, name, value))
+    }
+    const { definition, undo } = await changeEntry(project, instance, target.entry)
+    const undoBoth = async () => {
+      if (!(await undo())) return false
+      await undoAll()
+      return true
+    }
     return {
-      saved: {
-        definition,
-        undo: async () => {
-          if (!(await undo())) return false
-          await undoAll()
-          return true
-        },
-      },
-      readyAt: target!.at,
-      changed,
-      obsolete,
+      saved: { definition, undo: undoBoth },
+      readyAt: target.at,
+      changed: differences(present, target),
+      obsolete: secretsOf(instance, entry).filter((name) => !wanted.includes(name)),
     }
   } catch (error) {
     await undoAll()
