@@ -29,6 +29,7 @@ async function startGateway(peer: RawPeer, overrides: Partial<GatewayOptions> = 
         address: peer.address,
         ended: ended.signal,
         leaving: false,
+        exited: new Promise(() => {}),
         responseLimit: null,
         release: () => {},
       }),

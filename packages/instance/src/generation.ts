@@ -226,6 +226,10 @@ class GenerationLease implements Lease {
     return this.#generation.ended
   }
 
+  get exited(): Promise<unknown> {
+    return this.#generation.exited
+  }
+
   get leaving(): boolean {
     return this.#generation.leaving
   }

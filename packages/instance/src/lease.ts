@@ -15,6 +15,8 @@ export interface Lease {
   readonly address: Address
   /** Aborted when the drain limit is over: what is still under way must end now. */
   readonly ended: AbortSignal
+  /** Resolves when the process of the generation has ended, however it did. */
+  readonly exited: Promise<unknown>
   /** True from when the generation is told to leave: an answer that begins from now on carries `Connection: close`. */
   readonly leaving: boolean
   /** Milliseconds that the head of an answer may take, once the request is sent; null: any time. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { deadAddress, rawClient, startSuccession, startUpstream } from './fixtures/front.ts'
+import { deadAddress, rawClient, startFront, startSuccession, startUpstream } from './fixtures/front.ts'
 
 const KNOWN = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello'
 const CHUNKED =
@@ -52,5 +52,41 @@ describe('a generation that died a moment ago', () => {
     expect(await rawClient(front.port, KNOWN).closed()).toMatch(/^HTTP\/1\.1 502 /)
     expect(performance.now() - began).toBeLessThan(2_000)
     expect(front.problems).toEqual(['instance_unreachable'])
+  })
+})
+
+describe('a generation that breaks off', () => {
+  it.each([
+    ['in the middle of an answer', /^HTTP\/1\.1 200 [^]*begun/],
+    ['before it answers', /^HTTP\/1\.1 502 /],
+  ])('%s is told to the client when it is known whether it has ended', async (where, expected) => {
+    const broken = Promise.withResolvers<void>()
+    const upstream = await startUpstream((incoming, outgoing) => {
+      const breakOff = () => {
+        incoming.socket.destroy()
+        broken.resolve()
+      }
+      incoming.resume()
+      if (where === 'before it answers') breakOff()
+      else outgoing.writeHead(200, { 'content-length': 100 }).write('begun', () => setTimeout(breakOff, 50))
+    })
+    const exit = Promise.withResolvers<void>()
+    const front = await startFront(upstream, {
+      claim: (lease) => Object.assign(lease, { exited: exit.promise }),
+    })
+    const client = rawClient(front.port, KNOWN)
+    let told = false
+    client.socket.once('close', () => (told = true))
+    await broken.promise
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect([told, front.problems]).toEqual([false, []])
+    exit.resolve()
+    expect(await client.closed()).toMatch(expected)
+  })
+
+  it('and does not end is told to the client all the same', async () => {
+    const upstream = await startUpstream((incoming) => incoming.socket.destroy())
+    const front = await startFront(upstream)
+    expect(await rawClient(front.port, KNOWN).closed()).toMatch(/^HTTP\/1\.1 502 /)
   })
 })

@@ -11,3 +11,17 @@ export function reclaimDelay(error: Error, attempt: number): number | undefined 
   const { syscall, code } = error as NodeJS.ErrnoException
   return syscall === 'connect' && (code === 'ECONNREFUSED' || code === 'ENOENT') ? PAUSES[attempt] : undefined
 }
+
+/** How long a failure is kept from its client, while it is not known whether the process has ended, in milliseconds. */
+export const LAST_BREATH = 200
+
+const BROKEN = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
+
+/**
+ * True for a connection that was closed in the middle of an exchange, as the kernel closes those of a process that is
+ * killed: the last ones first, and the one that listens at the end. Until then it takes connections that nobody will
+ * serve, and a client that was cut off at once and asks again would be the victim.
+ */
+export function mayBeDying(error: Error): boolean {
+  return BROKEN.has(String((error as NodeJS.ErrnoException).code))
+}

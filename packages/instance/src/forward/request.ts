@@ -2,11 +2,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { type Activity, Problem } from '@mux/contract'
 import type { ClaimOptions, Lease, LeaseSource } from '../lease.ts'
+import { within } from '../wait.ts'
 import { brokeWhileKept } from './connection.ts'
 import { type BodyFraming, bodyFraming, isOpenEnded, lengthAllowedBy, passingTrailers } from './headers.ts'
 import type { ForwardOrder } from './order.ts'
 import { toProblem } from './problem.ts'
-import { reclaimDelay } from './reclaim.ts'
+import { LAST_BREATH, mayBeDying, reclaimDelay } from './reclaim.ts'
 import { ClientGone, RequestBody } from './request-body.ts'
 import { sendAlone } from './send-alone.ts'
 import { sendPooled } from './send-pooled.ts'
@@ -213,14 +214,20 @@ class Exchange implements Receiver, ClaimOptions {
   failed(error: Error): void {
     if (this.#over) return
     if (error instanceof ClientGone || this.#client.destroyed) return this.#settle()
-    if (this.#outgoing.headersSent) {
-      this.#outgoing.destroy()
-      return this.#settle()
+    if (!this.#outgoing.headersSent) {
+      if (this.#mayRepeat(error)) return this.#repeat()
+      const delay = reclaimDelay(error, this.#attempts++)
+      if (delay !== undefined) return this.#claimLater(delay)
     }
-    if (this.#mayRepeat(error)) return this.#repeat()
-    const delay = reclaimDelay(error, this.#attempts++)
-    if (delay === undefined) this.#settle(toProblem(error))
-    else this.#claimLater(delay)
+    void this.#giveUp(error)
+  }
+
+  async #giveUp(error: Error): Promise<void> {
+    if (mayBeDying(error)) await within(this.#lease!.exited, LAST_BREATH)
+    if (this.#over) return
+    if (!this.#outgoing.headersSent) return this.#settle(toProblem(error))
+    this.#outgoing.destroy()
+    this.#settle()
   }
 
   clientGone(): void {
