@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { ask } from './harness/client.ts'
 import { echoYaml } from './harness/echo.ts'
 import { LEDGER, ledgerLines } from './harness/layout.ts'
+import { leave } from './harness/nothing-left.ts'
 import { processesOf, zombiesOf } from './harness/processes.ts'
 import { Project } from './harness/project.ts'
 import { Running } from './harness/running.ts'
@@ -37,12 +38,8 @@ async function pidOf(user: string): Promise<number> {
 }
 
 afterEach(async () => {
-  await running?.stop()
+  await leave(project, running)
   running = undefined
-  const left = await processesOf(project)
-  for (const { pid } of left) process.kill(pid, 'SIGKILL')
-  await project.remove()
-  expect(left).toEqual([])
 })
 
 /** Asks for each user in turn, as fast as the answers come, until it is told to stop. */

@@ -10,6 +10,7 @@ import { ask } from './harness/client.ts'
 import { CommandLines } from './harness/command-lines.ts'
 import { echoYaml } from './harness/echo.ts'
 import { interrupted } from './harness/interrupted.ts'
+import { leave } from './harness/nothing-left.ts'
 import { expectError, expectJsonError, expectNoStack } from './harness/outcomes.ts'
 import { processesOf } from './harness/processes.ts'
 import { muxCommand, type Outcome, Project } from './harness/project.ts'
@@ -54,8 +55,7 @@ describe('a running system', () => {
   })
   afterAll(async () => {
     lines?.end()
-    await running?.stop()
-    await project?.remove()
+    await leave(project, running)
   })
 
   describe('with a mux.yaml that became unusable', () => {
@@ -374,8 +374,7 @@ describe('Ctrl-C', () => {
     await project.addUser('graham', 'slow')
   })
   afterAll(async () => {
-    await running?.stop()
-    await project?.remove()
+    await leave(project, running)
   })
 
   it('ends a log that is followed', async () => {

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { findChromium, launch } from './harness/browser.ts'
 import { fixtureCommand } from './harness/echo.ts'
 import { notesProject } from './harness/notes.ts'
+import { leave } from './harness/nothing-left.ts'
 import { passwordOf, type Project } from './harness/project.ts'
 import { Running } from './harness/running.ts'
 
@@ -34,8 +35,7 @@ describe.skipIf(chromium === undefined)('in a real browser', () => {
   })
   afterAll(async () => {
     await browser?.close()
-    await running?.stop()
-    await project?.remove()
+    await leave(project, running)
   })
 
   /** A page of a browser that has never been here. */

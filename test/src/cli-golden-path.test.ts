@@ -2,6 +2,7 @@ import { copyFile, readdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ask } from './harness/client.ts'
+import { leave } from './harness/nothing-left.ts'
 import { expectError } from './harness/outcomes.ts'
 import { environmentOf, isAlive, processesOf } from './harness/processes.ts'
 import { basic, FIXTURES, passwordOf, Project, type RunOptions } from './harness/project.ts'
@@ -37,7 +38,7 @@ describe('from an application to a running site and back', () => {
   })
   afterAll(async () => {
     await project?.run(['down'])
-    await project?.remove()
+    await leave(project)
   })
 
   it('init recognises the application and writes a mux.yaml that works for it', async () => {

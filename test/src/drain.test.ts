@@ -6,6 +6,7 @@ import WebSocket from 'ws'
 import { ask, open, valuesOf } from './harness/client.ts'
 import { echoYaml } from './harness/echo.ts'
 import { LEDGER, ledgerLines } from './harness/layout.ts'
+import { leave } from './harness/nothing-left.ts'
 import { isAlive, processesOf } from './harness/processes.ts'
 import { basic, Project } from './harness/project.ts'
 import { Running } from './harness/running.ts'
@@ -34,11 +35,7 @@ beforeAll(async () => {
   await Promise.all(Object.entries(users).map(([user, instance]) => project.addUser(user, instance)))
 })
 afterAll(async () => {
-  await running?.stop()
-  const left = await processesOf(project)
-  for (const { pid } of left) process.kill(pid, 'SIGKILL')
-  await project.remove()
-  expect(left).toEqual([])
+  await leave(project, running)
 })
 
 const pidOf = async (user: string): Promise<number> => (await ask(running.url, '/', { user })).json().pid

@@ -8,8 +8,9 @@ import { promisify } from 'node:util'
 import { afterEach, describe, expect, it } from 'vitest'
 import { ask } from './harness/client.ts'
 import { echoYaml } from './harness/echo.ts'
+import { leave } from './harness/nothing-left.ts'
 import { expectError, expectNoStack } from './harness/outcomes.ts'
-import { cpuOf, descriptorsOf, processesOf } from './harness/processes.ts'
+import { cpuOf, descriptorsOf } from './harness/processes.ts'
 import { FIXTURES, Project } from './harness/project.ts'
 import { Running } from './harness/running.ts'
 import { stateOf } from './harness/state.ts'
@@ -33,13 +34,9 @@ function troubleOf(kind: string | undefined): Record<string, string> {
 
 afterEach(async () => {
   await running?.stop()
-  running = undefined
-  const left = await processesOf(project)
-  for (const { pid } of left) process.kill(pid, 'SIGKILL')
   if (mounted) execFileSync('umount', ['--lazy', mounted])
-  mounted = undefined
-  await project.remove()
-  expect(left).toEqual([])
+  await leave(project, running)
+  running = mounted = undefined
 })
 
 const pidOf = async (user: string): Promise<number> => (await ask(running!.url, '/', { user })).json().pid

@@ -6,6 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { ask, open } from './harness/client.ts'
 import { echoYaml } from './harness/echo.ts'
+import { leave } from './harness/nothing-left.ts'
 import { forgetPeak, memoryOf } from './harness/processes.ts'
 import { basic, Project } from './harness/project.ts'
 import { Running } from './harness/running.ts'
@@ -35,8 +36,7 @@ beforeEach(async () => {
   before = (await memoryOf(running.child.pid!)).now
 })
 afterAll(async () => {
-  await running?.stop()
-  await project?.remove()
+  await leave(project, running)
 })
 
 function blocks(size: number): Readable {

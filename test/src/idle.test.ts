@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { echoYaml } from './harness/echo.ts'
 import { expectWhole, Load, printTally, REQUESTS, type Tally } from './harness/load.ts'
+import { leave } from './harness/nothing-left.ts'
 import { processesOf } from './harness/processes.ts'
 import { Project } from './harness/project.ts'
 import { Running } from './harness/running.ts'
@@ -24,11 +25,7 @@ afterEach(() => {
   loads = []
 })
 afterAll(async () => {
-  await running?.stop()
-  const left = await processesOf(project)
-  for (const { pid } of left) process.kill(pid, 'SIGKILL')
-  await project.remove()
-  expect(left).toEqual([])
+  await leave(project, running)
 })
 
 const userOf = (name: string) => `user-of-${name}`

@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ask } from './harness/client.ts'
 import { findDjango } from './harness/django.ts'
+import { leave } from './harness/nothing-left.ts'
 import { passwordOf, Project } from './harness/project.ts'
 import { plantUser } from './harness/registry.ts'
 import { Running } from './harness/running.ts'
@@ -50,8 +51,7 @@ describe.skipIf(absent)('the original arrangement, with a real Django under guni
     await project.addUser('malcolm', 'django3')
   })
   afterAll(async () => {
-    await running?.stop()
-    await project?.remove()
+    await leave(project, running)
   })
 
   it('starts no process before the first request for it', async () => {

@@ -7,6 +7,7 @@ import { ask, open } from './harness/client.ts'
 import { CommandLines } from './harness/command-lines.ts'
 import { echoYaml } from './harness/echo.ts'
 import { expectWhole, Load, printTally, REQUESTS } from './harness/load.ts'
+import { leave } from './harness/nothing-left.ts'
 import { processesOf } from './harness/processes.ts'
 import { basic, Project } from './harness/project.ts'
 import { Running } from './harness/running.ts'
@@ -32,11 +33,7 @@ afterEach(async () => {
   load?.kill()
   orders?.end()
   load = orders = undefined
-  await running?.stop()
-  const left = await processesOf(project)
-  for (const { pid } of left) process.kill(pid, 'SIGKILL')
-  await project.remove()
-  expect(left).toEqual([])
+  await leave(project, running)
 })
 
 async function present(): Promise<string[]> {
@@ -48,8 +45,8 @@ it('at pool.max a busy instance is never stopped: the next is told when to come 
   const socket = new WebSocket(`${running.url.replace('http', 'ws')}/ws`, {
     headers: { authorization: basic('ann') },
   })
-  const stream = await open(running.url, '/sse/100000', { user: 'bob' })
   await once(socket, 'message')
+  const stream = await open(running.url, '/sse/100000', { user: 'bob' })
   for (let n = 0; n < 5; n++) {
     const refused = await ask(running.url, '/', { user: 'cyd' })
     expect([refused.status, refused.json().code]).toEqual([503, 'instance_busy'])

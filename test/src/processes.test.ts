@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { ask } from './harness/client.ts'
 import { echoYaml } from './harness/echo.ts'
 import { ledgerLines, LEDGER } from './harness/layout.ts'
+import { leave } from './harness/nothing-left.ts'
 import { isAlive, processesOf, zombiesOf } from './harness/processes.ts'
 import { basic, Project } from './harness/project.ts'
 import { Running } from './harness/running.ts'
@@ -27,12 +28,8 @@ async function up(instances: string, options: Parameters<typeof echoYaml>[1] = {
 }
 
 afterEach(async () => {
-  await running?.stop()
+  await leave(project, running)
   running = undefined
-  const left = await processesOf(project)
-  for (const { pid } of left) process.kill(pid, 'SIGKILL')
-  await project.remove()
-  expect(left).toEqual([])
 })
 
 /** Generations that have a living process, by instance. */

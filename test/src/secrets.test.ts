@@ -9,6 +9,7 @@ import { createToken } from '@mux/edge/registry'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { ask, valuesOf } from './harness/client.ts'
 import { echoYaml } from './harness/echo.ts'
+import { leave } from './harness/nothing-left.ts'
 import { environmentOf } from './harness/processes.ts'
 import { basic, type Outcome, Project } from './harness/project.ts'
 import { plantRecord, readRecords } from './harness/registry.ts'
@@ -72,8 +73,7 @@ beforeAll(async () => {
   await watching
 })
 afterAll(async () => {
-  await running?.stop()
-  await project?.remove()
+  await leave(project, running)
 })
 
 /** What an operator, a user and a stranger do, the failures included. */

@@ -6,8 +6,10 @@ import { ask } from './harness/client.ts'
 import { echoYaml } from './harness/echo.ts'
 import { JsonLines } from './harness/json-lines.ts'
 import { expectWhole, IN_FLIGHT, Load, printTally, REQUESTS, type Tally } from './harness/load.ts'
-import { descriptorsOf, processesOf } from './harness/processes.ts'
-import { FIXTURES, muxCommand, Project } from './harness/project.ts'
+import { expectNothingLeft } from './harness/nothing-left.ts'
+import { expectNoDefect } from './harness/outcomes.ts'
+import { descriptorsOf } from './harness/processes.ts'
+import { FIXTURES, muxCommand, passwordOf, Project } from './harness/project.ts'
 import { until } from './harness/until.ts'
 
 const TIMES = 5
@@ -26,9 +28,8 @@ beforeAll(async () => {
 afterEach(async () => {
   load?.kill()
   await holder.end()
-  const left = await processesOf(project)
-  for (const { pid } of left) process.kill(pid, 'SIGKILL')
-  expect(left).toEqual([])
+  expectNoDefect(holder.errors)
+  await expectNothingLeft(project)
 })
 
 afterAll(() => project.remove())
@@ -142,6 +143,20 @@ describe.skipIf(!hasPython)('mux up with a listening socket that its parent hold
     const answers = await Promise.all(Array.from({ length: 50 }, () => ask(url, '/', { user: 'graham' })))
     expect(answers.map(({ status }) => status)).toEqual(Array(50).fill(200))
     expect(await serving()).not.toBe(pid)
+  })
+
+  it('signs nobody out when it is replaced', async () => {
+    await hold()
+    await serving()
+    const signedIn = await ask(url, '/_mux/signin', {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-www-form-urlencoded', origin: url, host: new URL(url).host },
+      body: new URLSearchParams({ username: 'graham', password: passwordOf('graham'), next: '/' }).toString(),
+    })
+    const cookie = signedIn.headers['set-cookie']![0]!.split(';')[0]!
+    await replace()
+    const { status, json } = await ask(url, '/', { headers: { cookie } })
+    expect([status, json().user]).toEqual([200, 'graham'])
   })
 
   it('hands the socket to no instance', async () => {

@@ -1,4 +1,5 @@
 import { conformanceYaml, type Layout, LEDGER } from './layout.ts'
+import { leave } from './nothing-left.ts'
 import { Project } from './project.ts'
 import { plantRecord, plantUser } from './registry.ts'
 import { Running } from './running.ts'
@@ -22,9 +23,7 @@ export async function embeddedLayout(): Promise<Layout> {
     misdirect: async (user) =>
       plantUser(project, user, { target: { host: 'elsewhere', origin: 'https://elsewhere.example' } }),
     async close() {
-      const code = await running.stop()
-      await project.remove()
-      if (code !== 0) throw new Error(`mux up ended with ${code}:\n${running.output()}`)
+      await leave(project, running)
     },
   }
 }

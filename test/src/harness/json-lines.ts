@@ -9,7 +9,8 @@ type Find<T> = (value: any) => T | undefined // oxlint-disable-line typescript/n
 export class JsonLines {
   readonly child: ChildProcess
   readonly said: unknown[] = []
-  #errors = ''
+  /** What it has said on standard error. */
+  errors = ''
 
   constructor(
     command: string,
@@ -18,7 +19,7 @@ export class JsonLines {
   ) {
     const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
     createInterface(child.stdout).on('line', (line) => this.said.push(parse(line)))
-    child.stderr.setEncoding('utf8').on('data', (text) => (this.#errors += text))
+    child.stderr.setEncoding('utf8').on('data', (text) => (this.errors += text))
     this.child = child
   }
 
@@ -28,7 +29,7 @@ export class JsonLines {
       what,
       () => {
         if (this.child.exitCode !== null)
-          throw new Error(`it ended with ${this.child.exitCode}:\n${this.#errors}`)
+          throw new Error(`it ended with ${this.child.exitCode}:\n${this.errors}`)
         return this.said.map(find).find((found) => found !== undefined)
       },
       limit,

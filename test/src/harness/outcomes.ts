@@ -35,3 +35,16 @@ export function expectNoStack({ stdout, stderr }: Outcome): void {
   expect(stdout + stderr).not.toMatch(STACK)
   expect(stdout + stderr).not.toMatch(/\[object |undefined is not|Cannot read prop|node:internal/)
 }
+
+/** Nothing died in silence: what mux says of itself has neither a defect, nor a stack, nor a warning of Node. */
+export function expectNoDefect(said: string): void {
+  expect(said).not.toMatch(/event=fault|"event":"fault"|\[internal\]|"code": ?"internal"/)
+  expect(said).not.toMatch(/\(node:\d+\)|^\s+at .+:\d+:\d+\)?$/m)
+}
+
+/** None of those that the users of these tests have, as such or as Basic sends it. */
+export function expectNoPassword(said: string): void {
+  expect(said).not.toMatch(/[a-z0-9]-password\b/)
+  for (const [, encoded] of said.matchAll(/Basic ([A-Za-z0-9+/=]+)/gi))
+    expect(Buffer.from(encoded!, 'base64').toString()).not.toContain('-password')
+}

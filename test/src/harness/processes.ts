@@ -84,3 +84,14 @@ export async function cpuOf(pid: number): Promise<number> {
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) / 100
 }
+
+/** Every living process that works in the project's directory, or was started with the name of it or of something in it. */
+export async function processesIn(project: Project): Promise<number[]> {
+  const isIn = async (pid: number): Promise<boolean> => {
+    const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => '')
+    const argv = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+    return cwd.startsWith(project.directory) || argv.includes(project.directory)
+  }
+  const found = await Promise.all((await pids()).map(async (pid) => ((await isIn(pid)) ? pid : undefined)))
+  return found.filter((pid) => pid !== undefined)
+}

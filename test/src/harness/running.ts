@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
+import { expectNoDefect, expectNoPassword } from './outcomes.ts'
 import { muxCommand, type Project } from './project.ts'
 
 const READY_LIMIT = 30_000
@@ -43,12 +44,19 @@ export class Running {
     throw new Error(`mux up did not become ready:\n${stdout}${stderr}`)
   }
 
-  /** Ends it as Ctrl-C does; resolves with its exit code. */
+  get hasEnded(): boolean {
+    return this.child.exitCode !== null || this.child.signalCode !== null
+  }
+
+  /** Ends it as Ctrl-C does, if it has not ended; resolves with its exit code. It must not have met a defect until then. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
-    if (this.child.exitCode !== null || this.child.signalCode !== null) return this.child.exitCode
-    const ended = once(this.child, 'exit', { signal: AbortSignal.timeout(END_LIMIT) })
-    this.child.kill(signal)
-    await ended
+    if (!this.hasEnded) {
+      const ended = once(this.child, 'exit', { signal: AbortSignal.timeout(END_LIMIT) })
+      this.child.kill(signal)
+      await ended
+    }
+    expectNoDefect(this.output())
+    expectNoPassword(this.output())
     return this.child.exitCode
   }
 }

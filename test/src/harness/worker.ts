@@ -11,6 +11,7 @@ import { parseHostName } from '@mux/contract'
 import { deriveHostKey } from '@mux/instance'
 import { Miniflare } from 'miniflare'
 import { conformanceYaml, type Layout, LEDGER } from './layout.ts'
+import { leave } from './nothing-left.ts'
 import { passwordOf, Project } from './project.ts'
 import { plantRecord, plantUser, readRecords } from './registry.ts'
 import { Running } from './running.ts'
@@ -111,9 +112,7 @@ export async function workerLayout(): Promise<Layout> {
     misdirect: (user) => layout.plantUser(user, { instance: 'ghost' }),
     async close() {
       await miniflare.dispose()
-      const code = await running.stop()
-      await project.remove()
-      if (code !== 0) throw new Error(`mux up ended with ${code}:\n${running.output()}`)
+      await leave(project, running)
     },
   }
   await until('the Worker', async () => {
