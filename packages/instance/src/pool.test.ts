@@ -99,7 +99,8 @@ describe('with as many instances starting as may', () => {
     await supervisor.start(nameOf('d'))
     await expect.poll(() => status('c').state, { timeout: 10_000 }).toBe('ready')
     const started = events.filter(({ event }) => event === 'started').map(({ instance }) => instance)
-    expect(started).toEqual(['a', 'd', 'b', 'c'])
+    // Usually the second one; on a slow machine one more may have begun before the order came.
+    expect(started.indexOf(nameOf('d'))).toBeLessThan(started.indexOf(nameOf('c')))
   })
 
   it('one that waits for its turn is stopped at once by order, and tells those who wait for it', async () => {
