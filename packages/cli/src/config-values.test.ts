@@ -43,6 +43,24 @@ describe('an address to listen on', () => {
   ])('%j is %j', (text, expected) => expect(values.parseListen(text)).toEqual(expected))
 })
 
+describe('a network', () => {
+  it.each([
+    ['127.0.0.1', { address: '127.0.0.1', prefix: 32 }],
+    ['10.1.2.3/8', { address: '10.1.2.3', prefix: 8 }],
+    ['::1', { address: '::1', prefix: 128 }],
+    ['fd00::/8', { address: 'fd00::', prefix: 8 }],
+    ['0.0.0.0/0', undefined],
+    ['::/0', undefined],
+    ['10.0.0.0/33', undefined],
+    ['fd00::/129', undefined],
+    ['10.0.0', undefined],
+    ['10.0.0.256', undefined],
+    ['localhost', undefined],
+    ['10.0.0.0/8/8', undefined],
+    ['', undefined],
+  ])('%j is %j', (text, expected) => expect(values.parseNetwork(text)).toEqual(expected))
+})
+
 describe('the identity header', () => {
   it.each(['X-Remote-User', 'Remote-User', 'X-WEBAUTH-USER'])('may be %s', (name) =>
     expect(values.parseIdentityHeader(name)).toBe(name),

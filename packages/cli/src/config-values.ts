@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { constants } from 'node:os'
 import { extname } from 'node:path'
 import { parseInstanceName } from '@mux/contract'
@@ -85,6 +86,17 @@ export function parseListen(text: string): ListenAddress | undefined {
 /** The address as {@link parseListen} reads it. */
 export function listenText({ host, port }: ListenAddress): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+export const NETWORK_RULE = 'an address or a network such as 127.0.0.1 or 10.0.0.0/8'
+
+/** One address, or all that begin with the same bits; never everybody, whose word would be nobody's. */
+export function parseNetwork(text: string): { address: string; prefix: number } | undefined {
+  const match = /^([0-9a-fA-F:.]{2,45})(?:\/(\d{1,3}))?$/.exec(text)
+  const address = match?.[1] ?? ''
+  const bits = { 0: 0, 4: 32, 6: 128 }[isIP(address)]!
+  const prefix = match?.[2] === undefined ? bits : Number(match[2])
+  return prefix > 0 && prefix <= bits ? { address, prefix } : undefined
 }
 
 export const SIGNALS = Object.keys(constants.signals).filter(

@@ -52,7 +52,7 @@ export async function openFront(front: Front, listen: Door): Promise<string> {
 /** The edge in this process, in front of the instances in this process. */
 export async function edgeFront(options: FrontOptions): Promise<Front> {
   const { project, config, listen, target, registry, source, log } = options
-  const { identityHeader, session, name, logo } = config.edge
+  const { identityHeader, session, name, logo, trustedProxies } = config.edge
   const edge = createNodeEdge({
     registry,
     host: createInstanceHost({ source, identityHeader }),
@@ -62,6 +62,7 @@ export async function edgeFront(options: FrontOptions): Promise<Front> {
     stateFile: project.state.edge,
     identityHeader,
     brand: { name: name ?? undefined, logo: logo === null ? undefined : await readLogo(logo) },
+    trustedProxies,
     listen,
     log,
   })

@@ -47,6 +47,7 @@ pool:
 edge:
   listen: 127.0.0.1:8080
   identity_header: X-Remote-User
+  trusted_proxies: [127.0.0.1, "fd00::/8"]
 instances:
   django1: {}
   django2:
@@ -76,6 +77,10 @@ describe('a mux.yaml', () => {
       session: { absolute: 1_209_600_000, idle: 604_800_000 },
       name: null,
       logo: null,
+      trustedProxies: [
+        { address: '127.0.0.1', prefix: 32 },
+        { address: 'fd00::', prefix: 8 },
+      ],
     })
     const shared = {
       command: ['gunicorn', 'mysite.wsgi', '--bind', 'unix:{socket}'],
@@ -271,6 +276,7 @@ pool:
 edge:
   listen: 8080
   identity_header: Mux-User
+  trusted_proxies: [10.0.0.0/33, 0.0.0.0/0, nginx]
 instances:
   Django1: {}
   two: 5
@@ -299,10 +305,13 @@ server: {}`),
       'line 19: pool.name is "django"; expected a name with {n} at its end, such as django{n}',
       'line 21: edge.listen is "8080"; expected an address and a port such as 127.0.0.1:8080 or [::1]:8080',
       'line 22: edge.identity_header is "Mux-User"; expected the name of a header such as X-Remote-User, that HTTP and mux do not use otherwise',
-      'line 24: instances.Django1 is no name of an instance; expected 1 to 63 of a-z 0-9 -, starting with a letter and not ending with a dash',
-      'line 25: instances.two is "5"; expected a map',
-      'line 25: instances.two has no command; expected one here or under app',
-      'line 26: "server" is no key at the top; expected one of app, pool, edge, instances',
+      'line 23: edge.trusted_proxies[0] is "10.0.0.0/33"; expected an address or a network such as 127.0.0.1 or 10.0.0.0/8',
+      'line 23: edge.trusted_proxies[1] is "0.0.0.0/0"; expected an address or a network such as 127.0.0.1 or 10.0.0.0/8',
+      'line 23: edge.trusted_proxies[2] is "nginx"; expected an address or a network such as 127.0.0.1 or 10.0.0.0/8',
+      'line 25: instances.Django1 is no name of an instance; expected 1 to 63 of a-z 0-9 -, starting with a letter and not ending with a dash',
+      'line 26: instances.two is "5"; expected a map',
+      'line 26: instances.two has no command; expected one here or under app',
+      'line 27: "server" is no key at the top; expected one of app, pool, edge, instances',
     ])
   })
 

@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { INSTANCE_NAME_RULE, type InstanceName, parseInstanceName } from '@mux/contract'
+import type { Network } from '@mux/edge'
 import type { InstanceDefinition, InstanceEntry } from '@mux/instance'
 import { addressKind, launchPlan, SettingsError } from '@mux/instance/settings'
 import { MAX_CONFIG_BYTES, readDocument } from './config-document.ts'
@@ -13,10 +14,12 @@ import {
   type ListenAddress,
   LOGO_RULE,
   LONG_DURATION_RULE,
+  NETWORK_RULE,
   parseIdentityHeader,
   parseListen,
   parseLogoPath,
   parseLongDuration,
+  parseNetwork,
   parsePoolName,
   parseSiteName,
   POOL_NAME_RULE,
@@ -45,6 +48,8 @@ export interface ProjectConfig {
     /** Name of the site, and absolute path of its logo, for the sign-in page. */
     name: string | null
     logo: string | null
+    /** Whose word is taken about where a request comes from. */
+    trustedProxies: readonly Network[]
   }
   /** In the order of the file. */
   instances: readonly InstanceDefinition[]
@@ -66,7 +71,10 @@ const DEFAULT_EDGE = {
   session: { absolute: 14 * DAY, idle: 7 * DAY },
   name: null,
   logo: null,
+  trustedProxies: [],
 }
+
+const EDGE_KEYS = ['listen', 'identity_header', 'session', 'name', 'logo', 'trusted_proxies'] as const
 
 /** @throws {CliError} `config_invalid` with every problem of the file, each with its line */
 export async function readConfig(project: Project): Promise<ProjectConfig> {
@@ -143,7 +151,7 @@ function readTop(
 ): ProjectConfig {
   const top = reader.keys(whole, ['app', 'pool', 'edge', 'instances'])
   const pool = top.pool && reader.keys(top.pool, ['max', 'parallel_boots', 'name'])
-  const edge = top.edge && reader.keys(top.edge, ['listen', 'identity_header', 'session', 'name', 'logo'])
+  const edge = top.edge && reader.keys(top.edge, EDGE_KEYS)
   const session = edge?.session && reader.keys(edge.session, ['absolute', 'idle'])
   const longDuration = (place: Place | undefined) =>
     reader.parsed(place, LONG_DURATION_RULE, parseLongDuration)
@@ -163,9 +171,18 @@ function readTop(
       },
       name: reader.parsed(edge?.name, SITE_NAME_RULE, parseSiteName) ?? DEFAULT_EDGE.name,
       logo: logoPath(reader.parsed(edge?.logo, LOGO_RULE, parseLogoPath), project) ?? DEFAULT_EDGE.logo,
+      trustedProxies: readNetworks(reader, edge?.trusted_proxies) ?? DEFAULT_EDGE.trustedProxies,
     },
     ...readInstances(reader, top, project, problems),
   }
+}
+
+function readNetworks(reader: ConfigReader, place: Place | undefined): Network[] | undefined {
+  if (place === undefined) return undefined
+  const items = reader.items(place)
+  if (items === undefined) return reader.wrong(place, `a list; ${NETWORK_RULE}`)
+  const networks = items.map((item) => reader.parsed(item, NETWORK_RULE, parseNetwork))
+  return networks.filter((network) => network !== undefined)
 }
 
 function readInstances(

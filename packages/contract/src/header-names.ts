@@ -41,12 +41,39 @@ const TRUSTED: ReadonlySet<string> = new Set([
   'remote-user',
   'x-remote-user',
   'x-request-id',
-  'x-real-ip',
   'forwarded',
   'signature',
   'signature-input',
   // CGI makes HTTP_PROXY of it, which HTTP clients obey (httpoxy).
   'proxy',
+  // Of CGI itself (RFC 3875 section 4.1); gunicorn takes the first two from whoever reaches it by a socket.
+  'script-name',
+  'path-info',
+  'auth-type',
+  'remote-addr',
+  'remote-host',
+  'remote-ident',
+  // Where a request came from, as the fronts of this and that network tell it.
+  'x-real-ip',
+  'client-ip',
+  'x-client-ip',
+  'x-cluster-client-ip',
+  'true-client-ip',
+  'cf-connecting-ip',
+  'cf-connecting-ipv6',
+  'fastly-client-ip',
+  'x-original-forwarded-for',
+  'x-scheme',
+  'x-url-scheme',
+  'front-end-https',
+  // What was asked for before a front rewrote it, which some frameworks route by.
+  'x-original-host',
+  'x-original-url',
+  'x-rewrite-url',
+  // How a front has an application's files sent, and a framework calls itself.
+  'x-sendfile-type',
+  'x-accel-mapping',
+  'x-middleware-subrequest',
 ])
 const TRUSTED_PREFIXES = ['mux-', 'x-forwarded-']
 

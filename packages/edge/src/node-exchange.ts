@@ -7,12 +7,15 @@ import type { ForwardOrder, InstanceHost } from './instance-host.ts'
 import type { Log } from './log-event.ts'
 import type { OpenExchange, OpenExchanges } from './open-exchanges.ts'
 import { originForm } from './request-check.ts'
+import { type Origin, type TrustedProxies, unmapped } from './trusted-proxies.ts'
 
 /** Whom a decided request goes to in the embedded edge. */
 export interface NodeForwarding {
   host: InstanceHost
   hostName: HostName
   open: OpenExchanges
+  /** Undefined where nobody's word is taken. */
+  proxies: TrustedProxies | undefined
   log: Log
 }
 
@@ -23,12 +26,16 @@ export type Reply = { outgoing: ServerResponse } | { socket: Duplex; head: Buffe
 export class NodeExchange implements Exchange, OpenExchange {
   readonly requestId = crypto.randomUUID()
   readonly target: string
+  readonly peer: string
+  readonly scheme: 'http' | 'https'
   place = -1
   #handedOn = false
   #decision: Decision | undefined
   /** The header list of the instance's answer, once there is one. */
   #answer: readonly string[] = []
   #revoked: AbortController | undefined
+  /** What a proxy says that the client asked for. */
+  readonly #host: string | undefined
   readonly #incoming: IncomingMessage
   readonly #reply: Reply
   readonly #forwarding: NodeForwarding
@@ -38,6 +45,10 @@ export class NodeExchange implements Exchange, OpenExchange {
     this.#reply = reply
     this.#forwarding = forwarding
     this.target = originForm(incoming.url!, incoming.headers.host)
+    const { peer, scheme, host } = originOf(incoming, forwarding.proxies)
+    this.peer = peer
+    this.scheme = scheme
+    this.#host = host
   }
 
   get method(): string {
@@ -46,15 +57,6 @@ export class NodeExchange implements Exchange, OpenExchange {
 
   get rawHeaders(): readonly string[] {
     return this.#incoming.rawHeaders
-  }
-
-  get peer(): string {
-    const address = this.#incoming.socket.remoteAddress ?? 'unknown'
-    return address.startsWith('::ffff:') ? address.slice(7) : address
-  }
-
-  get scheme(): 'http' | 'https' {
-    return 'encrypted' in this.#incoming.socket ? 'https' : 'http'
   }
 
   get upgrade(): boolean {
@@ -81,6 +83,7 @@ export class NodeExchange implements Exchange, OpenExchange {
   }
 
   header(name: string): string | undefined {
+    if (name === 'host' && this.#host !== undefined) return this.#host
     const value = this.#incoming.headers[name]
     return typeof value === 'string' ? value : value?.[0]
   }
@@ -130,6 +133,15 @@ export class NodeExchange implements Exchange, OpenExchange {
     }
     return RESPONSE_ALREADY_SENT
   }
+}
+
+function originOf(incoming: IncomingMessage, proxies: TrustedProxies | undefined): Origin {
+  const { socket, rawHeaders } = incoming
+  const peer = unmapped(socket.remoteAddress ?? 'unknown')
+  const connection = { peer, scheme: 'encrypted' in socket ? 'https' : 'http' } as const
+  return proxies?.has(peer)
+    ? proxies.originOf(connection, (name) => headerValues(rawHeaders, name))
+    : { ...connection, host: undefined }
 }
 
 /** The media type of server-sent events (https://html.spec.whatwg.org/multipage/iana.html#text/event-stream). */

@@ -134,6 +134,21 @@ describe('wrong credentials', () => {
     expect(under.host.orders).toEqual([])
   })
 
+  test('are counted for the address of the client, and not for that of a proxy', async () => {
+    const trusting = await startEdge({
+      registry: under.registry,
+      trustedProxies: [{ address: '127.0.0.1', prefix: 32 }],
+    })
+    const from = (address: string, password: string) =>
+      fetch(trusting.url, {
+        headers: { authorization: basic('graham', password), 'x-forwarded-for': address },
+      })
+    for (let i = 0; i < 10; i++) await from('192.0.2.7', `wrong${i}`)
+    expect((await from('192.0.2.7', PASSWORD)).status).toBe(429)
+    expect((await from('192.0.2.8', PASSWORD)).status).toBe(200)
+    await trusting.edge.close(0)
+  })
+
   test('too often from one address are slowed down, and even a right one has to wait then', async () => {
     for (let i = 0; i < 10; i++) await get('/', { authorization: basic('graham', `wrong${i}`) })
     const answer = await get('/', GRAHAM)
@@ -192,6 +207,29 @@ describe('a request reaches the instance as it was sent', () => {
     expect(value('X-Forwarded-Proto')).toEqual(['http'])
     expect(value('X-Forwarded-Host')).toEqual(['mux.example'])
     expect(value('X-Remote-User')).toEqual(['graham'])
+  })
+
+  test('with what a proxy says of them instead, where its word is taken, and nothing that anybody else says', async () => {
+    const trusting = await startEdge({
+      registry: under.registry,
+      trustedProxies: [{ address: '127.0.0.1', prefix: 32 }],
+    })
+    const told = ['X-Forwarded-For: 6.6.6.6, 192.0.2.7', 'X-Forwarded-Proto: https']
+    const forged = ['x_forwarded_proto: ftp', 'Forwarded: for=6.6.6.6', 'X-Forwarded-Port: 1']
+    await sendRaw(trusting.port, rawGet('/', ...told, 'X-Forwarded-Host: notes.example', ...forged))
+    await sendRaw(trusting.port, rawGet('/', ...told))
+    expect(statuses(await sendRaw(trusting.port, rawGet('/', 'X-Forwarded-Host: a@b')))).toEqual([400])
+    await trusting.edge.close(0)
+    const seen = trusting.host.orders.map(({ headers }) =>
+      ['Host', 'X-Forwarded-For', 'X-Forwarded-Proto', 'X-Forwarded-Host'].map((name) =>
+        headers.filter((_text, at) => headers[at - 1] === name),
+      ),
+    )
+    expect(seen).toEqual([
+      [['notes.example'], ['192.0.2.7'], ['https'], ['notes.example']],
+      [['mux.example'], ['192.0.2.7'], ['https'], ['mux.example']],
+    ])
+    expect(trusting.host.orders.flatMap(({ headers }) => headers).join()).not.toMatch(/ftp|6\.6\.6|-Port/)
   })
 
   test('in absolute form too, if it is for the host that Host names', async () => {

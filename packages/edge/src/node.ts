@@ -23,6 +23,7 @@ import { Revocation } from './revocation.ts'
 import { createSessions, type SessionKeys, type SessionLimits } from './session.ts'
 import { signOutEverywhere } from './sign-out.ts'
 import { createTokenUse } from './token-use.ts'
+import { type Network, TrustedProxies } from './trusted-proxies.ts'
 
 export interface NodeEdgeOptions {
   registry: RegistryReader & Pick<RegistryStore, 'change'>
@@ -36,6 +37,8 @@ export interface NodeEdgeOptions {
   stateFile: string
   identityHeader: string
   brand?: Brand
+  /** Whose word about the client, the scheme and the host of a request is taken; nobody's by default. */
+  trustedProxies?: readonly Network[]
   /** Port 0: any that is free. A descriptor: the TCP socket that this process was started with, which listens already. */
   listen: { host: string; port: number } | { fd: number }
   log: Log
@@ -76,7 +79,7 @@ const BACKLOG = 4096
 
 /** The edge on Node, in one process with the instances' supervisor. */
 export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
-  const { registry, identityHeader, log, now = Date.now } = options
+  const { registry, identityHeader, trustedProxies = [], log, now = Date.now } = options
   const sessions = createSessions({
     keys: options.sessionKeys,
     now,
@@ -92,7 +95,8 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
   const rehash = createRehash({ store: registry, log })
   const open = new OpenExchanges()
   let revocation: Revocation | undefined
-  const forwarding = { ...options, open }
+  const proxies = trustedProxies.length === 0 ? undefined : new TrustedProxies(trustedProxies)
+  const forwarding = { ...options, open, proxies }
   const app = createApp({
     registry,
     tokenUse: createTokenUse({ store: registry, log, now }),

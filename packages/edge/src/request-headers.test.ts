@@ -64,6 +64,15 @@ describe('what comes from outside and could be taken for ours', () => {
     'x-forwarded-user',
     'forwarded',
     'x-real-ip',
+    'client-ip',
+    'true-client-ip',
+    'cf-connecting-ip',
+    'x-original-url',
+    'x-rewrite-url',
+    'script-name',
+    'path-info',
+    'remote-addr',
+    'x-sendfile-type',
     'proxy',
     'signature',
     'signature-input',
@@ -109,6 +118,10 @@ describe('what concerns the connection', () => {
     expect(
       passed(['Connection', 'close, X-Foo', 'connection', 'Mux-User', 'X-Foo', '1', 'X-Bar', '2']),
     ).toEqual([['X-Bar', '2']])
+  })
+
+  test('the host by which the request was routed is the one in Host', () => {
+    expect(passed(['host', 'internal:8080'], { host: 'mux.example' })).toEqual([['host', 'mux.example']])
   })
 
   test('nominating one of ours does not take it away', () => {

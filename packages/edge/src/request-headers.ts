@@ -25,6 +25,7 @@ export interface InstanceFacts {
   keepAuthorization: boolean
   peer: string
   scheme: 'http' | 'https'
+  /** The one by which the request was routed; what stands in `Host` of a proxy's request may be another. */
   host: string
 }
 
@@ -49,7 +50,7 @@ export function requestHeaders(raw: readonly string[], facts: InstanceFacts): st
       if (cookies !== undefined) list.push(name, cookies)
       continue
     }
-    list.push(name, raw[i + 1]!)
+    list.push(name, lowerName === 'host' ? facts.host : raw[i + 1]!)
   }
   if (decision.user !== undefined) list.push('Mux-User', decision.user, facts.identityHeader, decision.user)
   list.push('Mux-Instance', decision.instance, 'X-Request-Id', decision.requestId)

@@ -7,7 +7,7 @@ const ID = ['X-Request-Id', 'id-1']
 test('the answer of an instance passes unchanged: order, duplicates, case and bytes', () => {
   const raw = [
     'Set-Cookie',
-    'a=1; Domain=x',
+    'a=1; Path=/domain; SameSite=Lax',
     'content-type',
     'text/html',
     'Set-Cookie',
@@ -41,16 +41,32 @@ test('an instance says nothing in our name', () => {
   expect(responseHeaders(raw, FACTS)).toEqual(ID)
 })
 
-test.each(['__Host-mux=x; Path=/; Secure', '__Host-mux=', '__Host-mux', ' \t__Host-mux =x', '__host-MUX=x'])(
-  'an instance cannot set or end our session by Set-Cookie: %j',
-  (value) => {
-    expect(responseHeaders(['Set-Cookie', value, 'Set-Cookie', '__Host-muxer=1'], FACTS)).toEqual([
-      'Set-Cookie',
-      '__Host-muxer=1',
-      ...ID,
-    ])
-  },
-)
+test.each([
+  '__Host-mux=x; Path=/; Secure',
+  '__Host-mux=',
+  '__Host-mux',
+  ' \t__Host-mux =x',
+  '__host-MUX=x',
+  '=__Host-mux=x',
+  ' = __Host-mux',
+])('an instance cannot set or end our session by Set-Cookie: %j', (value) => {
+  expect(responseHeaders(['Set-Cookie', value, 'Set-Cookie', '__Host-muxer=1'], FACTS)).toEqual([
+    'Set-Cookie',
+    '__Host-muxer=1',
+    ...ID,
+  ])
+})
+
+test.each([
+  ['a=1; Domain=example.com; Path=/', 'a=1; Path=/'],
+  ['a=1;domain = .example.com', 'a=1'],
+  ['a=1; DOMAIN', 'a=1'],
+  ['a=1; Domain=a; Secure; Domain=b', 'a=1; Secure'],
+  ['a=1; domains=x', 'a=1; domains=x'],
+  ['domain=1; Path=/', 'domain=1; Path=/'],
+])('a cookie of an instance stays at this host: %j', (value, kept) => {
+  expect(responseHeaders(['Set-Cookie', value], FACTS)).toEqual(['Set-Cookie', kept, ...ID])
+})
 
 test('an answer for somebody is kept from the caches that others share, in every way to say it', () => {
   const raw = ['Cache-Control', 'public', 'ETag', '"1"', 'cache-control', 's-maxage=60, max-age=60']

@@ -26,7 +26,10 @@ export function responseHeaders(raw: readonly string[], facts: AnswerFacts): str
     const value = raw[i + 1]!
     const { lowerName, dropped, ofSharedCaches } = judge(name)
     if (dropped || nominated?.has(lowerName)) continue
-    if (lowerName === 'set-cookie' && setsOurCookie(value)) continue
+    if (lowerName === 'set-cookie') {
+      if (!setsOurCookie(value)) list.push(name, withoutDomain(value))
+      continue
+    }
     if (signedIn) {
       if (ofSharedCaches) continue
       if (lowerName === 'cache-control') {
@@ -54,8 +57,17 @@ const judge = rememberByName((name) => {
   }
 })
 
-/** Browsers trim the name of a cookie before they look at it (RFC 6265bis section 5.6). */
+/**
+ * Browsers trim the name of a cookie before they look at it (RFC 6265bis section 5.6), and send one without a name as its
+ * value alone, which may read like a name and a value.
+ */
 function setsOurCookie(value: string): boolean {
-  const name = value.slice(0, value.search(/[=;]|$/)).trim()
+  const pair = value.slice(0, value.search(/;|$/)).replace(/^[\s=]+/, '')
+  const name = pair.slice(0, pair.search(/=|$/)).trim()
   return name.toLowerCase() === SESSION_COOKIE.toLowerCase()
+}
+
+/** A cookie for the whole domain would go to the other sites in it, and one of theirs would come here in its place. */
+function withoutDomain(value: string): string {
+  return value.replace(/;[ \t]*domain[ \t]*(?:=[^;]*)?(?=;|$)/gi, '')
 }

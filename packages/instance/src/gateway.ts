@@ -54,6 +54,8 @@ export interface Gateway {
 
 /** Folded names of what is restored here, or settled between the two hops. */
 const SET_ANEW = new Set(['host', 'content-length', 'expect'])
+/** What the edge has set is as true as the connection from it; what something in between adds is not the first. */
+const FROM_EDGE = ['X-Forwarded-For', 'X-Forwarded-Proto']
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])
 /** How many connections may wait to be accepted; the system may allow fewer (net.core.somaxconn). */
 const BACKLOG = 4096
@@ -95,6 +97,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     if (known !== undefined && version < known) throw new Problem('misdirected')
     const headers = endToEnd(incoming.rawHeaders, (name) => isOurs(name, isTrusted))
     headers.push('Host', forwardedHost, 'X-Forwarded-Host', forwardedHost)
+    for (const name of FROM_EDGE) {
+      const value = firstHeader(incoming.rawHeaders, name.toLowerCase())
+      if (value !== undefined) headers.push(name, value)
+    }
     headers.push('X-Request-Id', requestId, 'Mux-Instance', instance)
     if (user !== undefined) headers.push('Mux-User', user, identityHeader, user)
     return {
@@ -198,8 +204,6 @@ export function createGateway(options: GatewayOptions): Gateway {
 /** What comes in under these names was for the gateway, or is set anew. */
 function isOurs(name: string, isTrusted: (name: string) => boolean): boolean {
   const folded = foldedName(name)
-  // The edge has set them; they are as true as the connection from it.
-  if (folded === 'x-forwarded-for' || folded === 'x-forwarded-proto') return name.toLowerCase() !== folded
   return SET_ANEW.has(folded) || isHopByHop(folded) || isTrusted(name)
 }
 

@@ -43,6 +43,10 @@ export function headers(layout: () => Layout): void {
       'x-real-ip',
       'proxy',
       'x-forwarded-prefix',
+      'client_ip',
+      'true-client-ip',
+      'x-original-url',
+      'SCRIPT_NAME',
     ]) {
       forged[name] = 'admin'
     }
@@ -88,7 +92,7 @@ export function headers(layout: () => Layout): void {
     expect(valuesOf(without, 'cookie')).toEqual([])
   })
 
-  it("takes what is reserved for mux out of an instance's answer, and leaves the rest", async () => {
+  it("takes what is reserved for mux and a cookie's Domain out of an instance's answer, and leaves the rest", async () => {
     const answer = await ask(layout().url, '/cookies', { user: 'brian' })
     expect(answer.headers['set-cookie']).toEqual(['a=1; Path=/', 'b=2; Path=/'])
     expect(valuesOf(answer.rawHeaders, 'mux-user')).toEqual([])
