@@ -119,6 +119,33 @@ it('one that does not run has them when it starts; a rollback that fails leaves 
   expect((await ask()).color).toBe('red')
 })
 
+it('what is kept although nothing serves is said to serve nobody', async () => {
+  const { project } = await setUp(YAML.replace('b: {}', 'b: { settings: { BROKEN: no disk } }'))
+  await project.mux('instance', 'start', 'b')
+  expect(await project.mux('instance', 'set', 'b', 'COLOR=blue', '--keep')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('They stay in mux.yaml, and nothing serves its users.'),
+  })
+})
+
+it('what became ready before its supervisor was killed can be gone back to under the next', async () => {
+  const project = await createProject(YAML)
+  onTestFinished(() => project.remove())
+  const first = await project.up()
+  await project.mux('instance', 'start', 'a')
+  first.child.kill('SIGKILL')
+  await first.ended
+  await project.up()
+  const served = (await project.status()).instances[0]!.generation!.pid
+  await project.mux('instance', 'set', 'a', 'BROKEN=no disk', '--keep')
+  expect(await rollback(project)).toMatchObject({
+    code: 0,
+    changed: ['settings.BROKEN'],
+    restarted: { oldPid: served },
+  })
+  expect(await project.read('mux.yaml')).toBe(YAML)
+})
+
 it('where there is nothing to go back to it is a conflict, and of an instance that was removed nothing is left', async () => {
   const { project, ask } = await setUp()
   expect(await rollback(project)).toMatchObject({ code: 4, error: { code: 'nothing_to_restore' } })
