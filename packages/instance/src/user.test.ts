@@ -217,6 +217,19 @@ describe('a change of the user', () => {
   })
 })
 
+it('a change to a user that cannot be had leaves the one before with its data, and serving', async () => {
+  const definition = snoops('django1', ADA)
+  const { ask, supervisor, stateDirectory, status } = await laboratory([definition])
+  const data = join(stateDirectory, 'data', 'django1')
+  await ask('django1', `/write?path=${data}/db`)
+  supervisor.define([{ ...definition, user: 'no-such-user' }])
+  const failure = await supervisor.restart(nameOf('django1')).catch((error: unknown) => error)
+  expect(failure).toMatchObject({ message: 'user: there is no no-such-user on this machine.' })
+  expect(await ask('django1', '/identity')).toMatchObject(ADA)
+  expect(await ask('django1', `/read?path=${data}/db`)).toBe('written')
+  expect(status('django1').state).toBe('degraded')
+})
+
 describe('a user that cannot be had', () => {
   it.each([
     ['no-such-user', null, 'user: there is no no-such-user on this machine.'],

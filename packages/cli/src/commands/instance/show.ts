@@ -41,6 +41,8 @@ export default class InstanceShow extends BaseCommand {
           '',
           `hold ${render.duration(limits.hold)}, response ${limits.response === null ? 'off' : render.duration(limits.response)}, queue ${limits.queue}, memory ${limits.memory === null ? 'off' : render.size(limits.memory)}`,
         ],
+        ['', `files ${limits.files ?? 'off'}, processes ${limits.processes ?? 'off'}`],
+        ['runs as', confinement(instance)],
         ['data', instance.data],
         ['log', instance.log],
       ]),
@@ -58,6 +60,18 @@ export default class InstanceShow extends BaseCommand {
       )
     return instance
   }
+}
+
+/** As whom, and how confined. */
+function confinement({ user, group, nice, umask, sandbox }: ShownInstance): string {
+  const account =
+    user === null ? 'the user of mux' : `user ${user}${group === null ? '' : `, group ${group}`}`
+  return [
+    account,
+    ...(sandbox ? ['in a sandbox'] : []),
+    ...(nice === 0 ? [] : [`nice ${nice}`]),
+    ...(umask === null ? [] : [`umask ${umask.toString(8).padStart(4, '0')}`]),
+  ].join(', ')
 }
 
 /** How it is, where mux runs; else what was wanted of it. */
