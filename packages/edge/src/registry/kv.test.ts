@@ -1,48 +1,22 @@
-import { Miniflare } from 'miniflare'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { type KvExplorer, startKvExplorer } from './fixtures/kv-explorer.ts'
 import { describeRegistry, USER } from './fixtures/registry-suite.ts'
 import { type KvNamespace, kvRegistry } from './kv.ts'
 import { RegistryError } from './registry.ts'
 
-/** What the tests use of the real namespace besides. */
-interface WritableNamespace extends KvNamespace {
-  put(key: string, value: string): Promise<void>
-  delete(key: string): Promise<void>
-  list(): Promise<{ keys: { name: string }[] }>
-}
-
 const HELD = 2_000
-let miniflare: Miniflare
-let namespace: WritableNamespace
-
+let explorer: KvExplorer
 beforeAll(async () => {
-  miniflare = new Miniflare({
-    cf: false,
-    enableDevRegistry: false,
-    workers: [
-      {
-        config: {
-          name: 'kv',
-          compatibilityDate: '2026-11-01',
-          manifest: {
-            mainModule: 'index.js',
-            modules: { 'index.js': { type: 'esm', contents: 'export default {}' } },
-          },
-          env: { REGISTRY: { type: 'kv', id: 'registry' } },
-        },
-      },
-    ],
-  })
-  namespace = await miniflare.getKVNamespace('REGISTRY')
+  explorer = await startKvExplorer()
 })
-afterAll(() => miniflare.dispose())
+afterAll(() => explorer.close())
 
 /** The real namespace, counting what is asked of it. */
 let asked: { key: string; options: unknown }[]
 const counting: KvNamespace = {
   get: (key, options) => {
     asked.push({ key, options })
-    return namespace.get(key, options)
+    return explorer.namespace.get(key, options)
   },
 }
 
@@ -50,14 +24,14 @@ let clock: number
 beforeEach(async () => {
   asked = []
   clock = 1_795_000_000_000
-  for (const { name } of (await namespace.list()).keys) await namespace.delete(name)
+  await explorer.empty()
 })
 
 describeRegistry('Workers KV', async () => ({
   registry: kvRegistry(counting, { now: () => clock }),
   put: async (kind, name, text) => {
-    if (text === null) await namespace.delete(`${kind}:${name}`)
-    else await namespace.put(`${kind}:${name}`, text)
+    if (text === null) await explorer.namespace.delete(`${kind}:${name}`)
+    else await explorer.namespace.put(`${kind}:${name}`, text)
     clock += HELD
   },
   close: async () => {},
@@ -73,7 +47,7 @@ describe('the registry in Workers KV, sparing KV', () => {
     ['a record that is there', 'brian'],
     ['one that is not', 'nobody'],
   ])('asks once within five seconds for %s', async (_what, name) => {
-    await namespace.put('user:brian', JSON.stringify(USER))
+    await explorer.namespace.put('user:brian', JSON.stringify(USER))
     const registry = kvRegistry(counting, { now: () => clock })
     const first = await registry.read('user', name)
     clock += HELD - 1

@@ -1,5 +1,6 @@
 import type { RecordKind, Records } from '@mux/contract'
 import { BoundedMap } from '../bounded-map.ts'
+import { deepFreeze } from './deep-freeze.ts'
 
 export interface RecordCacheOptions {
   capacity: number
@@ -27,7 +28,7 @@ export class RecordCache {
     return entry as { record: Records[Kind] | undefined }
   }
 
-  /** Freezes the record, because from now on it has many readers. */
+  /** Freezes the record. */
   set<Kind extends RecordKind>(kind: Kind, name: string, record: Records[Kind] | undefined): void {
     if (record !== undefined) deepFreeze(record)
     this.#entries.set(`${kind}:${name}`, { record, until: this.#now() + this.#hold })
@@ -39,12 +40,5 @@ export class RecordCache {
 
   clear(): void {
     this.#entries.clear()
-  }
-}
-
-function deepFreeze(value: object): void {
-  Object.freeze(value)
-  for (const member of Object.values(value)) {
-    if (typeof member === 'object' && member !== null) deepFreeze(member)
   }
 }

@@ -20,21 +20,22 @@ export interface ChangeOptions {
   patience?: number
 }
 
+/** Looks at the present records and says what is to change. */
+export type Decide<Result> = (
+  read: <Kind extends RecordKind>(kind: Kind, name: string) => Records[Kind] | undefined,
+) => { changes: RegistryChange[]; result: Result }
+
 /** What the operator's commands need besides. */
 export interface RegistryStore extends RegistryReader {
   /** All records of a kind in the order of their names; an unusable one stands there as the error that reading it throws. */
   list<Kind extends RecordKind>(kind: Kind): Promise<{ name: string; record: Records[Kind] | RecordError }[]>
   /**
    * Reads and writes as one step: `decide` sees the present records and returns what is to change; all of it is
-   * durable when the promise resolves, or none of it. Two callers never decide on the same state.
+   * durable when the promise resolves, or none of it. Two callers never decide on the same state. That is SQLite's word:
+   * Workers KV has neither transactions nor comparisons, and {@link openKvStore} says what it does instead.
+   * @param decide has no effect of its own, since it may be called more than once
    */
-  change<Result>(
-    decide: (read: <Kind extends RecordKind>(kind: Kind, name: string) => Records[Kind] | undefined) => {
-      changes: RegistryChange[]
-      result: Result
-    },
-    options?: ChangeOptions,
-  ): Promise<Result>
+  change<Result>(decide: Decide<Result>, options?: ChangeOptions): Promise<Result>
   close(): void
 }
 

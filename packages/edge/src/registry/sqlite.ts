@@ -1,8 +1,15 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { decodeRecord, encodeRecord, RecordError, type RecordKind, type Records } from '@mux/contract'
+import { decodeRecord, encodeRecord, type RecordKind, type Records } from '@mux/contract'
+import { decodeOrError } from './decode-or-error.ts'
 import { openSqlite } from './open-sqlite.ts'
 import { RecordCache } from './record-cache.ts'
-import { type ChangeOptions, type RegistryChange, RegistryError, type RegistryStore } from './registry.ts'
+import {
+  type ChangeOptions,
+  type Decide,
+  type RegistryChange,
+  RegistryError,
+  type RegistryStore,
+} from './registry.ts'
 import { translateSqlite } from './sqlite-errors.ts'
 
 /** The layout of the tables; a file of a higher one is refused. */
@@ -62,10 +69,7 @@ export function openSqliteRegistry(file: string): RegistryStore {
     else upsert.run(kind, name, encodeRecord(kind, name, record))
   }
 
-  function transact<Result>(
-    decide: (read: typeof readStored) => { changes: RegistryChange[]; result: Result },
-    { patience = BUSY_TIMEOUT }: ChangeOptions,
-  ): Result {
+  function transact<Result>(decide: Decide<Result>, { patience = BUSY_TIMEOUT }: ChangeOptions): Result {
     database.exec(`PRAGMA busy_timeout = ${patience}`)
     database.exec('BEGIN IMMEDIATE')
     try {
@@ -139,17 +143,4 @@ function prepareSchema(database: DatabaseSync, file: string): void {
     'registry_newer',
     `The registry ${file} has version ${String(version)}, and this mux knows ${SCHEMA}. Use the mux that wrote it, or a later one.`,
   )
-}
-
-function decodeOrError<Kind extends RecordKind>(
-  kind: Kind,
-  name: string,
-  text: string,
-): Records[Kind] | RecordError {
-  try {
-    return decodeRecord(kind, name, text)
-  } catch (error) {
-    if (error instanceof RecordError) return error
-    throw error
-  }
 }
