@@ -147,7 +147,7 @@ describe('a running system', () => {
       ['instance', 'restart', '--', 'django1', name],
       ['status', '--', name],
       ['route', 'set', 'notes.example', `--instance=${name}`],
-      ...['show', 'password', 'enable', 'disable'].map((verb) => ['user', verb, '--', name]),
+      ...['show', 'password', 'enable', 'disable', 'sign-out'].map((verb) => ['user', verb, '--', name]),
     ]) {
       const outcome = await lines.run(args)
       expect({ args, code: outcome.code }).toEqual({ args, code: 2 })
@@ -191,6 +191,7 @@ describe('a running system', () => {
     [['user', 'password', 'eve', '--generate']],
     [['user', 'enable', 'eve']],
     [['user', 'disable', 'eve']],
+    [['user', 'sign-out', 'eve']],
     [['user', 'remove', 'eve', '--yes']],
   ])('%j: no such user', async (args) => {
     expectError(await lines.run(args), 3, 'user_not_found')

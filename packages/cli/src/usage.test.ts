@@ -170,15 +170,15 @@ describe('the project', () => {
 })
 
 describe('the command line works', () => {
-  it('without HOME, in the C locale, without colour where there is no terminal', async () => {
-    const cwd = temporaryProject(PROJECT)
-    const ended = await runMux(['instance', 'list'], {
-      cwd,
-      env: { HOME: undefined, LANG: 'C', TERM: 'dumb' },
-    })
-    expect(ended).toMatchObject({ code: 0, stderr: '' })
-    expect(ended.stdout).not.toContain('\u001b')
-  })
+  it.each([undefined, '/dev/null'])(
+    'with %s as its HOME, in the C locale, without colour where there is no terminal',
+    async (HOME) => {
+      const cwd = temporaryProject(PROJECT)
+      const ended = await runMux(['instance', 'list'], { cwd, env: { HOME, LANG: 'C', TERM: 'dumb' } })
+      expect(ended).toMatchObject({ code: 0, stderr: '' })
+      expect(ended.stdout).not.toContain('\u001b')
+    },
+  )
 
   it('with a reader that goes away', async () => {
     const cwd = temporaryProject(PROJECT)
