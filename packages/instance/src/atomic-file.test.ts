@@ -7,6 +7,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -54,6 +55,16 @@ describe('a file that is replaced', () => {
     await expect(replaceFile(directory, 'new', 0o600)).rejects.toThrow('EISDIR')
     expect(readdirSync(directory)).toEqual(['a'])
   })
+})
+
+it('what a process that was killed has left beside a file goes with the next change of it', async () => {
+  const old = new Date(Date.now() - 3_600_000)
+  for (const name of ['a.77.0123456789ab', 'a.78.0123456789ab', 'b.77.0123456789ab', 'a.bak'])
+    writeFileSync(join(directory, name), 'x')
+  for (const name of ['a.77.0123456789ab', 'b.77.0123456789ab', 'a.bak'])
+    utimesSync(join(directory, name), old, old)
+  await replaceFile(file, 'new', 0o600)
+  expect(readdirSync(directory).sort()).toEqual(['a', 'a.78.0123456789ab', 'a.bak', 'b.77.0123456789ab'])
 })
 
 it('a file is created once, whoever is first', async () => {

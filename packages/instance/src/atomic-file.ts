@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { link, open, realpath, rename, rm, stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { link, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+
+/** Milliseconds after which a draft is nobody's any more: no write takes so long. */
+const DRAFT_LIFE = 15 * 60_000
 
 /**
  * Replaces a file's text as one step that survives a crash: a reader sees all of the old or all of the new. Writes through
@@ -57,7 +60,21 @@ async function withDraft(
   } finally {
     await rm(draft, { force: true })
   }
+  await removeAbandoned(file)
   await syncDirectory(dirname(file))
+}
+
+/** Removes the drafts of processes that were killed while they wrote this file; there may be a secret in them. */
+async function removeAbandoned(file: string): Promise<void> {
+  const name = basename(file)
+  const found = await readdir(dirname(file))
+  const drafts = found.filter(
+    (one) => one.startsWith(name) && /^\.\d+\.[0-9a-f]{12}$/.test(one.slice(name.length)),
+  )
+  for (const draft of drafts.map((one) => join(dirname(file), one))) {
+    const { mtimeMs } = (await stat(draft).catch(orAbsent(undefined))) ?? { mtimeMs: Infinity }
+    if (Date.now() - mtimeMs > DRAFT_LIFE) await rm(draft, { force: true })
+  }
 }
 
 /** Makes what was renamed, linked or removed in a directory survive a loss of power. */
