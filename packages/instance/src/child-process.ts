@@ -55,7 +55,7 @@ export class ChildProcess implements RunningProcess {
     const needsLauncher = !isIdle(preparation)
     const words = needsLauncher ? launched(program, `mux:${instance}`, preparation) : program
     const child = await spawned(plan, words, output, preparation, needsLauncher).catch((error: unknown) => {
-      throw startFailure(plan, error as NodeJS.ErrnoException)
+      throw startFailure(plan, preparation, error as NodeJS.ErrnoException)
     })
     let process: ChildProcess
     try {
@@ -128,7 +128,12 @@ const NO_INTERPRETER = 'the interpreter that its first line names does not exist
 const NOT_PERMITTED = 'the system does not permit it to be executed'
 
 /** What lies in the settings is told by field; what lies in the machine (no memory, no descriptors) may pass. */
-function startFailure(plan: LaunchPlan, error: NodeJS.ErrnoException): Error {
+function startFailure(plan: LaunchPlan, { account }: Preparation, error: NodeJS.ErrnoException): Error {
+  if (account && error.code === 'EPERM') {
+    return new SettingsError('user: the system does not let mux start something as another user.', {
+      cause: error,
+    })
+  }
   const reasons: Record<string, string> = {
     ENOENT: NO_INTERPRETER,
     EACCES: NOT_PERMITTED,

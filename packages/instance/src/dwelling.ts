@@ -1,6 +1,16 @@
 import { execFile } from 'node:child_process'
-import { chmodSync, chownSync, linkSync, lstatSync, mkdirSync, rmdirSync, rmSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import {
+  chmodSync,
+  chownSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  rmdirSync,
+  rmSync,
+  type Stats,
+  statSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
 import { type Account, findAccount } from './account.ts'
 import { isSocketPath } from './addresses.ts'
 import type { InstanceDefinition } from './definition.ts'
@@ -114,20 +124,22 @@ export function ownSocket({ socketDirectory }: Dwelling, address: SocketAddress)
 }
 
 /**
- * Lets mux reach the socket that a generation has made in a directory of its own, at a path that the generation can't
- * touch: by a second name for it. Its own path it could lead to the socket of another instance, or to the one by which mux
- * takes orders, and mux may enter everywhere. Nothing is done as long as there is no socket.
+ * Lets mux reach the socket that a generation has made in a directory of its own, by a second name that the generation
+ * can't touch. Mux may enter everywhere, so that the generation could else lead it, by a link or by a second name of its
+ * own, to the socket of another, or to the one by which mux itself takes orders. Nothing is done as long as it has made none.
  */
 export function reachSocket(made: Address, address: Address): void {
   if (!('socketPath' in made) || !('socketPath' in address) || made.socketPath === address.socketPath) return
+  const owner = lstatSync(dirname(made.socketPath)).uid
+  const isOwn = (found: Stats | undefined) => found?.isSocket() && found.uid === owner
   const found = lstatSync(made.socketPath, { throwIfNoEntry: false })
   const reached = lstatSync(address.socketPath, { throwIfNoEntry: false })
-  if (!found?.isSocket() || found.ino === reached?.ino) return
+  if (!isOwn(found) || found?.ino === reached?.ino) return
   rmSync(address.socketPath, { force: true })
   try {
-    // Follows nothing: what has been made a link meanwhile is one under the second name as well, and taken away.
+    // Follows nothing: what has been exchanged meanwhile has the second name as well, and loses it.
     linkSync(made.socketPath, address.socketPath)
-    if (!lstatSync(address.socketPath).isSocket()) rmSync(address.socketPath)
+    if (!isOwn(lstatSync(address.socketPath))) rmSync(address.socketPath)
   } catch {
     // Gone again, or not to be had: then the next try of the probe finds nothing there, and says so.
   }

@@ -1,5 +1,5 @@
 import { constants, type Stats } from 'node:fs'
-import { type FileHandle, lchown, lstat, open, readdir } from 'node:fs/promises'
+import { type FileHandle, lchown, lstat, open, readdir, realpath } from 'node:fs/promises'
 import type { Account } from './account.ts'
 
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
@@ -14,7 +14,8 @@ const FILE = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
  * @param signal gives it up half-way
  */
 export async function handOver(directory: string, to: Account, signal: AbortSignal): Promise<void> {
-  const handle = await open(directory, DIRECTORY)
+  // It may itself be a link, to another disk: that one is the operator's.
+  const handle = await open(await realpath(directory), DIRECTORY)
   try {
     const { uid, gid } = await handle.stat()
     if (uid === to.uid && gid === to.gid) return

@@ -12,9 +12,11 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { Agent, request } from 'undici'
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { findNursery } from './cgroup.ts'
 import { define, fixture, laboratory, lives, nameOf, temporaryDirectory } from './fixtures/laboratory.ts'
 
@@ -129,20 +131,15 @@ describe('an instance with a user', () => {
     await dispatcher.close()
   })
 
-  it('that makes a link instead of a socket is not ready', async () => {
-    const diverts = snoops('django1', ADA, {
-      command: ['sh', '-c', 'ln -s "$TARGET" "{socket}"; exec sleep 60'],
-      limits: { start: 500 },
-    })
-    const stateDirectory = temporaryDirectory()
-    const { ask, supervisor } = await laboratory(
-      [
-        { ...diverts, settings: { TARGET: join(stateDirectory, 'run', 'django2.1.sock') } },
-        snoops('django2', BRIAN),
-      ],
-      { stateDirectory },
-    )
-    await ask('django2', '/identity')
+  it.each(['ln -s', 'ln'])('that gives another socket for its own, by %s, is not ready', async (link) => {
+    const elsewhere = temporaryDirectory()
+    chmodSync(elsewhere, 0o755)
+    const target = join(elsewhere, 'socket')
+    const other = createServer().listen(target)
+    onTestFinished(() => void other.close())
+    await once(other, 'listening')
+    const command = ['sh', '-c', `${link} "${target}" "{socket}"; exec sleep 60`] as const
+    const { supervisor } = await laboratory([snoops('django1', ADA, { command, limits: { start: 500 } })])
     const failure = await supervisor.start(nameOf('django1')).catch((error: unknown) => error)
     expect((failure as Error).message).toMatch(/nothing listens there/)
   })
