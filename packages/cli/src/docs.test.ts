@@ -61,6 +61,7 @@ describe('docs/mux-yaml.md', () => {
     'pool.name': config.pool.name,
     'edge.listen': `${config.edge.listen.host}:${config.edge.listen.port}`,
     'edge.identity_header': config.edge.identityHeader,
+    'edge.cookies': config.edge.cookies,
     'edge.session.absolute': days(config.edge.session.absolute),
     'edge.session.idle': days(config.edge.session.idle),
   }

@@ -52,7 +52,7 @@ export async function openFront(front: Front, listen: Door): Promise<string> {
 /** The edge in this process, in front of the instances in this process. */
 export async function edgeFront(options: FrontOptions): Promise<Front> {
   const { project, config, listen, target, registry, source, log } = options
-  const { identityHeader, session, name, logo, trustedProxies } = config.edge
+  const { identityHeader, session, cookies, name, logo, trustedProxies } = config.edge
   const edge = createNodeEdge({
     registry,
     host: createInstanceHost({ source, identityHeader }),
@@ -61,6 +61,7 @@ export async function edgeFront(options: FrontOptions): Promise<Front> {
     sessionLimits: { absolute: session.absolute / 1000, idle: session.idle / 1000 },
     stateFile: project.state.edge,
     identityHeader,
+    isolateCookies: cookies === 'isolate',
     brand: { name: name ?? undefined, logo: logo === null ? undefined : await readLogo(logo) },
     trustedProxies,
     listen,

@@ -75,6 +75,7 @@ describe('a mux.yaml', () => {
       listen: { host: '127.0.0.1', port: 8080 },
       identityHeader: 'X-Remote-User',
       session: { absolute: 1_209_600_000, idle: 604_800_000 },
+      cookies: 'isolate',
       name: null,
       logo: null,
       trustedProxies: [

@@ -45,6 +45,7 @@ export interface ProjectConfig {
     identityHeader: string
     /** How long people stay signed in, in milliseconds: from the sign-in, and from the last request. */
     session: { absolute: number; idle: number }
+    cookies: 'isolate' | 'share'
     /** Name of the site, and absolute path of its logo, for the sign-in page. */
     name: string | null
     logo: string | null
@@ -65,16 +66,25 @@ const DEFAULT_POOL = {
   name: 'instance{n}',
 }
 const DAY = 86_400_000
-const DEFAULT_EDGE = {
+const DEFAULT_EDGE: ProjectConfig['edge'] = {
   listen: { host: '127.0.0.1', port: 8080 },
   identityHeader: 'X-Remote-User',
   session: { absolute: 14 * DAY, idle: 7 * DAY },
+  cookies: 'isolate',
   name: null,
   logo: null,
   trustedProxies: [],
 }
 
-const EDGE_KEYS = ['listen', 'identity_header', 'session', 'name', 'logo', 'trusted_proxies'] as const
+const EDGE_KEYS = [
+  'listen',
+  'identity_header',
+  'session',
+  'cookies',
+  'name',
+  'logo',
+  'trusted_proxies',
+] as const
 
 /** @throws {CliError} `config_invalid` with every problem of the file, each with its line */
 export async function readConfig(project: Project): Promise<ProjectConfig> {
@@ -169,6 +179,7 @@ function readTop(
         absolute: longDuration(session?.absolute) ?? DEFAULT_EDGE.session.absolute,
         idle: longDuration(session?.idle) ?? DEFAULT_EDGE.session.idle,
       },
+      cookies: reader.choice(edge?.cookies, ['isolate', 'share']) ?? DEFAULT_EDGE.cookies,
       name: reader.parsed(edge?.name, SITE_NAME_RULE, parseSiteName) ?? DEFAULT_EDGE.name,
       logo: logoPath(reader.parsed(edge?.logo, LOGO_RULE, parseLogoPath), project) ?? DEFAULT_EDGE.logo,
       trustedProxies: readNetworks(reader, edge?.trusted_proxies) ?? DEFAULT_EDGE.trustedProxies,

@@ -2,6 +2,8 @@ import { isNavigation, Problem, type Decision } from '@mux/contract'
 import { Hono } from 'hono'
 import { answerError, type EdgeEnv } from './answer.ts'
 import { createAuthenticator } from './authenticate.ts'
+import { SHARED_COOKIES } from './cookie-rules.ts'
+import { CookieScope } from './cookie-scope.ts'
 import type { EndedSessions } from './ended-sessions.ts'
 import type { FailureCounter } from './failures.ts'
 import { chooseInstance, locate } from './find-instance.ts'
@@ -26,6 +28,8 @@ export interface AppParts {
   tokenUse: TokenUse
   rehash: Rehash
   identityHeader: string
+  /** Whether each user has cookies of their own with each instance. */
+  isolateCookies: boolean
   brand: Brand
   log: Log
   /** Milliseconds since the epoch. */
@@ -34,7 +38,7 @@ export interface AppParts {
 
 /** The edge: one chain for every request, plain or upgrade, whatever runtime took it. */
 export function createApp(parts: AppParts): Hono<EdgeEnv> {
-  const { registry, sessions, identityHeader } = parts
+  const { registry, sessions, identityHeader, isolateCookies, now } = parts
   const authenticator = createAuthenticator({
     ...parts,
     passwords: createPasswordMemory(parts),
@@ -67,8 +71,10 @@ export function createApp(parts: AppParts): Hono<EdgeEnv> {
     const target = await locate(registry, choice)
     const { user, instance, version } = choice
     const decision: Decision = { user, instance, version, host: target.host, requestId: exchange.requestId }
+    const cookies = isolateCookies ? new CookieScope({ instance, user, now }) : SHARED_COOKIES
     const headers = requestHeaders(exchange.rawHeaders, {
       decision,
+      cookies,
       identityHeader,
       keepAuthorization: identity?.by !== 'authorization',
       peer: exchange.peer,
@@ -76,7 +82,7 @@ export function createApp(parts: AppParts): Hono<EdgeEnv> {
       host,
     })
     const renewal = identity?.by === 'session' ? sessions.renewal(identity.session) : undefined
-    const facts = { requestId: exchange.requestId, signedIn: identity !== undefined, renewal }
+    const facts = { requestId: exchange.requestId, signedIn: identity !== undefined, cookies, renewal }
     return await exchange.forward({
       decision,
       origin: target.origin,

@@ -36,6 +36,8 @@ export interface NodeEdgeOptions {
   /** File in which the edge keeps what it knows itself; `:memory:` for none. */
   stateFile: string
   identityHeader: string
+  /** Whether each user has cookies of their own with each instance; true if absent. */
+  isolateCookies?: boolean
   brand?: Brand
   /** Whose word about the client, the scheme and the host of a request is taken; nobody's by default. */
   trustedProxies?: readonly Network[]
@@ -105,6 +107,7 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
     endedSessions,
     failures: createFailureCounter({ store: state.failures, now }),
     identityHeader,
+    isolateCookies: options.isolateCookies ?? true,
     brand: options.brand ?? {},
     log,
     now,

@@ -219,6 +219,24 @@ describe('a session', () => {
     expect((await sessionOf(other)).status).toBe(200)
   })
 
+  test('of somebody else has the browser forget what it has of them, also when it is over', async () => {
+    const first = cookieOf(await signIn(CREDENTIALS))
+    under.clock.now += 8 * 86_400_000
+    const cookie = `csrftoken=a; ${first}; mux~django1~graham~sessionid=s`
+    const brian = { username: 'brian', password: PASSWORD }
+    const { status, headers } = await signIn(brian, { cookie })
+    expect(status).toBe(303)
+    expect(headers['clear-site-data']).toBe('"cache", "storage"')
+    expect(headers['set-cookie']).toEqual([
+      expect.stringMatching(/^__Host-mux=v1\./),
+      'csrftoken=; Max-Age=0; Path=/; Secure',
+      'mux~django1~graham~sessionid=; Max-Age=0; Path=/; Secure',
+    ])
+    const again = await signIn(CREDENTIALS, { cookie })
+    expect(again.headers['clear-site-data']).toBeUndefined()
+    expect(again.headers['set-cookie']).toHaveLength(1)
+  })
+
   test('is over when its browser signs in again', async () => {
     const first = cookieOf(await signIn(CREDENTIALS))
     const second = cookieOf(await signIn(CREDENTIALS, { cookie: first }))

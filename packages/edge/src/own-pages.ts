@@ -1,10 +1,12 @@
-import { type InstanceName, Problem, type ProblemCode } from '@mux/contract'
+import { type InstanceName, Problem, type ProblemCode, type UserName } from '@mux/contract'
 import { Hono, type Context, type Handler } from 'hono'
 import type { EdgeEnv } from './answer.ts'
 import type { Authenticator, Identity } from './authenticate.ts'
+import { removeAll } from './cookie-scope.ts'
 import type { EndedSessions } from './ended-sessions.ts'
 import { chooseInstance } from './find-instance.ts'
 import { readForm } from './form.ts'
+import { headerValues } from './forward.ts'
 import { localPath } from './local-path.ts'
 import type { Brand } from './pages/brand.ts'
 import { PAGE_HEADERS } from './pages/page.ts'
@@ -73,6 +75,7 @@ export function ownPages({
       )
       await endSession(c)
       c.header('Set-Cookie', sessions.issue({ user, version: record.version }).setCookie)
+      forgetOther(c, user)
       return c.redirect(next, 303)
     } catch (error) {
       const message = error instanceof Problem ? SIGN_IN_MESSAGES[error.code] : undefined
@@ -118,9 +121,21 @@ export function ownPages({
     throw new Problem('not_found')
   })
 
+  /**
+   * Has a browser that was somebody else's forget what it has of them. Its cookies one by one: the order to clear all
+   * cookies might take the one along that comes in the same answer.
+   */
+  function forgetOther(c: Context<EdgeEnv>, user: UserName): void {
+    const cookies = headerValues(c.env.exchange.rawHeaders, 'cookie').join('; ')
+    const last = sessions.lastUser(cookies)
+    if (last === undefined || last === user) return
+    for (const removal of removeAll(cookies)) c.header('Set-Cookie', removal, { append: true })
+    c.header('Clear-Site-Data', '"cache", "storage"')
+  }
+
   /** Ends the session that this browser has, and every copy of its cookie. */
   async function endSession(c: Context<EdgeEnv>): Promise<void> {
-    const session = sessions.read(c.env.exchange.header('cookie'))
+    const session = sessions.read(headerValues(c.env.exchange.rawHeaders, 'cookie').join('; '))
     if (session !== undefined) await endedSessions.end(session)
   }
 

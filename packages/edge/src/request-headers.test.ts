@@ -1,3 +1,4 @@
+import { SHARED_COOKIES } from './cookie-rules.ts'
 import { parseHostName, parseInstanceName, parseUserName } from '@mux/contract'
 import { describe, expect, test } from 'vitest'
 import { requestHeaders, type InstanceFacts } from './request-headers.ts'
@@ -12,6 +13,7 @@ const FACTS: InstanceFacts = {
   },
   identityHeader: 'X-Auth-User',
   keepAuthorization: true,
+  cookies: SHARED_COOKIES,
   peer: '192.0.2.7',
   scheme: 'http',
   host: 'mux.example',

@@ -1,7 +1,7 @@
 import { foldedName, isHopByHop, isTrustedName, type Decision } from '@mux/contract'
 import { rememberByName } from './by-name.ts'
 import { nominatedBy } from './nominated.ts'
-import { stripSessionCookie } from './session.ts'
+import type { CookieRules } from './cookie-rules.ts'
 
 /** The header by which an application that knows nothing of mux learns who is there. */
 export const DEFAULT_IDENTITY_HEADER = 'X-Remote-User'
@@ -23,6 +23,7 @@ export interface InstanceFacts {
   identityHeader: string
   /** False when the credential in `Authorization` was ours and has been used up. */
   keepAuthorization: boolean
+  cookies: CookieRules
   peer: string
   scheme: 'http' | 'https'
   /** The one by which the request was routed; what stands in `Host` of a proxy's request may be another. */
@@ -46,7 +47,7 @@ export function requestHeaders(raw: readonly string[], facts: InstanceFacts): st
     if (nominated?.has(lowerName) && !DISGUISED.has(lowerName)) continue
     if (lowerName === 'authorization' && !facts.keepAuthorization) continue
     if (lowerName === 'cookie') {
-      const cookies = stripSessionCookie(raw[i + 1]!)
+      const cookies = facts.cookies.toInstance(raw[i + 1]!)
       if (cookies !== undefined) list.push(name, cookies)
       continue
     }

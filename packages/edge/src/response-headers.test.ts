@@ -1,7 +1,8 @@
+import { SHARED_COOKIES } from './cookie-rules.ts'
 import { expect, test } from 'vitest'
 import { responseHeaders } from './response-headers.ts'
 
-const FACTS = { requestId: 'id-1', signedIn: false, renewal: undefined }
+const FACTS = { requestId: 'id-1', signedIn: false, cookies: SHARED_COOKIES, renewal: undefined }
 const ID = ['X-Request-Id', 'id-1']
 
 test('the answer of an instance passes unchanged: order, duplicates, case and bytes', () => {

@@ -1,5 +1,6 @@
 import { foldedName, isHopByHop } from '@mux/contract'
 import { rememberByName } from './by-name.ts'
+import type { CookieRules } from './cookie-rules.ts'
 import { keepPrivate } from './keep-private.ts'
 import { nominatedBy } from './nominated.ts'
 import { SESSION_COOKIE } from './session.ts'
@@ -8,6 +9,7 @@ export interface AnswerFacts {
   requestId: string
   /** Whether the answer is for somebody, and so for nobody else. */
   signedIn: boolean
+  cookies: CookieRules
   /** A `Set-Cookie` of ours to add. */
   renewal: string | undefined
 }
@@ -17,7 +19,7 @@ export interface AnswerFacts {
  * less what concerns the connection to the instance only and what no instance may say in our name.
  */
 export function responseHeaders(raw: readonly string[], facts: AnswerFacts): string[] {
-  const { requestId, signedIn, renewal } = facts
+  const { requestId, signedIn, cookies, renewal } = facts
   const nominated = nominatedBy(raw)
   const list: string[] = []
   let cacheControl: string | undefined
@@ -27,7 +29,8 @@ export function responseHeaders(raw: readonly string[], facts: AnswerFacts): str
     const { lowerName, dropped, ofSharedCaches } = judge(name)
     if (dropped || nominated?.has(lowerName)) continue
     if (lowerName === 'set-cookie') {
-      if (!setsOurCookie(value)) list.push(name, withoutDomain(value))
+      if (!setsOurCookie(value))
+        for (const one of cookies.toBrowser(withoutDomain(value))) list.push(name, one)
       continue
     }
     if (signedIn) {

@@ -18,6 +18,11 @@ export interface SessionLimits {
 const DAY = 24 * 60 * 60
 export const DEFAULT_SESSION_LIMITS: SessionLimits = { absolute: 14 * DAY, idle: 7 * DAY }
 /**
+ * How long the browser keeps the cookie, in seconds: as long as browsers keep any. It says when it is over itself, and
+ * whose it was when somebody else signs in.
+ */
+const KEPT = 400 * DAY
+/**
  * How far what a cookie says of its last use may lag behind, in seconds and as a part of the idle limit; the smaller
  * counts. An answer carries a new cookie no more often than that.
  */
@@ -60,6 +65,8 @@ export interface Sessions {
    * the version is for the caller to compare. Two cookies of our name are none: no browser sends that.
    */
   read(cookieHeader: string | undefined): Session | undefined
+  /** Whose session a browser had last, be it over or not; undefined where that cannot be told. */
+  lastUser(cookieHeader: string | undefined): UserName | undefined
   /** The `Set-Cookie` value by which the browser learns that a session is in use; undefined while it knows well enough. */
   renewal(session: Session): string | undefined
   /** When a session ends if it is not used any more, in seconds since the epoch. */
@@ -84,8 +91,19 @@ export function createSessions({ keys, now, limits = DEFAULT_SESSION_LIMITS }: S
   function cookie(session: Session): { value: string; setCookie: string } {
     const payload = encodePayload(session)
     const value = `${payload}.${sign(payload, secretKeys[0]!)}`
-    const maxAge = endOf(session) - seconds()
-    return { value, setCookie: `${SESSION_COOKIE}=${value}; Max-Age=${maxAge}; ${ATTRIBUTES}` }
+    return { value, setCookie: `${SESSION_COOKIE}=${value}; Max-Age=${KEPT}; ${ATTRIBUTES}` }
+  }
+
+  /** What we signed once, and may be over. */
+  function readSigned(cookieHeader: string | undefined): Session | undefined {
+    const value = findCookie(cookieHeader)
+    if (value === undefined || value.length > MAX_VALUE) return undefined
+    const dot = value.lastIndexOf('.')
+    if (dot < 0) return undefined
+    const payload = value.slice(0, dot)
+    const signature = value.slice(dot + 1)
+    if (!secretKeys.some((key) => isEqual(signature, sign(payload, key)))) return undefined
+    return decodePayload(payload)
   }
 
   return {
@@ -96,18 +114,12 @@ export function createSessions({ keys, now, limits = DEFAULT_SESSION_LIMITS }: S
     },
 
     read(cookieHeader) {
-      const value = findCookie(cookieHeader)
-      if (value === undefined || value.length > MAX_VALUE) return undefined
-      const dot = value.lastIndexOf('.')
-      if (dot < 0) return undefined
-      const payload = value.slice(0, dot)
-      const signature = value.slice(dot + 1)
-      if (!secretKeys.some((key) => isEqual(signature, sign(payload, key)))) return undefined
-      const session = decodePayload(payload)
+      const session = readSigned(cookieHeader)
       if (session === undefined) return undefined
-      const isOfNow = session.seen <= seconds() + SKEW && seconds() < endOf(session)
-      return isOfNow ? session : undefined
+      return session.seen <= seconds() + SKEW && seconds() < endOf(session) ? session : undefined
     },
+
+    lastUser: (cookieHeader) => readSigned(cookieHeader)?.user,
 
     renewal(session) {
       const seen = seconds()
@@ -131,24 +143,15 @@ function importKeys(keys: SessionKeys): KeyObject[] {
   return keys.map((key) => createSecretKey(key))
 }
 
-/** A `Cookie` header without our cookie and otherwise byte for byte the same; undefined when nothing is left. */
-export function stripSessionCookie(cookieHeader: string): string | undefined {
-  if (!cookieHeader.includes(SESSION_COOKIE)) return cookieHeader
-  const pairs = cookieHeader.split(';')
-  const others = pairs.filter((pair) => nameOf(pair) !== SESSION_COOKIE)
-  if (others.length === pairs.length) return cookieHeader
-  const rest = others.join(';')
-  return trimBlanks(rest) === '' ? undefined : rest.replace(/^[ \t]+/, '')
-}
-
 function findCookie(cookieHeader: string | undefined): string | undefined {
   if (cookieHeader === undefined || !cookieHeader.includes(SESSION_COOKIE)) return undefined
-  const ours = cookieHeader.split(';').filter((pair) => nameOf(pair) === SESSION_COOKIE)
+  const ours = cookieHeader.split(';').filter((pair) => cookieName(pair) === SESSION_COOKIE)
   if (ours.length !== 1) return undefined
   return trimBlanks(ours[0]!.slice(ours[0]!.indexOf('=') + 1))
 }
 
-function nameOf(pair: string): string | undefined {
+/** The name of one pair of a `Cookie` header; undefined where there is none. */
+export function cookieName(pair: string): string | undefined {
   const equals = pair.indexOf('=')
   return equals < 0 ? undefined : trimBlanks(pair.slice(0, equals))
 }

@@ -23,6 +23,8 @@ interface Env {
   /** Base64 of at least 32 bytes: what the key of each host is derived from. */
   EDGE_KEY?: string
   IDENTITY_HEADER?: string
+  /** `share`: instances share the cookies of a browser, as they share its origin. */
+  COOKIES?: string
   /** For the sign-in page: the name of the site, and a `data:` URL of its logo. */
   SITE_NAME?: string
   SITE_LOGO?: string
@@ -62,6 +64,7 @@ function createEdge(env: Env): Edge {
     tokenUse: NO_TOKEN_USE,
     rehash: NO_REHASH,
     identityHeader: env.IDENTITY_HEADER ?? DEFAULT_IDENTITY_HEADER,
+    isolateCookies: env.COOKIES !== 'share',
     brand: { name: env.SITE_NAME, logo: env.SITE_LOGO },
     log,
     now,

@@ -1,0 +1,116 @@
+import type { InstanceName, UserName } from '@mux/contract'
+import { cookieName, SESSION_COOKIE } from './session.ts'
+import { attributeName, formatSetCookie, isRemoval, parseSetCookie, type SetCookie } from './set-cookie.ts'
+import { trimBlanks } from './trim-blanks.ts'
+
+/**
+ * Begins the name, on the wire, of every cookie that belongs to one instance and one user. The sign behind it and
+ * between the parts stands in no name of an instance, and is encoded in none of a user.
+ */
+const MARK = 'mux~'
+/** What browsers make conditions of (RFC 6265bis section 4.1.3 and later ones); it has to stay in front to mean that. */
+const PREFIX = /^__(?:Host-Http-|Host-|Secure-|Http-)/i
+
+/**
+ * The cookies of one exchange. All instances share one origin, so a browser would give those of the first user to the
+ * instance of the next one. Those that scripts cannot read (`HttpOnly`: what people are signed in with) travel under a name
+ * of this instance and this user, and have their own name towards the instance. Those that scripts read keep their names,
+ * because scripts look for them; they are dropped when somebody else signs in.
+ */
+export class CookieScope {
+  readonly #start: string
+  readonly #now: () => number
+  /** Own names of the cookies that came under their names of the wire. */
+  #restored: Set<string> | undefined
+
+  /** @param options.now milliseconds since the epoch */
+  constructor(of: { instance: InstanceName; user: UserName | undefined; now: () => number }) {
+    // encodeURIComponent leaves the sign alone, and no user has it in their name.
+    this.#start = `${MARK}${of.instance}~${encodeURIComponent(of.user ?? '')}~`
+    this.#now = of.now
+  }
+
+  /** What the instance receives of a `Cookie` header; undefined when nothing is left. */
+  toInstance(header: string): string | undefined {
+    if (!header.includes(MARK)) return withoutSession(header)
+    const pairs = header.split(';').flatMap((pair) => {
+      const name = cookieName(pair)
+      if (name === SESSION_COOKIE) return []
+      if (name === undefined || !isMarked(name)) return [{ name, pair, restored: false }]
+      const own = this.#ownName(name)
+      if (own === undefined) return []
+      this.#restored ??= new Set()
+      this.#restored.add(own)
+      return [{ name: own, pair: ` ${own}${pair.slice(pair.indexOf('='))}`, restored: true }]
+    })
+    // A script may have set another of the same name; the one that no script could set is the true one.
+    const kept = pairs.filter(
+      ({ name, restored }) => restored || name === undefined || !this.#restored?.has(name),
+    )
+    return joined(kept.map(({ pair }) => pair))
+  }
+
+  /** What the browser receives of a `Set-Cookie` of the instance: none, one, or two. */
+  toBrowser(text: string): string[] {
+    const cookie = parseSetCookie(text)
+    const { name } = cookie
+    // Nobody plants a cookie in the name of another instance, or without a name and in the guise of one.
+    if (isMarked(name === '' ? cookie.value.replace(/^[\s=]+/, '') : name)) return []
+    const scoped = { ...cookie, name: this.#wireName(name) }
+    if (name !== '' && cookie.attributes.some((attribute) => attributeName(attribute) === 'httponly'))
+      return [formatSetCookie(scoped)]
+    // Frameworks remove a cookie without saying that it was HttpOnly.
+    if (name !== '' && isRemoval(cookie, this.#now())) return [text, formatSetCookie(scoped)]
+    // The instance means this one from now on, and not the one that it had set for itself before.
+    return this.#restored?.has(name) === true ? [text, formatSetCookie(removal(scoped))] : [text]
+  }
+
+  #wireName(name: string): string {
+    const prefix = PREFIX.exec(name)?.[0] ?? ''
+    return `${prefix}${this.#start}${name.slice(prefix.length)}`
+  }
+
+  /** Undefined for one of another instance or another user. */
+  #ownName(wireName: string): string | undefined {
+    const prefix = PREFIX.exec(wireName)?.[0] ?? ''
+    const rest = wireName.slice(prefix.length)
+    return rest.startsWith(this.#start) ? prefix + rest.slice(this.#start.length) : undefined
+  }
+}
+
+/** A `Cookie` header without our session and otherwise byte for byte the same; undefined when nothing is left. */
+export function withoutSession(header: string): string | undefined {
+  if (!header.includes(SESSION_COOKIE)) return header
+  const pairs = header.split(';')
+  const others = pairs.filter((pair) => cookieName(pair) !== SESSION_COOKIE)
+  return others.length === pairs.length ? header : joined(others)
+}
+
+/**
+ * `Set-Cookie` values that remove what a browser has sent, but for our session: of those that the next user of the browser
+ * must not inherit, and that can be named.
+ */
+export function removeAll(header: string): string[] {
+  const names = new Set(header.split(';').map(cookieName))
+  names.delete(SESSION_COOKIE)
+  return [...names].flatMap((name) =>
+    name !== undefined && TOKEN.test(name) ? [`${name}=; Max-Age=0; Path=/; Secure`] : [],
+  )
+}
+
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+
+function isMarked(name: string): boolean {
+  return name.replace(PREFIX, '').toLowerCase().startsWith(MARK)
+}
+
+/** Path and prefix decide which cookie it is, so they stay. */
+function removal({ name, attributes }: SetCookie): SetCookie {
+  const kept = attributes.filter((attribute) => ['path', 'secure'].includes(attributeName(attribute)))
+  return { name, value: '', attributes: [' Max-Age=0', ...kept] }
+}
+
+function joined(pairs: string[]): string | undefined {
+  const text = pairs.join(';')
+  return trimBlanks(text) === '' ? undefined : text.replace(/^[ \t]+/, '')
+}
