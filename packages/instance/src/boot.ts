@@ -1,21 +1,21 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, fchownSync, mkdirSync, rmSync } from 'node:fs'
+import { fchownSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { addressText, type Ports, socketPath } from './addresses.ts'
-import { type Cgroup, makeGroup, placeOfGroup } from './cgroup.ts'
+import { makeGroup, placeOfGroup } from './cgroup.ts'
 import { ChildProcess } from './child-process.ts'
 import type { InstanceDefinition } from './definition.ts'
-import { type Dwelling, ownSocket, prepareDwelling, reachSocket } from './dwelling.ts'
+import { ownSocket, prepareDwelling, reachSocket } from './dwelling.ts'
 import { Generation } from './generation.ts'
 import type { Address } from './lease.ts'
 import type { Preparation } from './launcher.ts'
 import { holderOf, portsOf } from './listeners.ts'
 import type { LogKeeper } from './log-keeper.ts'
 import type { Output } from './output.ts'
+import { preparationOf } from './preparation.ts'
 import { untilReady } from './probe.ts'
 import { findTool } from './program.ts'
 import { type Exit, exitText } from './running-process.ts'
-import { bubblewrapArguments, mayHaveProc } from './sandbox.ts'
 import { readSecrets } from './secrets.ts'
 import type { SettingsHistory } from './settings-history.ts'
 import { addressKind, type LaunchPlan, launchPlan, SettingsError } from './settings.ts'
@@ -105,7 +105,6 @@ async function launch(habitat: Habitat, { definition, number, signal }: BootOrde
   mkdirSync(join(stateDirectory, 'run'), { recursive: true, mode: 0o700 })
   const secrets = readSecrets(definition)
   const marker = `${instance}.${number}.${randomBytes(16).toString('hex')}`
-  const dwelling = await prepareDwelling(stateDirectory, definition, marker, signal)
   const address = await findAddress(stateDirectory, definition, number, ports)
   const since = new Date().toISOString()
   // It takes a launcher to get into one.
@@ -124,18 +123,18 @@ async function launch(habitat: Habitat, { definition, number, signal }: BootOrde
   let output: Output | undefined
   let listensAt: Address
   try {
+    tenancy.write()
+    const dwelling = await prepareDwelling(stateDirectory, definition, marker, signal)
     listensAt = 'port' in address ? address : ownSocket(dwelling, address)
     const plan = launchPlan(
       definition,
       { address: listensAt, data: dwelling.data, marker, secrets },
       environment,
     )
-    tenancy.write()
-    output = await logs.open(instance, number)
     const cgroup = place === undefined ? undefined : makeGroup(place, definition.limits)
-    const sandbox = await sandboxOf(definition, dwelling, stateDirectory)
-    const preparation = preparationOf(definition, dwelling, sandbox, cgroup)
-    process = await start(plan, instance, preparation, output).finally(() => output!.release())
+    const preparation = await preparationOf(definition, dwelling, stateDirectory, cgroup)
+    output = await logs.open(instance, number)
+    process = await start(plan, instance, preparation, output)
   } catch (error) {
     tenancy.vacate()
     // What a launcher has to say of it, besides the field, is in the log.
@@ -156,40 +155,16 @@ async function start(
   plan: LaunchPlan,
   instance: string,
   preparation: Preparation,
-  { descriptor }: Output,
+  output: Output,
 ): Promise<ChildProcess> {
   const { account } = preparation
-  // Some programs open their output again, by /dev/stderr.
-  if (account) fchownSync(descriptor, account.uid, account.gid)
-  return ChildProcess.launch(plan, instance, descriptor, preparation)
-}
-
-function preparationOf(
-  { nice, umask, limits }: InstanceDefinition,
-  { account }: Dwelling,
-  sandbox: readonly string[] | null,
-  cgroup: Cgroup | undefined,
-): Preparation {
-  return {
-    account,
-    nice,
-    umask,
-    files: limits.files,
-    // What a group bounds for this generation alone need not be bounded for all of its user.
-    processes: cgroup?.boundsProcesses ? null : limits.processes,
-    cgroup: cgroup?.path,
-    sandbox,
+  try {
+    // Some programs open their output again, by /dev/stderr.
+    if (account) fchownSync(output.descriptor, account.uid, account.gid)
+    return await ChildProcess.launch(plan, instance, output.descriptor, preparation)
+  } finally {
+    output.release()
   }
-}
-
-async function sandboxOf(
-  { sandbox, directory }: InstanceDefinition,
-  { account, data, socketDirectory }: Dwelling,
-  stateDirectory: string,
-): Promise<readonly string[] | null> {
-  if (!sandbox || socketDirectory === null) return null
-  const ownProc = await mayHaveProc(account)
-  return bubblewrapArguments({ stateDirectory, directory, data, socketDirectory, ownProc }, existsSync)
 }
 
 async function findAddress(

@@ -86,14 +86,11 @@ export class ChildProcess implements RunningProcess {
   async #becomesProgram(child: NodeChild, plan: LaunchPlan, preparation: Preparation): Promise<void> {
     const pipe = child.stdio[REPORT_DESCRIPTOR] as Readable
     const report = text(pipe).catch(() => '')
-    const isTold = await within(report, LAUNCH_LIMIT)
-    if (!isTold) {
-      signal(-this.identity.pid, 'SIGKILL')
-      pipe.destroy()
-    }
+    if (!(await within(report, LAUNCH_LIMIT))) pipe.destroy()
     const lines = (await report).trim().split('\n')
     if (lines.at(-1) === READY) return
-    await this.exited
+    if (!this.#exit) signal(-this.identity.pid, 'SIGKILL')
+    await within(this.exited, LAUNCH_LIMIT)
     throw launcherFailure(plan, lines.at(-1)!, preparation)
   }
 }

@@ -54,33 +54,36 @@ export class MemoryWatch {
     this.#timer = undefined
     this.#isLooking = true
     const began = performance.now()
-    await this.#lookOnce()
+    // What cannot be seen now, for want of descriptors, can be at the next look.
+    await this.#lookOnce().catch(() => {})
     this.#isLooking = false
     this.#plan(Math.max(this.#interval, REST * (performance.now() - began)))
   }
 
   async #lookOnce(): Promise<void> {
-    // What cannot be seen now can be at the next look.
-    const sightings = await this.#sightings().catch(() => [])
+    const grouped = new Map([...this.#watched].map((one) => [one, membersOfGroup(one.identity)] as const))
+    const scattered = [...grouped].filter(([, pids]) => pids.length === 0).map(([one]) => one)
+    const sightings = await seeFor(scattered)
     for (const watched of this.#watched) {
-      const bytes = take(pidsOf(watched.identity, sightings), watched.limit)
-      if (bytes <= watched.limit) continue
+      const { identity, limit, exceeded } = watched
+      const pids = grouped.get(watched) ?? []
+      const tree = pids.length > 0 ? pids : treeAmong(sightings, identity, false).map(({ pid }) => pid)
+      const bytes = take(tree, limit)
+      if (bytes <= limit) continue
       this.#watched.delete(watched)
-      watched.exceeded(bytes)
+      exceeded(bytes)
     }
-  }
-
-  /** All processes, unless those that are watched are found without. */
-  async #sightings(): Promise<Sighting[]> {
-    const scattered = [...this.#watched].filter(({ identity }) => identity.cgroup === undefined)
-    if (scattered.length === 0) return []
-    return seeAll({ oldest: Math.min(...scattered.map(({ identity }) => ticksOf(identity))) })
   }
 }
 
-function pidsOf(identity: ProcessIdentity, sightings: readonly Sighting[]): number[] {
-  if (identity.cgroup !== undefined) return membersOf(identity.cgroup)
-  return treeAmong(sightings, identity, true).map(({ pid }) => pid)
+function membersOfGroup({ cgroup }: ProcessIdentity): number[] {
+  return cgroup === undefined ? [] : membersOf(cgroup)
+}
+
+/** All processes that may belong to these. */
+async function seeFor(watched: readonly Watched[]): Promise<Sighting[]> {
+  if (watched.length === 0) return []
+  return seeAll({ oldest: Math.min(...watched.map(({ identity }) => ticksOf(identity))) })
 }
 
 /** Bytes that processes take together. What is certainly not too much is not looked at closely. */
