@@ -3,6 +3,7 @@ import { bodies } from './conformance/bodies.ts'
 import { headers } from './conformance/headers.ts'
 import { routing } from './conformance/routing.ts'
 import { sessions } from './conformance/sessions.ts'
+import { tokens } from './conformance/tokens.ts'
 import { upgrades } from './conformance/upgrades.ts'
 import { embeddedLayout } from './harness/embedded.ts'
 import type { Layout } from './harness/layout.ts'
@@ -25,5 +26,6 @@ describe.each([
   describe('headers', () => headers(() => layout))
   describe('bodies', () => bodies(() => layout))
   describe('sessions', () => sessions(() => layout))
+  describe('an API token', () => tokens(() => layout))
   describe('upgrades', () => upgrades(() => layout))
 })

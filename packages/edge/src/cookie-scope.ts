@@ -18,16 +18,14 @@ const PREFIX = /^__(?:Host-Http-|Host-|Secure-|Http-)/i
  * because scripts look for them; they are dropped when somebody else signs in.
  */
 export class CookieScope {
-  readonly #start: string
-  readonly #now: () => number
+  readonly #of: { instance: InstanceName; user: UserName | undefined; now: () => number }
+  #start: string | undefined
   /** Own names of the cookies that came under their names of the wire. */
   #restored: Set<string> | undefined
 
-  /** @param options.now milliseconds since the epoch */
+  /** @param of.now milliseconds since the epoch */
   constructor(of: { instance: InstanceName; user: UserName | undefined; now: () => number }) {
-    // encodeURIComponent leaves the sign alone, and no user has it in their name.
-    this.#start = `${MARK}${of.instance}~${encodeURIComponent(of.user ?? '')}~`
-    this.#now = of.now
+    this.#of = of
   }
 
   /** What the instance receives of a `Cookie` header; undefined when nothing is left. */
@@ -60,21 +58,30 @@ export class CookieScope {
     if (name !== '' && cookie.attributes.some((attribute) => attributeName(attribute) === 'httponly'))
       return [formatSetCookie(scoped)]
     // Frameworks remove a cookie without saying that it was HttpOnly.
-    if (name !== '' && isRemoval(cookie, this.#now())) return [text, formatSetCookie(scoped)]
+    if (name !== '' && isRemoval(cookie, this.#of.now())) return [text, formatSetCookie(scoped)]
     // The instance means this one from now on, and not the one that it had set for itself before.
     return this.#restored?.has(name) === true ? [text, formatSetCookie(removal(scoped))] : [text]
   }
 
   #wireName(name: string): string {
     const prefix = PREFIX.exec(name)?.[0] ?? ''
-    return `${prefix}${this.#start}${name.slice(prefix.length)}`
+    return `${prefix}${this.#prefix()}${name.slice(prefix.length)}`
   }
 
   /** Undefined for one of another instance or another user. */
   #ownName(wireName: string): string | undefined {
     const prefix = PREFIX.exec(wireName)?.[0] ?? ''
     const rest = wireName.slice(prefix.length)
-    return rest.startsWith(this.#start) ? prefix + rest.slice(this.#start.length) : undefined
+    const start = this.#prefix()
+    return rest.startsWith(start) ? prefix + rest.slice(start.length) : undefined
+  }
+
+  /** Made when it is needed: most exchanges have no such cookie. */
+  #prefix(): string {
+    const { instance, user } = this.#of
+    // encodeURIComponent leaves the sign alone, and no user has it in their name.
+    this.#start ??= `${MARK}${instance}~${encodeURIComponent(user ?? '')}~`
+    return this.#start
   }
 }
 

@@ -94,8 +94,25 @@ export function headers(layout: () => Layout): void {
 
   it("takes what is reserved for mux and a cookie's Domain out of an instance's answer, and leaves the rest", async () => {
     const answer = await ask(layout().url, '/cookies', { user: 'brian' })
-    expect(answer.headers['set-cookie']).toEqual(['a=1; Path=/', 'b=2; Path=/'])
+    expect(answer.headers['set-cookie']).toEqual([
+      'a=1; Path=/',
+      'b=2; Path=/',
+      'mux~django2~brian~sid=3; Path=/; HttpOnly',
+    ])
     expect(valuesOf(answer.rawHeaders, 'mux-user')).toEqual([])
+  })
+
+  it('gives a cookie that scripts cannot read back to its instance for its user, and to nobody else', async () => {
+    const cookie = 'mux~django2~brian~sid=3; a=1'
+    const receivedBy = async (user: string) =>
+      valuesOf(seen(await ask(layout().url, '/', { user, headers: { cookie } })), 'cookie')
+    expect(await receivedBy('brian')).toEqual(['sid=3; a=1'])
+    expect(await receivedBy('graham')).toEqual(['a=1'])
+  })
+
+  it('lets an answer for somebody be kept by no cache that others share', async () => {
+    const answer = await ask(layout().url, '/', { user: 'brian' })
+    expect(valuesOf(answer.rawHeaders, 'cache-control').join(', ')).toMatch(/\b(?:private|no-store)\b/)
   })
 
   it.each(['/a%2Fb/%20/c%25', '/a;b=c', '/x?q=%zz&&=', '/caf%C3%A9', '/%00', '/x?', '/a+b?c+d'])(

@@ -70,7 +70,8 @@ export async function workerLayout(): Promise<Layout> {
     const present = new Map(
       await Promise.all(keys.map(async ({ name }) => [name, await registry.get(name)] as const)),
     )
-    const removed = [...present.keys()].filter((name) => !wanted.has(name))
+    // What the Worker has written itself is none of the operator's.
+    const removed = [...present.keys()].filter((name) => !wanted.has(name) && !name.startsWith('ended:'))
     const written = [...wanted].filter(([name, value]) => present.get(name) !== value)
     await Promise.all(removed.map((name) => registry.delete(name)))
     await Promise.all(written.map(([name, value]) => registry.put(name, value)))

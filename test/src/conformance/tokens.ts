@@ -1,0 +1,40 @@
+import { beforeAll, expect, it } from 'vitest'
+import { ask } from '../harness/client.ts'
+import type { Layout } from '../harness/layout.ts'
+import { basic } from '../harness/project.ts'
+
+/** Signing in by an API token. */
+export function tokens(layout: () => Layout): void {
+  let id: string
+  let token: string
+  beforeAll(async () => {
+    const made = (await layout().must(['token', 'create', 'brian', '--label', 'ci', '--json'])).json()
+    id = made.id
+    token = made.token
+  })
+
+  const statusOf = async (authorization: string, target = '/') =>
+    (await ask(layout().url, target, { headers: { authorization } })).status
+  const changed = () => token.slice(0, -1) + (token.endsWith('0') ? '1' : '0')
+
+  it('serves its user, as Bearer and as the password in Basic', async () => {
+    for (const authorization of [`Bearer ${token}`, basic('brian', token)]) {
+      const answer = await ask(layout().url, '/', { headers: { authorization } })
+      expect(answer.status).toBe(200)
+      expect(answer.json().instance).toBe('django2')
+      expect(answer.body).not.toContain(token)
+    }
+  })
+
+  it('signs in nobody with a character changed, under another name, or from the query', async () => {
+    expect(await statusOf(`Bearer ${changed()}`)).toBe(401)
+    expect(await statusOf(basic('brian', changed()))).toBe(401)
+    expect(await statusOf(basic('graham', token))).toBe(401)
+    expect((await ask(layout().url, `/?access_token=${token}`)).status).toBe(401)
+  })
+
+  it('works no longer once it is revoked', async () => {
+    await layout().must(['token', 'revoke', id])
+    expect(await statusOf(`Bearer ${token}`)).toBe(401)
+  })
+}
