@@ -8,7 +8,8 @@ import { Project } from './harness/project.ts'
 import { Running } from './harness/running.ts'
 import { until } from './harness/until.ts'
 
-const PROBE = 500
+// Long enough for an instance that is well to answer on a machine that is busy.
+const PROBE = 1_000
 const REQUESTS = 3_000
 
 let project: Project

@@ -6,10 +6,10 @@ import { pause } from './wait.ts'
 /** Misses in a row that make a hang. */
 export const MISSES = 3
 /**
- * Share of the interval that an answer may take, and from one try to the next after a miss: the third miss is then no
- * later than three intervals after the beginning of the last try that went well.
+ * Share of the interval that an answer may take, and from one try to the next after a miss: the third miss is then 2.8
+ * intervals at most after the beginning of the last try that went well, and known within three on a busy machine, too.
  */
-export const PATIENCE = 2 / 3
+export const PATIENCE = 0.6
 /** Milliseconds by which this process may wake too late before it says nothing of the other that it heard no answer. */
 const OVERSLEPT = 250
 
