@@ -1,4 +1,5 @@
 export * from './assertion.ts'
+export * from './client-error.ts'
 export * from './control.ts'
 export * from './header-names.ts'
 export * from './names.ts'

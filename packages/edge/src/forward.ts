@@ -18,6 +18,8 @@ export interface Exchange {
   /** Made by the edge for this request, and for nothing else. */
   readonly requestId: string
   readonly method: string
+  /** Such as `1.1`; where a platform has settled the framing, `1.1`. */
+  readonly httpVersion: string
   /** The request target, byte for byte as it came. */
   readonly target: string
   /** Names and values in turn, in the order in which they came. */

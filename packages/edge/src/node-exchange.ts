@@ -55,6 +55,10 @@ export class NodeExchange implements Exchange, OpenExchange {
     return this.#incoming.method!
   }
 
+  get httpVersion(): string {
+    return this.#incoming.httpVersion
+  }
+
   get rawHeaders(): readonly string[] {
     return this.#incoming.rawHeaders
   }
@@ -89,7 +93,7 @@ export class NodeExchange implements Exchange, OpenExchange {
   }
 
   askForBody(): void {
-    if ('outgoing' in this.#reply && this.#incoming.headers.expect !== undefined) {
+    if ('outgoing' in this.#reply && this.#incoming.headers.expect?.toLowerCase() === '100-continue') {
       this.#reply.outgoing.writeContinue()
     }
   }

@@ -3,10 +3,9 @@ import { createServer, ServerResponse, type IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
-import { Problem, type HostName } from '@mux/contract'
+import { clientErrorAnswer, Problem, type HostName } from '@mux/contract'
 import { problemResponse } from './answer.ts'
 import { createApp, pathOf } from './app.ts'
-import { clientErrorAnswer } from './client-error.ts'
 import { Connections } from './connections.ts'
 import { openEdgeState } from './edge-state.ts'
 import { createEndedSessions } from './ended-sessions.ts'
@@ -201,6 +200,8 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
   server.on('request', serveInTurn)
   // Told apart from `request` so that nobody is asked for a body before they have proven who they are.
   server.on('checkContinue', serveInTurn)
+  // An expectation that nobody knows may be ignored (RFC 9110 section 10.1.1), and is not passed on.
+  server.on('checkExpectation', serveInTurn)
   const onUpgrade = (...taken: Parameters<typeof serveUpgrade>) => void serveUpgrade(...taken)
   server.on('upgrade', onUpgrade)
   server.on('connect', onUpgrade)

@@ -2,11 +2,18 @@ import type { Problem } from '@mux/contract'
 import { describe, expect, test } from 'vitest'
 import { MethodNotAllowed, originForm, refuseUnsafe } from './request-check.ts'
 
-function check(request: { method?: string; target?: string; headers?: string[]; upgrade?: boolean }): string {
+function check(request: {
+  method?: string
+  httpVersion?: string
+  target?: string
+  headers?: string[]
+  upgrade?: boolean
+}): string {
   const rawHeaders = request.headers ?? ['Host', 'mux.example']
   try {
     refuseUnsafe({
       method: request.method ?? 'GET',
+      httpVersion: request.httpVersion ?? '1.1',
       target: request.target ?? '/',
       rawHeaders,
       upgrade: request.upgrade ?? false,
@@ -30,12 +37,21 @@ describe('a request is forwarded only when there is one way to read it', () => {
     ['chunks', { method: 'POST', headers: ['Host', 'a', 'Transfer-Encoding', 'Chunked'] }],
     ['a WebSocket', { upgrade: true, headers: ['Host', 'a', 'Upgrade', 'WebSocket'] }],
     ['methods nobody has heard of', { method: 'PROPFIND' }],
+    ['HTTP/1.0', { httpVersion: '1.0' }],
+    ['a target of 16 KiB', { target: `/${'a'.repeat(16_383)}` }],
   ])('%s is taken', (_title, request) => {
     expect(check(request)).toBe('taken')
   })
 
   test.each([
     ['no Host', { headers: [] }],
+    ['HTTP/0.9', { httpVersion: '0.9' }],
+    ['HTTP/2.0 as if it were text', { httpVersion: '2.0' }],
+    ['chunks in HTTP/1.0', { httpVersion: '1.0', headers: ['Host', 'a', 'Transfer-Encoding', 'chunked'] }],
+    [
+      'a WebSocket in HTTP/1.0',
+      { httpVersion: '1.0', upgrade: true, headers: ['Host', 'a', 'Upgrade', 'websocket'] },
+    ],
     ['two Hosts', { headers: ['Host', 'a', 'host', 'a'] }],
     ['an empty Host', { headers: ['Host', ''] }],
     ['a Host with user information', { headers: ['Host', 'a@b'] }],
@@ -59,6 +75,10 @@ describe('a request is forwarded only when there is one way to read it', () => {
     ['an upgrade by POST', { method: 'POST', upgrade: true, headers: ['Host', 'a', 'Upgrade', 'websocket'] }],
   ])('%s is refused', (_title, request) => {
     expect(check(request)).toBe('bad_request')
+  })
+
+  test('a target over 16 KiB is too long', () => {
+    expect(check({ target: `/${'a'.repeat(16_384)}` })).toBe('target_too_long')
   })
 
   test.each(['TRACE', 'CONNECT', 'TRACK'])('%s is not allowed, and the answer can say what is', (method) => {

@@ -28,6 +28,7 @@ export interface GatewayForwarding {
 /** A request as workerd took it, to be answered by the gateway of the host that holds the instance. */
 export class WorkerExchange implements Exchange {
   readonly requestId = crypto.randomUUID()
+  readonly httpVersion = '1.1'
   readonly target: string
   readonly scheme: 'http' | 'https'
   readonly rawHeaders: readonly string[]

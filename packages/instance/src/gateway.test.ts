@@ -134,6 +134,14 @@ describe('an asserted request', () => {
     },
   )
 
+  it('reaches its instance with each of three thousand headers', async () => {
+    const peer = await startFixedPeer(OK)
+    const { port } = await startGateway(peer)
+    const many = Array.from({ length: 3000 }, (_, i) => `X-${i}: 1`)
+    expect(await rawClient(port, message('GET', sign(), many)).closed()).toMatch(/^HTTP\/1.1 200/)
+    expect(peer.received.join('').match(/^X-\d+: 1\r$/gm)).toHaveLength(3000)
+  })
+
   it('GET may be repeated', async () => {
     const { port } = await startGateway(await startFixedPeer(OK))
     const request = message('GET', sign())
@@ -194,6 +202,19 @@ describe('without a valid assertion', () => {
     const { port, log } = await startGateway(await startFixedPeer(OK), { now: () => (NOW + 600) * 1000 })
     await rawClient(port, message('GET', sign())).closed()
     expect(log).toEqual([{ event: 'assertion_refused', reason: 'clock skew' }])
+  })
+
+  it('what is sent behind a request that was refused is neither carried out nor answered', async () => {
+    const peer = await startFixedPeer(OK)
+    const { port } = await startGateway(peer)
+    const keep = (request: string) => request.replace('Connection: close', 'Connection: keep-alive')
+    const odd = message('POST', sign({ method: 'POST' }), ['Transfer-Encoding: gzip, chunked'], '0\r\n\r\n')
+    for (const refused of [message('GET', {}), odd]) {
+      const answers = await rawClient(port, keep(refused) + keep(message('GET', sign()))).closed()
+      expect(answers.match(/HTTP\/1.1 \d+/g)).toHaveLength(1)
+      expect(answers).toMatch(/^HTTP\/1.1 40[03]/)
+    }
+    expect(peer.received).toEqual([])
   })
 
   it('three requests sent ahead are each judged by their own assertion', async () => {

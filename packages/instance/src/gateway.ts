@@ -1,8 +1,9 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import {
   ASSERTION_SKEW,
+  clientErrorAnswer,
   foldedName,
   type HostName,
   isHopByHop,
@@ -12,7 +13,7 @@ import {
   problemHeaders,
   type UserName,
 } from '@mux/contract'
-import { endToEnd, firstHeader, trustedNames } from './forward/headers.ts'
+import { bodyFraming, endToEnd, firstHeader, trustedNames } from './forward/headers.ts'
 import type { ForwardOrder } from './forward/order.ts'
 import { discardRest } from './forward/request-body.ts'
 import { responseOnSocket } from './forward/response-on-socket.ts'
@@ -59,6 +60,8 @@ const FROM_EDGE = ['X-Forwarded-For', 'X-Forwarded-Proto']
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])
 /** How many connections may wait to be accepted; the system may allow fewer (net.core.somaxconn). */
 const BACKLOG = 4096
+/** The code in it lets the edge make a page of a problem without reading the body. */
+const PROBLEM_HEADER = 'Mux-Problem'
 /** The request id in the answer to a request of which nothing is known to be true. */
 const NO_REQUEST_ID = '-'
 
@@ -67,6 +70,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   const instances = createInstanceHost({ source, identityHeader })
   const isTrusted = trustedNames(identityHeader)
   const nonces = new NonceMemory()
+  /** Connections of which nothing more is served: Node hands over what was sent behind a request that was the last. */
+  const spent = new WeakSet<Socket>()
   let closing = false
 
   /** @throws {Problem} */
@@ -92,6 +97,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   /** @throws {Problem} */
   function orderFor(incoming: IncomingMessage, { decision, forwardedHost }: Assertion): ForwardOrder {
+    refuseAmbiguous(incoming)
     const { user, instance, version, requestId } = decision
     const known = user === undefined ? undefined : options.knownVersion?.(user)
     if (known !== undefined && version < known) throw new Problem('misdirected')
@@ -138,6 +144,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   }
 
   function onRequest(incoming: IncomingMessage, outgoing: ServerResponse): void {
+    const { socket } = incoming
+    if (spent.has(socket)) return
     const answerHeaders: ForwardOrder['answerHeaders'] = (raw) => {
       if (closing) outgoing.shouldKeepAlive = false
       return withoutOurs(raw)
@@ -147,7 +155,10 @@ export function createGateway(options: GatewayOptions): Gateway {
       false,
       (order) => instances.request(incoming, outgoing, { ...order, answerHeaders }),
       (problem, requestId) => {
-        if (closing || problem.code === 'assertion_invalid') outgoing.shouldKeepAlive = false
+        // Where a request is not understood, nobody knows where the next one begins.
+        const isLast = problem.code === 'assertion_invalid' || problem.code === 'bad_request'
+        if (isLast) spent.add(socket)
+        if (closing || isLast) outgoing.shouldKeepAlive = false
         else discardRest(incoming)
         answer(outgoing, problem, requestId)
       },
@@ -176,9 +187,18 @@ export function createGateway(options: GatewayOptions): Gateway {
     connectionsCheckingInterval: 5_000,
     // Longer than a front keeps its idle connections, so that it is never the one to be surprised.
     keepAliveTimeout: 120_000,
+    // A missing Host is refused in the words of all that is refused.
+    requireHostHeader: false,
   })
-  server.on('request', onRequest).on('checkContinue', onRequest).on('upgrade', onUpgrade)
+  // All headers or an error, never some of them: their number is bounded by their size.
+  server.maxHeadersCount = 0
+  server.on('request', onRequest).on('checkContinue', onRequest).on('checkExpectation', onRequest)
+  server.on('upgrade', onUpgrade)
   const connections = new ServerConnections(server)
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (connections.hasBegun(socket) || !socket.writable || error.code === 'ECONNRESET') socket.destroy()
+    else socket.end(clientErrorAnswer(error.code, NO_REQUEST_ID, PROBLEM_HEADER), () => socket.destroy())
+  })
 
   return {
     listen: (where) =>
@@ -201,6 +221,17 @@ export function createGateway(options: GatewayOptions): Gateway {
   }
 }
 
+/**
+ * What two programs could read in two ways, and no edge sends.
+ * @throws {Problem} `bad_request`
+ */
+function refuseAmbiguous({ httpVersion, rawHeaders }: IncomingMessage): void {
+  const framing = bodyFraming(rawHeaders)
+  const hosts = rawHeaders.filter((text, at) => at % 2 === 0 && text.toLowerCase() === 'host')
+  const isClear = httpVersion === '1.1' || (httpVersion === '1.0' && framing?.chunked === false)
+  if (!framing || !isClear || hosts.length !== 1) throw new Problem('bad_request')
+}
+
 /** What comes in under these names was for the gateway, or is set anew. */
 function isOurs(name: string, isTrusted: (name: string) => boolean): boolean {
   const folded = foldedName(name)
@@ -212,14 +243,13 @@ function withoutOurs(rawHeaders: readonly string[]): string[] {
   return endToEnd(rawHeaders, (name) => foldedName(name).startsWith('mux-'))
 }
 
-/** The code in the header lets the edge make a page of it without reading the body. */
 function answer(outgoing: ServerResponse, problem: Problem, requestId: string): void {
   const body = JSON.stringify(problemDocument(problem, requestId))
   outgoing.writeHead(problem.status, {
     ...problemHeaders(problem),
     'Content-Type': 'application/problem+json',
     'Content-Length': Buffer.byteLength(body),
-    'Mux-Problem': problem.code,
+    [PROBLEM_HEADER]: problem.code,
   })
   outgoing.end(body)
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { Server as NetServer, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { setImmediate as immediately, setTimeout as delay } from 'node:timers/promises'
 
 /** How long a connection that carries no request may bring one when a server is to settle, in milliseconds. */
@@ -28,8 +29,13 @@ export class ServerConnections {
       this.#answering.add(outgoing)
       outgoing.once('close', () => this.#answering.delete(outgoing))
     }
-    server.on('request', answers).on('checkContinue', answers)
+    server.on('request', answers).on('checkContinue', answers).on('checkExpectation', answers)
     server.on('upgrade', ({ socket }: IncomingMessage) => this.#upgraded.add(socket))
+  }
+
+  /** True when part of an answer is on this connection. */
+  hasBegun(socket: Duplex): boolean {
+    return [...this.#answering].some((outgoing) => outgoing.socket === socket && outgoing.headersSent)
   }
 
   /**

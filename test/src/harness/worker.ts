@@ -1,45 +1,25 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { createServer } from 'node:net'
-import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { parseHostName } from '@mux/contract'
-import { deriveHostKey } from '@mux/instance'
 import { Miniflare } from 'miniflare'
+import { freePort, startHost } from './host.ts'
 import { conformanceYaml, type Layout, LEDGER } from './layout.ts'
 import { leave } from './nothing-left.ts'
 import { passwordOf, Project } from './project.ts'
 import { plantRecord, plantUser, readRecords } from './registry.ts'
-import { Running } from './running.ts'
 import { until } from './until.ts'
 
-const HOST = parseHostName('h1')!
 const EDGE = join(import.meta.dirname, '../../../packages/edge')
 
 /** The other way: the real Worker bundle in workerd with a KV namespace, before the gateway of a host. */
 export async function workerLayout(): Promise<Layout> {
   const project = await Project.create('')
   await project.write('mux.yaml', conformanceYaml(project.path(LEDGER)))
-  const edgeKey = randomBytes(32)
-  await mkdir(project.path('.mux/keys'), { recursive: true, mode: 0o700 })
-  await writeFile(
-    project.path(`.mux/keys/host-${HOST}.key`),
-    `${Buffer.from(deriveHostKey(edgeKey, HOST)).toString('base64')}\n`,
-    { mode: 0o600 },
-  )
-  const gateway = `127.0.0.1:${await freePort()}`
-  const running = await Running.up(project, [
-    '--host',
-    HOST,
-    '--listen',
-    gateway,
-    '--origin',
-    `http://${gateway}`,
-  ])
+  const { running, edgeKey } = await startHost(project)
   const port = await freePort()
   const miniflare = new Miniflare({
     cf: false,
@@ -163,14 +143,4 @@ async function workerConfiguration() {
   } finally {
     await rm(directory, { recursive: true, force: true })
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, it } from 'vitest'
-import { eventually, get, rawClient, startFront, startUpstream } from './fixtures/front.ts'
+import { eventually, get, rawClient, startFront, startRawPeer, startUpstream } from './fixtures/front.ts'
 
 const LIMIT = 300
 
@@ -43,6 +43,19 @@ it.each<[string, string]>([
     expect(seen).toBe(1)
   },
 )
+
+it('an instance that goes on saying 1xx is 504 all the same', async () => {
+  const peer = await startRawPeer((socket) => {
+    const flood = setInterval(() => socket.write('HTTP/1.1 102 Processing\r\n\r\n'), 10)
+    socket.once('close', () => clearInterval(flood))
+  })
+  const front = await startFront(peer.address, { responseLimit: LIMIT })
+  await rawClient(front.port, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n').until(/^HTTP\/1.1 504/)
+  await eventually(
+    () => peer.sockets[0]!.destroyed && front.leased === 0,
+    () => 'its connection is kept',
+  )
+})
 
 it('a GET is not sent once more because a kept connection was late', async () => {
   let seen = 0

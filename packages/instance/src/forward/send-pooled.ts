@@ -1,4 +1,4 @@
-import type { Dispatcher, Pool } from 'undici'
+import { type Dispatcher, errors, type Pool } from 'undici'
 import { OddAnswer, type Receiver, type UpstreamRequest } from './upstream.ts'
 
 /**
@@ -8,16 +8,20 @@ import { OddAnswer, type Receiver, type UpstreamRequest } from './upstream.ts'
 export function sendPooled(pool: Pool, request: UpstreamRequest, receiver: Receiver): void {
   const { method, target, length, body, responseLimit } = request
   const headers = length === undefined ? request.headers : [...request.headers, 'content-length', length]
-  const handler = new PooledAnswer(receiver)
+  const handler = new PooledAnswer(receiver, responseLimit)
   const headersTimeout = responseLimit ?? 0
   pool.dispatch({ method, path: target, headers: headers as string[], body, headersTimeout }, handler)
 }
 
 class PooledAnswer implements Dispatcher.DispatchHandler {
   readonly #receiver: Receiver
+  readonly #limit: number | null
+  /** When the first of the answers came that announce another, on the monotonic clock. */
+  #announcedAt: number | undefined
 
-  constructor(receiver: Receiver) {
+  constructor(receiver: Receiver, limit: number | null) {
     this.#receiver = receiver
+    this.#limit = limit
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -35,8 +39,16 @@ class PooledAnswer implements Dispatcher.DispatchHandler {
     reason = '',
   ): void {
     if (status === 101 || status < 100) throw new OddAnswer(`the instance answered ${status}`)
-    if (status < 200) return
+    if (status < 200) return this.#announced()
     this.#receiver.head(status, reason, texts(controller.rawHeaders))
+  }
+
+  /** Each of them winds up the pool's timer again, so that an instance which never stops would be waited for without end. */
+  #announced(): void {
+    const now = performance.now()
+    this.#announcedAt ??= now
+    if (this.#limit !== null && now - this.#announcedAt > this.#limit)
+      throw new errors.HeadersTimeoutError('the instance went on announcing an answer')
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {

@@ -1,0 +1,75 @@
+import { createHmac, randomBytes } from 'node:crypto'
+import {
+  ASSERTION_HEADERS,
+  parseInstanceName,
+  parseUserName,
+  signatureBase,
+  signatureHeaders,
+  splitTarget,
+} from '@mux/contract'
+import { startHost } from './host.ts'
+import { conformanceYaml, LEDGER } from './layout.ts'
+import { leave } from './nothing-left.ts'
+import { basic, Project } from './project.ts'
+import { Running } from './running.ts'
+
+/** A listening socket of mux behind which `django1` is, for whoever proves to be graham. */
+export interface Door {
+  url: string
+  project: Project
+  running: Running
+  /** The header lines of the proof for one request, each with its end. */
+  proof: (method: string, target: string) => string
+  close(): Promise<void>
+}
+
+/** The edge of `mux up`. */
+export async function embeddedDoor(): Promise<Door> {
+  const project = await newProject()
+  const running = await Running.up(project)
+  await project.addUser('graham', 'django1')
+  return {
+    url: running.url,
+    project,
+    running,
+    proof: () => `Authorization: ${basic('graham')}\r\n`,
+    close: () => leave(project, running),
+  }
+}
+
+/** The gateway of a host, which takes what its edge has signed. */
+export async function gatewayDoor(): Promise<Door> {
+  const project = await newProject()
+  const { name, running, url, hostKey } = await startHost(project)
+  const proof = (method: string, target: string): string => {
+    const decision = {
+      user: parseUserName('graham')!,
+      instance: parseInstanceName('django1')!,
+      version: 1,
+      requestId: randomBytes(8).toString('hex'),
+    }
+    const request = { method, ...splitTarget(target), forwardedHost: 'notes.example', decision }
+    const created = Math.floor(Date.now() / 1000)
+    const nonce = randomBytes(16).toString('base64url')
+    const parameters = { created, expires: created + 60, nonce, keyid: name }
+    const signature = createHmac('sha256', hostKey).update(signatureBase(request, parameters))
+    const headers = {
+      [ASSERTION_HEADERS.user]: decision.user,
+      [ASSERTION_HEADERS.instance]: decision.instance,
+      [ASSERTION_HEADERS.version]: String(decision.version),
+      [ASSERTION_HEADERS.requestId]: decision.requestId,
+      [ASSERTION_HEADERS.forwardedHost]: request.forwardedHost,
+      ...signatureHeaders(request, parameters, signature.digest('base64')),
+    }
+    return Object.entries(headers)
+      .map(([header, value]) => `${header}: ${value}\r\n`)
+      .join('')
+  }
+  return { url, project, running, proof, close: () => leave(project, running) }
+}
+
+async function newProject(): Promise<Project> {
+  const project = await Project.create('')
+  await project.write('mux.yaml', conformanceYaml(project.path(LEDGER)))
+  return project
+}
