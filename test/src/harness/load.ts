@@ -12,6 +12,15 @@ export const IN_FLIGHT = 32
 /** How long the load may go on after it was told that it is enough, and between two steps of it, in milliseconds. */
 const PROGRESS_LIMIT = 60_000
 
+/** A mux that was killed in between, in milliseconds since the epoch. */
+export interface Kill {
+  from: number
+  to: number
+}
+
+/** How soon the client of a request that a killed mux had is to know, in milliseconds. */
+const TOLD_WITHIN = 5_000
+
 interface Failure {
   id: string
   /** How it was lost. */
@@ -166,6 +175,27 @@ export function expectWhole(tally: Tally, requests = REQUESTS): void {
   expect(tally.sent).toBeGreaterThanOrEqual(requests)
   expect(firstOf(tally)).toEqual({ misdelivered: [], refused: [], lost: [], duplicated: [], unaccounted: [] })
   expect(tally.answered).toBe(tally.sent)
+}
+
+/**
+ * As {@link expectWhole}, but for what was under way with a mux that was killed: it is lost, and its client is told so soon.
+ */
+export function expectLostByKills(tally: Tally, kills: readonly Kill[], requests = REQUESTS): void {
+  expect(tally.sent).toBeGreaterThanOrEqual(requests)
+  expect({ ...firstOf(tally), lost: [] }).toEqual({
+    misdelivered: [],
+    refused: [],
+    lost: [],
+    duplicated: [],
+    unaccounted: [],
+  })
+  expect(tally.answered + tally.lost.length).toBe(tally.sent)
+  expect(tally.lost.length).toBeLessThanOrEqual(kills.length * IN_FLIGHT)
+  const others = tally.lost.filter(
+    ({ began, ended }) =>
+      !kills.some(({ from, to }) => began <= to && ended >= from && ended - to < TOLD_WITHIN),
+  )
+  expect(others).toEqual([])
 }
 
 function countsOf(tally: Tally) {
