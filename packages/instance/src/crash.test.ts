@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { ChildProcess } from './child-process.ts'
 import { define, laboratory, lives, nameOf, temporaryDirectory } from './fixtures/laboratory.ts'
 
 const django1 = nameOf('django1')
@@ -80,6 +81,25 @@ describe('an instance that crashes', () => {
     expect(status('django1').state).toBe('failed')
     rmSync(EXIT_WHILE)
     expect(await supervisor.start(django1)).toMatchObject({ state: 'ready', nextTry: null, crashes: 0 })
+  })
+
+  it('five hundred times leaves no zombie', async () => {
+    const output = openSync('/dev/null', 'w')
+    onTestFinished(() => closeSync(output))
+    const plan = {
+      program: 'false',
+      arguments: [],
+      environment: { PATH: process.env['PATH']! },
+      directory: '/',
+    }
+    const nothing = { account: null, nice: 0, umask: null, files: null, processes: null, sandbox: null }
+    for (let round = 0; round < 50; round++) {
+      const ten = await Promise.all(
+        Array.from({ length: 10 }, () => ChildProcess.launch(plan, 'django1', output, nothing)),
+      )
+      for (const { exited } of ten) expect(await exited).toMatchObject({ code: 1, by: 'crash' })
+    }
+    expect(zombies()).toEqual([])
   })
 
   it('thirty times leaves no zombie, no descriptor and no record behind', async () => {
