@@ -3,9 +3,9 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { basename, dirname, join } from 'node:path'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { findNursery, makeGroup, membersOf, placeOfGroup, ranOutOfMemory, removeGroup } from './cgroup.ts'
+import { otherSupervisor, recordsIn } from './fixtures/killed-supervisor.ts'
 import { define, laboratory, lives, nameOf, temporaryDirectory } from './fixtures/laboratory.ts'
 import { readRecords } from './generation-record.ts'
-import { endLeftover } from './leftovers.ts'
 
 /** A `/proc/self` of a process in this group, and the groups that there are, where a kernel would show them. */
 function machine({ own, root = '/', groups = [''] }: { own: string; root?: string; groups?: string[] }) {
@@ -94,24 +94,28 @@ const nursery = findNursery('/proc/self', process.getuid?.() === 0)
 const LEAVES_A_STRANGER = `(env -i setsid sh -c 'trap "" TERM HUP; echo $$ >"$0"; while :; do sleep 1; done' "{data}/stray" >/dev/null 2>&1 &)
 exec "$0" "$@"`
 
-async function withStranger() {
-  const serves = define('django1', 'serves')
-  const found = await laboratory([
-    {
-      ...serves,
-      command: ['sh', '-c', LEAVES_A_STRANGER, ...serves.command],
-      limits: { ...serves.limits, stop: 500 },
-    },
-  ])
-  const file = join(found.stateDirectory, 'data', 'django1', 'stray')
-  await found.ask('django1')
-  const stranger = () => Number(spawnSync('cat', [file]).stdout.toString())
-  await expect.poll(stranger).toBeGreaterThan(0)
+function leavesAStranger() {
+  const serves = define('django1', 'serves', { limits: { stop: 500 } })
+  return { ...serves, command: ['sh', '-c', LEAVES_A_STRANGER, ...serves.command] as const }
+}
+
+/** Its pid, once it is there. */
+async function strangerOf(stateDirectory: string): Promise<number> {
+  const file = join(stateDirectory, 'data', 'django1', 'stray')
+  const pid = () => Number(spawnSync('cat', [file]).stdout.toString())
+  await expect.poll(pid).toBeGreaterThan(0)
+  const stranger = pid()
   onTestFinished(() => {
-    if (lives(stranger())) process.kill(stranger(), 'SIGKILL')
+    if (lives(stranger)) process.kill(stranger, 'SIGKILL')
   })
-  const run = join(found.stateDirectory, 'run')
-  return { ...found, stranger: stranger(), record: () => readRecords(run)[0]!.record! }
+  return stranger
+}
+
+async function withStranger() {
+  const found = await laboratory([leavesAStranger()])
+  await found.ask('django1')
+  const stranger = await strangerOf(found.stateDirectory)
+  return { ...found, stranger, record: () => recordsIn(found.stateDirectory)[0]! }
 }
 
 describe('a generation where mux may make control groups', () => {
@@ -134,15 +138,24 @@ describe('a generation where mux may make control groups', () => {
     await expect.poll(() => lives(stranger), { timeout: 10_000 }).toBe(false)
   })
 
-  it('is found again by a supervisor after a dead one', async () => {
-    const { record, stranger, stateDirectory } = await withStranger()
-    const { cgroup } = record()
-    const hurry = new AbortController().signal
-    const { survivors } = await endLeftover(record(), { stateDirectory, hurry, log: () => {} })
-    expect(survivors).toEqual([])
-    expect(lives(stranger)).toBe(false)
-    expect(readdirSync(nursery!)).not.toContain(basename(cgroup!))
-  })
+  it.each(['takes it over', 'ends it'])(
+    'is found again by a supervisor after a dead one, which %s',
+    async (what) => {
+      const definition = leavesAStranger()
+      const stateDirectory = temporaryDirectory()
+      await (await otherSupervisor(stateDirectory, definition)).kill()
+      const stranger = await strangerOf(stateDirectory)
+      const { cgroup, pid } = recordsIn(stateDirectory)[0]!
+      if (what === 'ends it') process.kill(pid!, 'SIGKILL')
+      const { supervisor, status } = await laboratory([definition], { stateDirectory })
+      if (what === 'takes it over') {
+        expect(status('django1').generation?.pid).toBe(pid)
+        await supervisor.stop(nameOf('django1'))
+      }
+      await expect.poll(() => lives(stranger), { timeout: 10_000 }).toBe(false)
+      await expect.poll(() => readdirSync(nursery!)).not.toContain(basename(cgroup!))
+    },
+  )
 
   it('takes the groups with it that it has made inside', () => {
     const { path } = makeGroup(placeOfGroup(`test.${process.pid}`)!, NONE)!

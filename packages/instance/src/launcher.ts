@@ -87,12 +87,12 @@ const EXEC = 'exec -a "$0" "$@"'
 
 /**
  * It turns into the program. What bash adds to the environment is taken out of it; SHLVL would be put back on exec, so it
- * is made to stand for an element of an array, which no environment holds. The braces keep the report open for an exec
+ * is made to stand for an element of an array, which no environment holds (bash 4.3; an older one leaves a 0). The braces keep the report open for an exec
  * that fails, but not for the program.
  */
 const BECOME = [
   'unset PWD OLDPWD SHLVL _',
-  "declare -n SHLVL='none[0]'",
+  "declare -n SHLVL='none[0]' 2>/dev/null",
   'shopt -s execfail',
   `echo ${READY} >&${REPORT_DESCRIPTOR}`,
   `{ ${EXEC}; } ${REPORT_DESCRIPTOR}>&-`,
