@@ -29,6 +29,7 @@ it('mux has the commands that the design names', () => {
         'stop',
         'unset',
       ].map((verb) => `instance ${verb}`),
+      ...['diff', 'pull', 'push'].map((verb) => `registry ${verb}`),
       ...['list', 'remove', 'set'].map((verb) => `route ${verb}`),
       ...['create', 'list', 'revoke'].map((verb) => `token ${verb}`),
       'key rotate',

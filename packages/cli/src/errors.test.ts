@@ -1,5 +1,5 @@
 import { ControlError, RecordError } from '@mux/contract'
-import { RegistryError } from '@mux/edge/registry'
+import { CloudflareError, RegistryError } from '@mux/edge/registry'
 import { describe, expect, it } from 'vitest'
 import { CliError, toCliError } from './errors.ts'
 
@@ -11,6 +11,9 @@ describe('whatever was thrown becomes a code, a sentence and an exit code', () =
     [new ControlError('pool_full', 'No.'), 'pool_full', 4],
     [new RecordError('user:a', 'it is not JSON'), 'record_invalid', 1],
     [new RegistryError('registry_newer', 'No.'), 'registry_newer', 1],
+    [new CloudflareError('cloudflare_unreachable', 'No.'), 'cloudflare_unreachable', 5],
+    [new CloudflareError('cloudflare_failed', 'No.'), 'cloudflare_failed', 5],
+    [new CloudflareError('cloudflare_garbled', 'No.'), 'cloudflare_garbled', 5],
     [
       Object.assign(new Error("EACCES: permission denied, open '/x'"), { code: 'EACCES' }),
       'not_permitted',

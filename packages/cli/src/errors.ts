@@ -1,4 +1,5 @@
 import { stripVTControlCharacters } from 'node:util'
+import type { CloudflareError, CloudflareErrorCode } from '@mux/edge/registry'
 import { ControlError, RecordError, type ControlErrorCode } from '@mux/contract'
 
 /** What the process ends with; part of the CLI's contract. */
@@ -21,6 +22,7 @@ export const CLI_ERRORS = {
   setting_invalid: EXIT.usage,
   password_invalid: EXIT.usage,
   confirmation_needed: EXIT.usage,
+  namespace_unknown: EXIT.usage,
 
   project_not_found: EXIT.notFound,
   application_not_found: EXIT.notFound,
@@ -30,6 +32,7 @@ export const CLI_ERRORS = {
   token_not_found: EXIT.notFound,
   setting_not_found: EXIT.notFound,
   service_not_found: EXIT.notFound,
+  cloudflare_not_found: EXIT.notFound,
 
   project_exists: EXIT.conflict,
   user_exists: EXIT.conflict,
@@ -42,14 +45,22 @@ export const CLI_ERRORS = {
   service_exists: EXIT.conflict,
   service_enabled: EXIT.conflict,
   nothing_to_restore: EXIT.conflict,
+  registry_conflict: EXIT.conflict,
 
   not_running: EXIT.unreachable,
   supervisor_unresponsive: EXIT.unreachable,
+  cloudflare_unreachable: EXIT.unreachable,
+  cloudflare_rate_limited: EXIT.unreachable,
+  cloudflare_failed: EXIT.unreachable,
+  cloudflare_garbled: EXIT.unreachable,
 
   not_permitted: EXIT.refused,
   state_refused: EXIT.refused,
   control_refused: EXIT.refused,
   key_exposed: EXIT.refused,
+  token_missing: EXIT.refused,
+  cloudflare_token_refused: EXIT.refused,
+  cloudflare_forbidden: EXIT.refused,
 
   config_invalid: EXIT.failed,
   file_unusable: EXIT.failed,
@@ -62,8 +73,10 @@ export const CLI_ERRORS = {
   shutting_down: EXIT.failed,
   key_unusable: EXIT.failed,
   record_invalid: EXIT.failed,
+  record_unfit: EXIT.failed,
   registry_unavailable: EXIT.failed,
   registry_newer: EXIT.failed,
+  cloudflare_refused: EXIT.failed,
   disk_full: EXIT.failed,
   internal: EXIT.failed,
 
@@ -130,6 +143,21 @@ const REGISTRY_HINTS = {
   registry_newer: 'Use the mux that wrote it, or a newer one: mux --version',
 } as const
 
+const TRY_AGAIN = 'Then give the same command again: it does what is left to do.'
+const TOKEN =
+  'Make a token with the permission Workers KV Storage: Edit, and put it into CLOUDFLARE_API_TOKEN.'
+
+const CLOUDFLARE_HINTS: Record<CloudflareErrorCode, string> = {
+  cloudflare_token_refused: TOKEN,
+  cloudflare_forbidden: TOKEN,
+  cloudflare_not_found: 'See what there is: wrangler whoami   wrangler kv namespace list',
+  cloudflare_rate_limited: `Wait for five minutes. ${TRY_AGAIN}`,
+  cloudflare_failed: `See https://www.cloudflarestatus.com. ${TRY_AGAIN}`,
+  cloudflare_unreachable: `See whether this machine reaches the network. ${TRY_AGAIN}`,
+  cloudflare_garbled: `See what is between this machine and Cloudflare, such as a proxy. ${TRY_AGAIN}`,
+  cloudflare_refused: 'Please report this; DEBUG=mux shows where it happened.',
+}
+
 const SYSTEM_HINTS = {
   not_permitted: 'Run mux as the user who owns the project and its .mux, on a disk that can be written.',
   disk_full: 'Make room on that disk; nothing was half-written.',
@@ -165,6 +193,8 @@ export function toCliError(thrown: unknown): CliError {
     return new CliError('record_invalid', error.message, { hint: HISTORY_HINT, cause: error })
   if (isRegistryError(error))
     return new CliError(error.code, error.message, { hint: REGISTRY_HINTS[error.code], cause: error })
+  if (isCloudflareError(error))
+    return new CliError(error.code, error.message, { hint: CLOUDFLARE_HINTS[error.code], cause: error })
   if (error instanceof Error && error.name === 'ExitPromptError')
     return new CliError('interrupted', 'Interrupted: nothing was changed.', { cause: error })
   const system = systemCode(error)
@@ -199,6 +229,10 @@ function isRegistryError(error: unknown): error is Error & { code: keyof typeof 
     'code' in error &&
     String(error.code) in REGISTRY_HINTS
   )
+}
+
+function isCloudflareError(error: unknown): error is CloudflareError {
+  return error instanceof Error && error.name === 'CloudflareError'
 }
 
 /**

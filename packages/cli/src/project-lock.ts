@@ -9,20 +9,29 @@ const PATIENCE = 15_000
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /**
- * Runs `task` while no other process changes this project: mux.yaml, its secrets, and which instance is whose. The lock
- * is SQLite's on a file of its own, so that the kernel frees it however the process ends. Ctrl-C takes effect before the
- * task or after it.
+ * Runs `task` while no other process changes this project: mux.yaml, its secrets, and which instance is whose. Ctrl-C
+ * takes effect before the task or after it.
  * @throws {CliError} `locked` when another one does not come to an end
  */
-export async function withProjectLock<Result>(
+export function withProjectLock<Result>(project: Project, task: () => Promise<Result>): Promise<Result> {
+  return withLock(project, 'change', () => uninterrupted(task))
+}
+
+/**
+ * Runs `task` while no other process holds the lock of this name. It is SQLite's on a file of its own, so that the kernel
+ * frees it however the process ends.
+ * @throws {CliError} `locked` when another one does not come to an end
+ */
+export async function withLock<Result>(
   project: Project,
+  name: 'change' | 'push',
   task: () => Promise<Result>,
 ): Promise<Result> {
   await ensureStateDirectory(project)
-  const database = new DatabaseSync(join(project.state.run, 'change.lock'))
+  const database = new DatabaseSync(join(project.state.run, `${name}.lock`))
   try {
     await acquire(database)
-    return await uninterrupted(task)
+    return await task()
   } finally {
     database.close()
   }

@@ -1,0 +1,77 @@
+import { createKvApi, openKvStore, type RegistryStore } from '@mux/edge/registry'
+import { apiToken } from './api-token.ts'
+import { CliError } from './errors.ts'
+import type { KvFlags } from './kv-flags.ts'
+import type { Project } from './project.ts'
+import { readWranglerConfig } from './wrangler-config.ts'
+
+/** Which registry in Workers KV it is. */
+export interface KvNamespace {
+  account: string
+  namespace: string
+  /** The API, up to its version. */
+  baseUrl: string
+}
+
+export const CLOUDFLARE_API = 'https://api.cloudflare.com/client/v4'
+/** How Cloudflare writes the ids of accounts and namespaces. */
+const ID = /^[0-9a-f]{32}$/
+const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/
+
+/**
+ * The namespace that is meant, and the registry in it.
+ * @throws {CliError} `usage`, `namespace_unknown`, `file_unusable`, `token_missing`
+ */
+export async function openNamespace(
+  project: Project,
+  flags: KvFlags,
+  environment: NodeJS.ProcessEnv,
+): Promise<{ place: KvNamespace; registry: RegistryStore }> {
+  const place = await findNamespace(project, flags, environment)
+  const token = await apiToken({
+    fromInput: flags['token-stdin'],
+    environment,
+    directory: project.directory,
+  })
+  return { place, registry: openKvStore(createKvApi({ ...place, token })) }
+}
+
+async function findNamespace(
+  { directory }: Project,
+  flags: KvFlags,
+  environment: NodeJS.ProcessEnv,
+): Promise<KvNamespace> {
+  const needsFile = flags.account === undefined || flags.namespace === undefined
+  const config = needsFile ? await readWranglerConfig(directory, flags.env) : undefined
+  return {
+    account: id(flags.account ?? config?.account, 'account', '--account or CLOUDFLARE_ACCOUNT_ID'),
+    namespace: id(flags.namespace ?? config?.namespace, 'KV namespace', '--namespace or MUX_KV_NAMESPACE'),
+    baseUrl: apiUrl(environment['CLOUDFLARE_API_BASE_URL'] ?? CLOUDFLARE_API),
+  }
+}
+
+function id(given: string | undefined, what: string, how: string): string {
+  if (given === undefined)
+    throw new CliError('namespace_unknown', `It is not known which ${what} at Cloudflare is meant.`, {
+      hint: `Name it with ${how}, or in a wrangler.jsonc beside mux.yaml.`,
+    })
+  if (ID.test(given)) return given
+  throw new CliError('usage', `${JSON.stringify(given.slice(0, 80))} cannot be the id of the ${what}.`, {
+    hint: 'An id has 32 of 0-9 a-f. wrangler shows them: wrangler whoami   wrangler kv namespace list',
+  })
+}
+
+/**
+ * The token goes there, so a network between has to be encrypted.
+ * @throws {CliError} `usage`
+ */
+export function apiUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const isPrivate = url?.protocol === 'https:' || (url?.protocol === 'http:' && LOOPBACK.test(url.hostname))
+  if (url && isPrivate && url.username === '' && url.search === '' && url.hash === '') return url.href
+  throw new CliError(
+    'usage',
+    'CLOUDFLARE_API_BASE_URL is not a URL that an API token may be sent to.',
+    'Give an https URL, or an http one of this machine such as http://127.0.0.1:8787/client/v4.',
+  )
+}
