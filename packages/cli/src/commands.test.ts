@@ -33,6 +33,7 @@ it('mux has the commands that the design names', () => {
       ...['list', 'remove', 'set'].map((verb) => `route ${verb}`),
       ...['create', 'list', 'revoke'].map((verb) => `token ${verb}`),
       'key rotate',
+      'key retire',
     ]),
   )
 })

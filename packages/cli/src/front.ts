@@ -1,15 +1,13 @@
-import { join } from 'node:path'
-import type { HostName, Target } from '@mux/contract'
+import type { Target } from '@mux/contract'
 import { createNodeEdge, type RegistryStore } from '@mux/edge'
 import { createGateway, createInstanceHost, type LeaseSource } from '@mux/instance'
 import { type ListenAddress, listenText } from './config-values.ts'
+import { hostKeys, sessionKeys } from './edge-keys.ts'
 import { CliError } from './errors.ts'
 import type { EventLog } from './event-log.ts'
-import { readKey } from './keys.ts'
 import { readLogo } from './logo.ts'
 import type { ProjectConfig } from './mux-yaml.ts'
 import type { Project } from './project.ts'
-import { sessionKeys } from './session-keys.ts'
 
 /** What takes requests on this host. */
 export interface Front {
@@ -57,7 +55,7 @@ export async function edgeFront(options: FrontOptions): Promise<Front> {
     registry,
     host: createInstanceHost({ source, identityHeader }),
     hostName: target.host,
-    sessionKeys: await sessionKeys(project.state.keys),
+    sessionKeys: await sessionKeys(project),
     sessionLimits: { absolute: session.absolute / 1000, idle: session.idle / 1000 },
     stateFile: project.state.edge,
     identityHeader,
@@ -67,7 +65,7 @@ export async function edgeFront(options: FrontOptions): Promise<Front> {
     listen,
     log,
   })
-  return { ...edge, reloadKeys: async () => edge.useSessionKeys(await sessionKeys(project.state.keys)) }
+  return { ...edge, reloadKeys: async () => edge.useSessionKeys(await sessionKeys(project)) }
 }
 
 /**
@@ -76,10 +74,10 @@ export async function edgeFront(options: FrontOptions): Promise<Front> {
  */
 export async function gatewayFront(options: FrontOptions): Promise<Front> {
   const { config, listen, target, source, log } = options
-  let key = await hostKey(options.project, target.host)
+  let keys = await hostKeys(options.project, target.host)
   const gateway = createGateway({
     host: target.host,
-    key: (id) => (id === target.host ? key : undefined),
+    keys: (id) => (id === target.host ? keys : []),
     source,
     identityHeader: config.edge.identityHeader,
     now: Date.now,
@@ -95,18 +93,9 @@ export async function gatewayFront(options: FrontOptions): Promise<Front> {
     settle: (limit) => gateway.settle(limit),
     close: (limit) => gateway.close(limit),
     reloadKeys: async () => {
-      key = await hostKey(options.project, target.host)
+      keys = await hostKeys(options.project, target.host)
     },
   }
-}
-
-async function hostKey(project: Project, host: HostName): Promise<Uint8Array> {
-  const file = join(project.state.keys, `host-${host}.key`)
-  const key = await readKey(file)
-  if (key) return key
-  throw new CliError('key_unusable', `This machine has no key for the host ${host}.`, {
-    hint: `Derive it from the key of the edge, as docs/cloudflare.md says, and put it (base64, mode 0600) into ${file}`,
-  })
 }
 
 function listenError(error: NodeJS.ErrnoException, listen: Door): unknown {

@@ -17,19 +17,25 @@ export async function ensureKey(file: string): Promise<Uint8Array> {
   const present = await readKey(file)
   if (present) return present
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-  await createFile(file, newKey(), 0o600)
+  await createFile(file, keyText(randomBytes(KEY_BYTES)), 0o600)
   const key = await readKey(file)
   if (!key) throw new CliError('key_unusable', `The key ${file} was removed while it was made.`, 'Try again.')
   return key
 }
 
-/** Puts a new key into the place of the one in a file, as one step. */
-export async function replaceKey(file: string): Promise<void> {
-  await replaceFile(file, newKey(), 0o600)
+/** Puts a key, by default a new one, into the place of the one in a file, as one step. */
+export async function replaceKey(file: string, key: Uint8Array = randomBytes(KEY_BYTES)): Promise<void> {
+  await replaceFile(file, keyText(key), 0o600)
 }
 
-function newKey(): string {
-  return `${randomBytes(KEY_BYTES).toString('base64')}\n`
+function keyText(key: Uint8Array): string {
+  return `${Buffer.from(key).toString('base64')}\n`
+}
+
+/** The key that a text says in base64; undefined when it says none. */
+export function parseKey(text: string): Uint8Array | undefined {
+  const key = BASE64.test(text.trim()) ? Buffer.from(text.trim(), 'base64') : undefined
+  return key === undefined || key.length < KEY_BYTES ? undefined : new Uint8Array(key)
 }
 
 /**
@@ -57,14 +63,13 @@ export async function readKey(file: string): Promise<Uint8Array | undefined> {
         hint: `Consider it known, make a new one (rm ${file}) or, if nobody else was here: chmod 600 ${file}`,
       })
     }
-    const text = (await handle.readFile('latin1')).trim()
-    const key = BASE64.test(text) ? Buffer.from(text, 'base64') : undefined
-    if (!key || key.length < KEY_BYTES) {
+    const key = parseKey(await handle.readFile('latin1'))
+    if (!key) {
       throw new CliError('key_unusable', `The key ${file} is not ${KEY_BYTES} bytes of base64.`, {
         hint: `Put the right one there, or let mux make a new one: rm ${file}`,
       })
     }
-    return new Uint8Array(key)
+    return key
   } finally {
     await handle.close()
   }

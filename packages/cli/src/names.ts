@@ -1,6 +1,8 @@
 import {
+  type HostName,
   INSTANCE_NAME_RULE,
   type InstanceName,
+  parseHostName,
   parseInstanceName,
   parseRouteKey,
   parseUserName,
@@ -19,6 +21,10 @@ export function userName(text: string): UserName {
 
 export function instanceName(text: string): InstanceName {
   return parseInstanceName(text) ?? refuse(text, 'instance', INSTANCE_NAME_RULE)
+}
+
+export function hostName(text: string): HostName {
+  return parseHostName(text) ?? refuse(text, 'host', INSTANCE_NAME_RULE)
 }
 
 export function routeKey(text: string): RouteKey {

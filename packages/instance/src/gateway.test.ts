@@ -22,7 +22,7 @@ async function startGateway(peer: RawPeer, overrides: Partial<GatewayOptions> = 
   const ended = new AbortController()
   const gateway = createGateway({
     host: HOST,
-    key: (id) => (id === 'east' ? KEY : undefined),
+    keys: (id) => (id === 'east' ? [KEY] : []),
     source: {
       claim: () => ({
         pool,
@@ -357,7 +357,7 @@ it('an address that is taken is an error of listen', async () => {
   const { port } = other.address() as { port: number }
   const gateway = createGateway({
     host: HOST,
-    key: () => undefined,
+    keys: () => [],
     source: { claim: () => Promise.reject(new Problem('internal')) },
     identityHeader: 'X-Auth-User',
     now: Date.now,

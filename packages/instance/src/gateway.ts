@@ -28,8 +28,8 @@ import { busy } from './waiting-room.ts'
 export interface GatewayOptions {
   /** The name of this host. */
   host: HostName
-  /** This host's key (see `deriveHostKey`) of that id. */
-  key: (keyid: string) => Uint8Array | undefined
+  /** This host's keys (see `deriveHostKey`) of that id: more than one while the edge changes its own. */
+  keys: (keyid: string) => readonly Uint8Array[]
   /** The supervisor. */
   source: LeaseSource
   /** The header that tells an instance its user, besides `Mux-User`. */
@@ -79,7 +79,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     const target = incoming.url!
     const seconds = Math.floor(now() / 1000)
     const { rawHeaders } = incoming
-    const assertion = verifyAssertion({ method: incoming.method!, target, rawHeaders }, options.key, seconds)
+    const assertion = verifyAssertion({ method: incoming.method!, target, rawHeaders }, options.keys, seconds)
     if (typeof assertion === 'string') {
       log({ event: 'assertion_refused', reason: assertion })
       throw new Problem('assertion_invalid')

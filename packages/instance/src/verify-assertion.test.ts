@@ -4,14 +4,14 @@ import { describe, expect, it } from 'vitest'
 import { HOST, KEY, NOW, sign, type SignOptions } from './fixtures/signing-edge.ts'
 import { verifyAssertion } from './verify-assertion.ts'
 
-const key = (id: string) => (id === 'east' ? KEY : undefined)
+const keysOf = (id: string) => (id === 'east' ? [KEY] : [])
 
 function verify(
   headers: Record<string, string>,
-  request: { method?: string; target?: string; now?: number } = {},
+  request: { method?: string; target?: string; now?: number; keys?: typeof keysOf } = {},
 ) {
-  const { method = 'GET', target = '/a%2Fb?c=d', now = NOW } = request
-  return verifyAssertion({ method, target, rawHeaders: Object.entries(headers).flat() }, key, now)
+  const { method = 'GET', target = '/a%2Fb?c=d', now = NOW, keys = keysOf } = request
+  return verifyAssertion({ method, target, rawHeaders: Object.entries(headers).flat() }, keys, now)
 }
 
 const without = (name: string) => (headers: Record<string, string>) =>
@@ -24,6 +24,15 @@ describe('a valid assertion', () => {
       forwardedHost: 'notes.example.com',
       expires: NOW + 60,
     })
+  })
+
+  it('is one with any of the keys, while the edge changes its own', () => {
+    const next = new Uint8Array(32).fill(5)
+    const keys = () => [next, KEY]
+    expect(verify(sign(), { keys })).toMatchObject({ nonce: expect.any(String) })
+    expect(verify(sign({ key: next }), { keys })).toMatchObject({ nonce: expect.any(String) })
+    expect(verify(sign({ key: new Uint8Array(32) }), { keys })).toBe('signature')
+    expect(verify(sign(), { keys: () => [next] })).toBe('signature')
   })
 
   it('of a public route names nobody', () => {

@@ -42,20 +42,20 @@ const HOST = /^[\x21-\x7e]{1,300}$/
 /**
  * Verifies the signature (RFC 9421) of a request from the edge. What is signed is rebuilt from the request as it came,
  * never from what the signature claims to cover.
- * @param key the host's key of that id
+ * @param keys the host's keys of that id, each of which is good
  * @param now seconds since the epoch
  */
 export function verifyAssertion(
   request: ReceivedRequest,
-  key: (keyid: string) => Uint8Array | undefined,
+  keys: (keyid: string) => readonly Uint8Array[],
   now: number,
 ): Assertion | AssertionRefusal {
   const found = coveredHeaders(request.rawHeaders)
   if (found === undefined) return 'repeated'
-  const { input, signature, user, instance, version, requestId, forwardedHost } = found
+  const { input, signature: signatureHeader, user, instance, version, requestId, forwardedHost } = found
   if (
     input === undefined ||
-    signature === undefined ||
+    signatureHeader === undefined ||
     instance === undefined ||
     version === undefined ||
     requestId === undefined ||
@@ -63,19 +63,22 @@ export function verifyAssertion(
   ) {
     return 'missing'
   }
-  const parsed = parseSignature(input, signature)
+  const parsed = parseSignature(input, signatureHeader)
   const userName = user === undefined ? undefined : parseUserName(user)
   const instanceName = parseInstanceName(instance)
   if (!parsed || instanceName === undefined || userName !== user) return 'malformed'
   if (!VERSION.test(version) || !REQUEST_ID.test(requestId) || !HOST.test(forwardedHost)) return 'malformed'
 
   const { parameters, signatureBase64 } = parsed
-  const secret = key(parameters.keyid)
-  if (!secret) return 'unknown key'
+  const secrets = keys(parameters.keyid)
+  if (secrets.length === 0) return 'unknown key'
   const decision = { user: userName, instance: instanceName, version: Number(version), requestId }
   const asserted = { method: request.method, ...splitTarget(request.target), forwardedHost, decision }
-  const expected = createHmac('sha256', secret).update(signatureBase(asserted, parameters)).digest()
-  if (!timingSafeEqual(expected, Buffer.from(signatureBase64, 'base64'))) return 'signature'
+  const base = signatureBase(asserted, parameters)
+  const signature = Buffer.from(signatureBase64, 'base64')
+  const isOf = (secret: Uint8Array) =>
+    timingSafeEqual(createHmac('sha256', secret).update(base).digest(), signature)
+  if (!secrets.some(isOf)) return 'signature'
   // Behind the signature: a log that speaks of clocks is then about our own edge's.
   if (!isFresh(parameters, now)) return 'clock skew'
   return { decision, forwardedHost, nonce: parameters.nonce, expires: parameters.expires }

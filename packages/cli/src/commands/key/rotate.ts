@@ -1,25 +1,48 @@
 import { Flags } from '../../oclif.ts'
-import { confirmed } from '../../ask.ts'
+import { readHidden } from '../../ask.ts'
 import { BaseCommand } from '../../base-command.ts'
-import { rotateKey } from '../../operations/rotate-key.ts'
+import { CliError } from '../../errors.ts'
+import { parseKey } from '../../keys.ts'
+import { hostName } from '../../names.ts'
+import { rotateHostKey, rotateSessionKey } from '../../operations/change-keys.ts'
 
 export default class KeyRotate extends BaseCommand {
   static override summary = 'sign sessions with a new key; nobody is signed out'
   static override description =
-    'Sessions that were signed with the old key stay good until they end. Where the old key may be known to somebody, --retire ends them.'
-  static override examples = ['<%= config.bin %> key rotate', '<%= config.bin %> key rotate --retire --yes']
+    'What was signed with the old key stays good, until it is over or the key is retired. With --host, a host behind an edge elsewhere accepts another key of that edge besides the present one.'
+  static override examples = [
+    '<%= config.bin %> key rotate',
+    '<%= config.bin %> key rotate --host web1 --key-stdin < new-host-web1.key',
+  ]
   static override flags = {
-    retire: Flags.boolean({ description: 'keep no old key: everybody has to sign in again', default: false }),
-    yes: Flags.boolean({ char: 'y', description: 'do not ask' }),
+    host: Flags.string({
+      description: 'change what this host accepts of its edge',
+      helpValue: 'NAME',
+      dependsOn: ['key-stdin'],
+    }),
+    'key-stdin': Flags.boolean({
+      description: "read the host's new key, in base64, from standard input",
+      dependsOn: ['host'],
+    }),
   }
 
   async run() {
     const { flags } = await this.parse(KeyRotate)
     const project = this.findProject(flags)
-    if (flags.retire) await confirmed('Sign everybody out?', flags.yes)
-    const { kept, supervisor } = await rotateKey(project, flags.retire)
-    const old = kept === 0 ? 'everybody has to sign in again' : `old keys that still verify: ${kept}`
-    this.log(`Sessions are signed with a new key; ${old}.`)
-    return { retired: flags.retire, kept, supervisor }
+    if (flags.host === undefined) {
+      const result = await rotateSessionKey(project)
+      this.log(`Sessions are signed with a new key; old keys that still verify: ${result.kept}.`)
+      return result
+    }
+    const host = hostName(flags.host)
+    const key = parseKey(await readHidden('key'))
+    if (key === undefined)
+      throw new CliError('key_unusable', 'What came on standard input is not 32 bytes of base64.', {
+        hint: 'Derive the key of the host from that of the edge, as docs/cloudflare.md says.',
+      })
+    const result = await rotateHostKey(project, host, key)
+    this.log(`The host ${host} accepts the new key; old keys that it accepts besides: ${result.kept}.`)
+    this.hint(`When the edge signs with the new one: mux key retire --host ${host}`)
+    return result
   }
 }

@@ -1,0 +1,38 @@
+import { join } from 'node:path'
+import type { HostName } from '@mux/contract'
+import { CliError } from './errors.ts'
+import { currentFile, type KeyRing, olderKeys } from './key-ring.ts'
+import { ensureKey, readKey } from './keys.ts'
+import type { Project } from './project.ts'
+
+/** The keys of sessions. */
+export function sessionRing({ state }: Project): KeyRing {
+  return { directory: state.keys, name: 'session' }
+}
+
+/** The keys by which a host knows its edge. */
+export function hostRing({ state }: Project, host: HostName): KeyRing {
+  return { directory: state.keys, name: `host-${host}` }
+}
+
+/**
+ * The key that signs sessions, made if there is none, then those that still verify.
+ * @throws {CliError} `key_exposed`, `key_unusable`
+ */
+export async function sessionKeys(project: Project): Promise<[Uint8Array, ...Uint8Array[]]> {
+  const ring = sessionRing(project)
+  return [await ensureKey(currentFile(ring)), ...(await olderKeys(ring))]
+}
+
+/**
+ * The keys with which an edge may sign for a host.
+ * @throws {CliError} `key_exposed`, `key_unusable`, also when there is none
+ */
+export async function hostKeys(project: Project, host: HostName): Promise<Uint8Array[]> {
+  const ring = hostRing(project, host)
+  const key = await readKey(currentFile(ring))
+  if (key) return [key, ...(await olderKeys(ring))]
+  throw new CliError('key_unusable', `This machine has no key for the host ${host}.`, {
+    hint: `Derive it from the key of the edge, as docs/cloudflare.md says, and put it (base64, mode 0600) into ${join(ring.directory, `${ring.name}.key`)}`,
+  })
+}
