@@ -149,6 +149,7 @@ export class Instance implements SlotHolder {
     this.#room.refuse(problem)
     await this.#orders.run(async () => {
       this.#succession.forgive()
+      this.#succession.dropStandby()
       if (this.#succession.phase === 'stopped') return
       this.#succession.leave()
       await this.#succession.vacate()

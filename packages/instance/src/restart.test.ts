@@ -120,6 +120,25 @@ describe('a restart whose new generation does not become ready', () => {
     expect(status('django1')).toMatchObject({ state: 'ready', reason: null })
   })
 
+  it('leaves settings to go back to after a crash and a sleep, until the operator stops it', async () => {
+    const good = define('django1', 'serves', { settings: { COLOUR: 'red' }, idle: 300 })
+    const { ask, supervisor, status } = await laboratory([good])
+    const { pid } = await ask('django1')
+    supervisor.define([define('django1', 'exits-at-once', { idle: 300 })])
+    await expect(supervisor.restart(django1)).rejects.toMatchObject({ code: 'instance_failed' })
+    process.kill(pid, 'SIGKILL')
+    await expect.poll(() => status('django1').lastExit?.signal).toBe('SIGKILL')
+    const next = await ask('django1')
+    expect(next.environment['COLOUR']).toBe('red')
+    expect(status('django1')).toMatchObject({ state: 'degraded', generation: { outdated: true } })
+
+    await expect.poll(() => lives(next.pid), { timeout: 10_000 }).toBe(false)
+    expect((await ask('django1')).environment['COLOUR']).toBe('red')
+    await supervisor.stop(django1)
+    await expect(supervisor.start(django1)).rejects.toMatchObject({ code: 'instance_failed' })
+    expect(status('django1').generation).toBeNull()
+  })
+
   it('with settings that are then put back leaves none that it does not run with', async () => {
     const good = () => define('django1', 'serves', { settings: { COLOUR: 'red' } })
     const { ask, supervisor, status } = await laboratory([good()])

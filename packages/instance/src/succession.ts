@@ -53,6 +53,8 @@ export class Succession {
   #idleTimer: IdleTimer | undefined
   #liveProbe: LiveProbe | undefined
   #reason: string | null = null
+  /** The settings with which it served when others were refused: there is no need to be without them, too. */
+  #standby: InstanceDefinition | undefined
 
   constructor(options: SuccessionOptions) {
     this.#options = options
@@ -110,6 +112,11 @@ export class Succession {
     this.#recovery.reset()
   }
 
+  /** It was stopped by somebody, who may not want it to serve any more with settings that were refused since. */
+  dropStandby(): void {
+    this.#standby = undefined
+  }
+
   /** As {@link forgive}, and a failed one is stopped, so that the next request boots it. */
   pardon(): void {
     if (this.#phase !== 'failed') return
@@ -122,13 +129,14 @@ export class Succession {
    * Makes it ready, if it is not.
    * @param wanted whether somebody waits for it: then another instance may be stopped to make room, and it is booted
    *   before those that nobody waits for
-   * @param fallback settings to go back to when `definition` does not become ready; its failure is thrown all the same
+   * @param fallback settings to go back to when `definition` does not become ready, besides those with which it was
+   *   degraded; its failure is thrown all the same
    */
   async bring(
     definition: InstanceDefinition,
     wanted: boolean,
     signal: AbortSignal,
-    fallback?: InstanceDefinition,
+    fallback = this.#standby,
   ): Promise<void> {
     if (this.#phase === 'ready') return
     await this.#admission(wanted, signal)
@@ -138,7 +146,7 @@ export class Succession {
     let generation: Generation
     try {
       generation = await this.lineage.boot(definition, turn).catch((error: unknown) => {
-        if (!fallback || signal.aborted) throw error
+        if (!fallback || fallback === definition || signal.aborted) throw error
         failure = error
         return this.lineage.boot(fallback, turn)
       })
@@ -223,6 +231,7 @@ export class Succession {
     this.lineage.install(generation)
     this.#recovery.settle()
     this.#reason = null
+    this.#standby = undefined
     this.#unwatch()
     this.#watch(generation)
     this.#options.room.admit(generation)
@@ -295,6 +304,7 @@ export class Succession {
   /** A change failed, and what was there before goes on. */
   #degrade(error: unknown): void {
     this.#reason = `The last restart failed: ${messageOf(error)}`
+    this.#standby = this.lineage.current!.definition
     this.#options.event('degraded', { reason: this.#reason })
   }
 
