@@ -88,6 +88,8 @@ export function createApp(parts: AppParts): Hono<EdgeEnv> {
       origin: target.origin,
       headers,
       navigation,
+      standing:
+        identity === undefined || user === undefined ? undefined : () => authenticator.standing(identity),
       answerHeaders: (raw) => responseHeaders(raw, facts),
     })
   })

@@ -7,13 +7,21 @@ import type { PasswordMemory } from './password-memory.ts'
 import type { RegistryReader } from './registry/registry.ts'
 import type { Session, Sessions } from './session.ts'
 import type { TokenUse } from './token-use.ts'
-import { parseToken, tokenMatches } from './tokens.ts'
+import { hasExpired, parseToken, tokenMatches } from './tokens.ts'
 
 /** Who sent a request, proven. */
 export type Identity = { readonly user: UserName; readonly record: UserRecord } & Proof
 
 /** Where the proof stood. `authorization`: the header is used up, and the instance does not see it. */
-type Proof = { readonly by: 'authorization' } | { readonly by: 'session'; readonly session: Session }
+type Proof =
+  | { readonly by: 'authorization'; /** Id of the API token, if it was one. */ readonly token?: string }
+  | { readonly by: 'session'; readonly session: Session }
+
+/**
+ * How it stands, a while after their request was let in, with somebody: as then; `changed`, so that they have to come
+ * again as whoever they are now; `gone`, so that what they came with lets nobody in any more.
+ */
+export type Standing = 'good' | 'changed' | 'gone'
 
 export interface AuthenticatorParts {
   registry: RegistryReader
@@ -43,6 +51,8 @@ export interface Authenticator {
     password: string,
     peer: string,
   ): Promise<{ user: UserName; record: UserRecord }>
+  /** @throws {RecordError} {@link RegistryError} */
+  standing(identity: Identity): Promise<Standing>
 }
 
 export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
@@ -71,7 +81,7 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
     const record = await registry.read('user', user)
     if (record === undefined || record.disabled) return refuse(countedAs, peer)
     tokenUse.note(id, found)
-    return { user, record, by: 'authorization' }
+    return { user, record, by: 'authorization', token: id }
   }
 
   async function byBasic({ user, password }: BasicCredentials, peer: string): Promise<Identity> {
@@ -88,6 +98,19 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
     if (record === undefined || record.disabled || record.version !== session.version) return undefined
     if (await endedSessions.has(session)) return undefined
     return { user: session.user, record, by: 'session', session }
+  }
+
+  async function standing(identity: Identity): Promise<Standing> {
+    const record = await registry.read('user', identity.user)
+    if (record === undefined || record.disabled) return 'gone'
+    if (record.version !== identity.record.version) return 'changed'
+    if (identity.by === 'session') {
+      const { session } = identity
+      return now() >= session.expires * 1000 || (await endedSessions.has(session)) ? 'changed' : 'good'
+    }
+    if (identity.token === undefined) return 'good'
+    const token = await registry.read('token', identity.token)
+    return token === undefined || hasExpired(token, now()) ? 'gone' : 'good'
   }
 
   function refuseWhenLimited(user: string, peer: string): void {
@@ -119,5 +142,6 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
       }
     },
     checkPassword,
+    standing,
   }
 }

@@ -1,4 +1,5 @@
 import type { Decision } from '@mux/contract'
+import type { Standing } from './authenticate.ts'
 
 /** One decided request, ready for the host that holds its instance. */
 export interface DecidedRequest {
@@ -9,6 +10,8 @@ export interface DecidedRequest {
   headers: string[]
   /** True when a person's browser opens a page by this request. */
   navigation: boolean
+  /** How it stands with whoever it is in the name of; absent when it is in nobody's. */
+  standing: (() => Promise<Standing>) | undefined
   /** What the client receives of an answer's header list, names and values in turn. */
   answerHeaders: (rawHeaders: readonly string[]) => string[]
 }

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
-import { Problem, type Decision, type HostName } from '@mux/contract'
+import { Problem, type HostName } from '@mux/contract'
+import type { Standing } from './authenticate.ts'
 import { headerValues, type DecidedRequest, type Exchange } from './forward.ts'
 import type { ForwardOrder, InstanceHost } from './instance-host.ts'
 import type { Log } from './log-event.ts'
@@ -29,8 +30,8 @@ export class NodeExchange implements Exchange, OpenExchange {
   readonly peer: string
   readonly scheme: 'http' | 'https'
   place = -1
+  standing: (() => Promise<Standing>) | undefined
   #handedOn = false
-  #decision: Decision | undefined
   /** The header list of the instance's answer, once there is one. */
   #answer: readonly string[] = []
   #revoked: AbortController | undefined
@@ -72,11 +73,6 @@ export class NodeExchange implements Exchange, OpenExchange {
     return this.#handedOn
   }
 
-  /** Only of one that was forwarded. */
-  get decision(): Decision {
-    return this.#decision!
-  }
-
   get endless(): boolean {
     return this.upgrade || headerValues(this.#answer, 'content-type').some(isEventStream)
   }
@@ -98,7 +94,13 @@ export class NodeExchange implements Exchange, OpenExchange {
     }
   }
 
-  async forward({ decision, headers, navigation, answerHeaders }: DecidedRequest): Promise<Response> {
+  async forward({
+    decision,
+    headers,
+    navigation,
+    standing,
+    answerHeaders,
+  }: DecidedRequest): Promise<Response> {
     const { host, hostName, open } = this.#forwarding
     if (decision.host !== hostName) throw new Problem('misdirected')
     const { requestId, target } = this
@@ -116,7 +118,7 @@ export class NodeExchange implements Exchange, OpenExchange {
       this.#revoked = new AbortController()
       order.revoked = this.#revoked.signal
     }
-    this.#decision = decision
+    this.standing = standing
     this.#handedOn = true
     open.enter(this)
     try {

@@ -221,7 +221,7 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
         throw Object.assign(new Error('the socket is no TCP socket'), { code: 'EINVAL' })
       }
       const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
-      revocation = new Revocation({ open, registry })
+      revocation = new Revocation(open)
       return { url: `http://${host}:${address.port}`, port: address.port }
     },
     settle: (limit) => connections.settle(limit),

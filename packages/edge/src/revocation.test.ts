@@ -2,9 +2,15 @@ import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { parseUserName } from '@mux/contract'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { basic, startEdge, type EdgeUnderTest } from './fixtures/edge-under-test.ts'
 import { PASSWORD } from './fixtures/memory-registry.ts'
+import { browse } from './fixtures/raw-client.ts'
+import { createToken } from './tokens.ts'
+
+/** Seconds: one is promised, and a busy machine may take another. */
+const PROMISED = 2
 
 let under: EdgeUnderTest
 beforeEach(async () => {
@@ -28,10 +34,13 @@ async function stream(user: string, path: string): Promise<IncomingMessage> {
   return answer
 }
 
-async function webSocket(user: string): Promise<Socket> {
+async function webSocket(
+  user: string,
+  credential = `Authorization: ${basic(user, PASSWORD)}`,
+): Promise<Socket> {
   const socket = connect(under.port, '127.0.0.1')
   socket.on('error', () => {})
-  const lines = ['GET / HTTP/1.1', 'Host: a', `Authorization: ${basic(user, PASSWORD)}`]
+  const lines = ['GET / HTTP/1.1', 'Host: a', credential]
   const upgrade = [
     'Upgrade: websocket',
     'Connection: Upgrade',
@@ -60,8 +69,8 @@ test.each([
   const [socket, events] = [await webSocket('brian'), await stream('brian', '/events')]
   const others = [await webSocket('graham'), await stream('graham', '/events')]
   change()
-  expect(await closing(socket)).toBeLessThan(1)
-  expect(await closing(events)).toBeLessThan(1)
+  expect(await closing(socket)).toBeLessThan(PROMISED)
+  expect(await closing(events)).toBeLessThan(PROMISED)
   for (const other of others) expect(other.closed).toBe(false)
 })
 
@@ -82,4 +91,42 @@ test('a registry that cannot be read closes nothing', async () => {
   }
   await expect.poll(() => reads, { timeout: 5_000 }).toBeGreaterThan(1)
   expect(socket.closed).toBe(false)
+})
+
+describe('what is open by a credential of its own is closed with that', () => {
+  async function cookieOf(user: string): Promise<string> {
+    const form = { username: user, password: PASSWORD }
+    const { headers } = await browse(`${under.url}/_mux/signin`, { form })
+    return headers['set-cookie']![0]!.split(';')[0]!
+  }
+
+  test('by a session that is signed out in its browser, and no other one of the user', async () => {
+    const [one, two] = [await cookieOf('brian'), await cookieOf('brian')]
+    const socket = await webSocket('brian', `Cookie: ${one}`)
+    const other = await webSocket('brian', `Cookie: ${two}`)
+    await browse(`${under.url}/_mux/signout`, { form: {}, headers: { cookie: one } })
+    expect(await closing(socket)).toBeLessThan(PROMISED)
+    expect(other.closed).toBe(false)
+  })
+
+  test('by a session, at its end', async () => {
+    const socket = await webSocket('brian', `Cookie: ${await cookieOf('brian')}`)
+    under.clock.now += 14 * 86_400_000
+    expect(await closing(socket)).toBeLessThan(PROMISED)
+  })
+
+  test.each([
+    ['revoked', (id: string) => under.registry.remove('token', id)],
+    ['over', () => void (under.clock.now += 86_400_000)],
+  ])('by a token that is %s', async (_what, change) => {
+    const { id, token, sha256 } = createToken()
+    const user = parseUserName('brian')!
+    const expires = new Date(under.clock.now + 86_400_000).toISOString()
+    under.registry.set('token', id, { v: 1, user, sha256, expires, label: null, used: null })
+    const socket = await webSocket('brian', `Authorization: Bearer ${token}`)
+    const other = await webSocket('brian')
+    change(id)
+    expect(await closing(socket)).toBeLessThan(PROMISED)
+    expect(other.closed).toBe(false)
+  })
 })

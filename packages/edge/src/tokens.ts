@@ -33,8 +33,13 @@ export function parseToken(token: string): { id: string } | undefined {
  * @param now milliseconds since the epoch
  */
 export function tokenMatches(token: string, record: TokenRecord, now: number): boolean {
-  if (record.expires !== null && Date.parse(record.expires) <= now) return false
+  if (hasExpired(record, now)) return false
   return timingSafeEqual(Buffer.from(sha256(token)), Buffer.from(record.sha256))
+}
+
+/** @param now milliseconds since the epoch */
+export function hasExpired({ expires }: TokenRecord, now: number): boolean {
+  return expires !== null && Date.parse(expires) <= now
 }
 
 function sha256(text: string): string {
