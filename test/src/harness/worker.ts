@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { Miniflare } from 'miniflare'
+import { startAccounts } from '../../../packages/edge/src/registry/fixtures/kv-explorer.ts'
+import { ACCOUNT, NAMESPACE, TOKEN } from '../../../packages/edge/src/registry/fixtures/kv-rest.ts'
 import { freePort, startHost } from './host.ts'
 import { conformanceYaml, type Layout, LEDGER } from './layout.ts'
 import { leave } from './nothing-left.ts'
@@ -24,12 +26,13 @@ export async function workerLayout(): Promise<Layout> {
   const miniflare = new Miniflare({
     cf: false,
     enableDevRegistry: false,
+    unsafeLocalExplorer: true,
     workers: [
       {
         config: {
           ...(await workerConfiguration()),
           env: {
-            REGISTRY: { type: 'kv', id: 'registry' },
+            REGISTRY: { type: 'kv', id: NAMESPACE },
             EDGE_KEY: { type: 'text', value: edgeKey.toString('base64') },
             SESSION_KEY: { type: 'text', value: randomBytes(32).toString('base64') },
           },
@@ -39,25 +42,34 @@ export async function workerLayout(): Promise<Layout> {
       },
     ],
   })
-  await miniflare.ready
+  const api = await startAccounts(await miniflare.ready)
   const url = `http://127.0.0.1:${port}`
   const registry: Namespace = await miniflare.getKVNamespace('REGISTRY')
-
-  /** What `mux` wrote to its own registry is copied to KV, as it stands. */
-  const push = async () => {
-    const wanted = readRecords(project)
+  const valuesInKv = async () => {
     const { keys } = await registry.list()
-    const present = new Map(
-      await Promise.all(keys.map(async ({ name }) => [name, await registry.get(name)] as const)),
-    )
-    // What the Worker has written itself is none of the operator's.
-    const removed = [...present.keys()].filter((name) => !wanted.has(name) && !name.startsWith('ended:'))
-    const written = [...wanted].filter(([name, value]) => present.get(name) !== value)
-    await Promise.all(removed.map((name) => registry.delete(name)))
-    await Promise.all(written.map(([name, value]) => registry.put(name, value)))
+    return new Map(await Promise.all(keys.map(async ({ name }) => [name, await registry.get(name)] as const)))
+  }
+
+  const push = async () => {
+    const before = await valuesInKv()
+    await project.must(['registry', 'push', '--yes'], {
+      env: {
+        CLOUDFLARE_API_BASE_URL: api.url,
+        CLOUDFLARE_ACCOUNT_ID: ACCOUNT,
+        MUX_KV_NAMESPACE: NAMESPACE,
+        CLOUDFLARE_API_TOKEN: TOKEN,
+      },
+    })
+    const after = await valuesInKv()
     // No test asks for a user or an instance before it has added them, so the Worker can't hold that they are absent.
-    const held = (name: string) => present.has(name) || name.startsWith('route:')
-    if (removed.length > 0 || written.some(([name]) => held(name))) await forgotten()
+    const isOther = (name: string) => before.get(name) !== after.get(name)
+    const isHeld = (name: string) => before.has(name) || name.startsWith('route:')
+    if ([...before.keys(), ...after.keys()].some((name) => isOther(name) && isHeld(name))) await forgotten()
+  }
+  /** No push takes a record along that cannot be used. */
+  const copy = async (kind: string, name: string) => {
+    await registry.put(`${kind}:${name}`, readRecords(project).get(`${kind}:${name}`)!)
+    await forgotten()
   }
   /** The Worker holds what it has read for a few seconds: the bound that a change takes to be seen. */
   const forgotten = () => new Promise((resolve) => setTimeout(resolve, CACHE_SECONDS * 1000 + 100))
@@ -84,14 +96,15 @@ export async function workerLayout(): Promise<Layout> {
     },
     async plant(kind, name, value) {
       plantRecord(project, kind, name, value)
-      await push()
+      await copy(kind, name)
     },
     async plantUser(user, fields) {
       plantUser(project, user, fields)
-      await push()
+      await copy('user', user)
     },
     misdirect: (user) => layout.plantUser(user, { instance: 'ghost' }),
     async close() {
+      await api.close()
       await miniflare.dispose()
       await leave(project, running)
     },
@@ -107,7 +120,6 @@ export async function workerLayout(): Promise<Layout> {
 interface Namespace {
   get(key: string): Promise<string | null>
   put(key: string, value: string): Promise<void>
-  delete(key: string): Promise<void>
   list(): Promise<{ keys: { name: string }[] }>
 }
 
