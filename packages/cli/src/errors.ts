@@ -77,6 +77,7 @@ export const CLI_ERRORS = {
   registry_unavailable: EXIT.failed,
   registry_newer: EXIT.failed,
   cloudflare_refused: EXIT.failed,
+  cloudflare_too_large: EXIT.failed,
   disk_full: EXIT.failed,
   internal: EXIT.failed,
 
@@ -155,6 +156,7 @@ const CLOUDFLARE_HINTS: Record<CloudflareErrorCode, string> = {
   cloudflare_failed: `See https://www.cloudflarestatus.com. ${TRY_AGAIN}`,
   cloudflare_unreachable: `See whether this machine reaches the network. ${TRY_AGAIN}`,
   cloudflare_garbled: `See what is between this machine and Cloudflare, such as a proxy. ${TRY_AGAIN}`,
+  cloudflare_too_large: 'Please report this; DEBUG=mux shows where it happened.',
   cloudflare_refused: 'Please report this; DEBUG=mux shows where it happened.',
 }
 

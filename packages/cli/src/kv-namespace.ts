@@ -1,4 +1,5 @@
-import { createKvApi, openKvStore, type RegistryStore } from '@mux/edge/registry'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type CloudflareError, createKvApi, openKvStore, type RegistryStore } from '@mux/edge/registry'
 import { apiToken } from './api-token.ts'
 import { CliError } from './errors.ts'
 import type { KvFlags } from './kv-flags.ts'
@@ -20,12 +21,14 @@ const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/
 
 /**
  * The namespace that is meant, and the registry in it.
+ * @param tell told whenever Cloudflare is waited for
  * @throws {CliError} `usage`, `namespace_unknown`, `file_unusable`, `token_missing`
  */
 export async function openNamespace(
   project: Project,
   flags: KvFlags,
   environment: NodeJS.ProcessEnv,
+  tell: (text: string) => void,
 ): Promise<{ place: KvNamespace; registry: RegistryStore }> {
   const place = await findNamespace(project, flags, environment)
   const token = await apiToken({
@@ -33,7 +36,11 @@ export async function openNamespace(
     environment,
     directory: project.directory,
   })
-  return { place, registry: openKvStore(createKvApi({ ...place, token })) }
+  const wait = (milliseconds: number, failure?: CloudflareError) => {
+    if (failure) tell(`${failure.message} Next try in ${Math.ceil(milliseconds / 1000)} s.`)
+    return sleep(milliseconds)
+  }
+  return { place, registry: openKvStore(createKvApi({ ...place, token, wait })) }
 }
 
 async function findNamespace(

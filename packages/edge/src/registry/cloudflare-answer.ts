@@ -50,6 +50,7 @@ function failureOf(
     return ['cloudflare_token_refused', 'Cloudflare does not accept this API token']
   if (status === 403) return ['cloudflare_forbidden', 'Cloudflare does not let this API token do that']
   if (status === 404) return ['cloudflare_not_found', 'Cloudflare knows no such account or KV namespace']
+  if (status === 413) return ['cloudflare_too_large', 'That was too much for one request to Cloudflare']
   if (status === 429) return ['cloudflare_rate_limited', 'Cloudflare was asked too often']
   if (status === 408 || status >= 500) return ['cloudflare_failed', `Cloudflare failed with status ${status}`]
   if (status >= 300) return ['cloudflare_refused', `Cloudflare refused with status ${status}`]

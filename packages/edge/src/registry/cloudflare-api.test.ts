@@ -44,6 +44,7 @@ describe('what Cloudflare answers', () => {
     ['404', { status: 404 }, 'cloudflare_not_found', 1],
     ['a redirect', { status: 302, headers: { location: 'http://127.0.0.1:1/' } }, 'cloudflare_refused', 1],
     ['400', { status: 400, body: envelope([{ code: 10001, message: 'Bad' }]) }, 'cloudflare_refused', 1],
+    ['413', { status: 413 }, 'cloudflare_too_large', 1],
     ['429', { status: 429 }, 'cloudflare_rate_limited', 5],
     ['500', { status: 500, body: '<html>' }, 'cloudflare_failed', 5],
     ['503', { status: 503 }, 'cloudflare_failed', 5],
@@ -57,7 +58,7 @@ describe('what Cloudflare answers', () => {
     expect(error).toBeInstanceOf(CloudflareError)
     expect(error).toMatchObject({
       code,
-      message: expect.stringMatching(/^Cloudflare .*\.$|^The answer .*\.$/),
+      message: expect.stringMatching(/^(?:Cloudflare|The answer|That) .*\.$/),
     })
     expect(rest.asked).toHaveLength(times)
     expect(waited).toHaveLength(times - 1)

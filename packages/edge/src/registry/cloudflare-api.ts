@@ -12,14 +12,18 @@ export interface CloudflareApi {
    * @throws {CloudflareError} the last one
    */
   again: <Result>(task: () => Promise<Result>) => Promise<Result>
+  wait: NonNullable<CloudflareApiOptions['wait']>
 }
 
 export interface CloudflareApiOptions {
   /** The API, up to its version. */
   baseUrl: string
   token: string
-  /** @param milliseconds how long */
-  wait?: (milliseconds: number) => Promise<unknown>
+  /**
+   * @param milliseconds how long
+   * @param failure what is tried again afterwards
+   */
+  wait?: (milliseconds: number, failure?: CloudflareError) => Promise<unknown>
 }
 
 /** How long one request may take, to the end of its answer, in milliseconds. */
@@ -30,8 +34,10 @@ const FIRST_PAUSE = 1000
 /** The longest pause that Cloudflare may ask for, in milliseconds; it counts requests over five minutes. */
 const LONGEST_PAUSE = 60_000
 
+const pass = (milliseconds: number) => sleep(milliseconds)
+
 /** @throws {CloudflareError} on a token that no header can carry */
-export function createCloudflareApi({ baseUrl, token, wait = sleep }: CloudflareApiOptions): CloudflareApi {
+export function createCloudflareApi({ baseUrl, token, wait = pass }: CloudflareApiOptions): CloudflareApi {
   // The platform's own refusal of such a header would have the token in its text.
   if (!/^[\x21-\x7e]+$/.test(token))
     throw new CloudflareError('cloudflare_token_refused', 'The API token has characters that no token has.')
@@ -57,6 +63,8 @@ export function createCloudflareApi({ baseUrl, token, wait = sleep }: Cloudflare
   }
 
   return {
+    wait,
+
     async call(method, path, body) {
       return readAnswer(await exchange(method, path, body), token)
     },
@@ -70,7 +78,7 @@ export function createCloudflareApi({ baseUrl, token, wait = sleep }: Cloudflare
           const { retryAfter = 0 } = error
           if (retryAfter > LONGEST_PAUSE) throw error
           const pause = FIRST_PAUSE * 2 ** (attempt - 1) * (1 + Math.random() / 2)
-          await wait(Math.max(retryAfter, pause))
+          await wait(Math.max(retryAfter, pause), error)
         }
       }
     },

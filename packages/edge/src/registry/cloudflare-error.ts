@@ -13,6 +13,8 @@ export type CloudflareErrorCode =
   | 'cloudflare_unreachable'
   /** An answer that breaks off, or is none of this API. */
   | 'cloudflare_garbled'
+  /** 413: more than one request may ask for, or bring. */
+  | 'cloudflare_too_large'
   /** Any other 4xx: what was sent is at fault, and would be again. */
   | 'cloudflare_refused'
 

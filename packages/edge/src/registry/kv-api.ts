@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type CloudflareApiOptions, createCloudflareApi } from './cloudflare-api.ts'
 import { CloudflareError } from './cloudflare-error.ts'
 import { inBatches, type KvPair } from './kv-batches.ts'
@@ -34,8 +33,8 @@ const WRITE = { items: 10_000, size: 10_000_000 }
 const WRITE_INTERVAL = 1000
 
 /** @throws {CloudflareError} on a token that no header can carry */
-export function createKvApi({ account, namespace, wait = sleep, ...options }: KvApiOptions): KvApi {
-  const { call, again } = createCloudflareApi({ ...options, wait })
+export function createKvApi({ account, namespace, ...options }: KvApiOptions): KvApi {
+  const { call, again, wait } = createCloudflareApi(options)
   const root = `/accounts/${encodeURIComponent(account)}/storage/kv/namespaces/${encodeURIComponent(namespace)}`
   /** When each key was written last, on the clock of `performance.now`. */
   const written = new Map<string, number>()
@@ -65,6 +64,20 @@ export function createKvApi({ account, namespace, wait = sleep, ...options }: Kv
     if (left > 0) await wait(left)
   }
 
+  /** A request gives no more than 25 MB, which records are far below; but anybody may have written under their keys. */
+  async function read(keys: readonly string[]): Promise<(string | null)[]> {
+    try {
+      const { result } = await again(() => call('POST', `${root}/bulk/get`, { keys, type: 'text' }))
+      const values = valuesOf(result)
+      return keys.map((key) => values.get(key) ?? null)
+    } catch (error) {
+      const isTooLarge = error instanceof CloudflareError && error.code === 'cloudflare_too_large'
+      if (!isTooLarge || keys.length === 1) throw error
+      const half = Math.ceil(keys.length / 2)
+      return [...(await read(keys.slice(0, half))), ...(await read(keys.slice(half)))]
+    }
+  }
+
   return {
     async list(prefix) {
       const found: string[] = []
@@ -83,11 +96,7 @@ export function createKvApi({ account, namespace, wait = sleep, ...options }: Kv
     // One batch after the other: Cloudflare takes four requests a second in the long run.
     async get(keys) {
       const found: (string | null)[] = []
-      for (const batch of inBatches(keys, READ)) {
-        const body = { keys: batch, type: 'text' }
-        const values = valuesOf((await again(() => call('POST', `${root}/bulk/get`, body))).result)
-        found.push(...batch.map((key) => values.get(key) ?? null))
-      }
+      for (const batch of inBatches(keys, READ)) found.push(...(await read(batch)))
       return found
     },
 

@@ -119,6 +119,21 @@ describe('the registry in Workers KV, when Cloudflare fails', () => {
     },
   )
 
+  it('reads the others where somebody has put more under one key than a request gives', async () => {
+    await add('a', 'big', 'c', 'd', 'e')
+    rest.values.set('user:big', { value: 'garbage' })
+    rest.fault = ({ route, keys }) =>
+      route === 'get' && keys.includes('user:big') && keys.length > 1 ? { status: 413 } : undefined
+    const listed = await storeAt(rest.url).list('user')
+    expect(listed.map(({ name, record }) => [name, 'code' in record])).toEqual([
+      ['a', false],
+      ['big', true],
+      ['c', false],
+      ['d', false],
+      ['e', false],
+    ])
+  })
+
   it('writes a key once a second and no more', async () => {
     const waited: number[] = []
     const store = storeAt(rest.url, async (milliseconds) => void waited.push(milliseconds))

@@ -18,7 +18,7 @@ export default class RegistryDiff extends BaseCommand {
   async run() {
     const { flags } = await this.parse(RegistryDiff)
     const project = this.findProject(flags)
-    const { place, registry } = await openNamespace(project, flags, process.env)
+    const { place, registry } = await openNamespace(project, flags, process.env, (text) => this.hint(text))
     this.log(render.kvNamespace(place))
     const differences = (await compareRegistries(project, registry)).map(describeDifference)
     this.log(render.differences(differences))

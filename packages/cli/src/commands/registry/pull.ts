@@ -19,7 +19,7 @@ export default class RegistryPull extends BaseCommand {
   async run() {
     const { flags } = await this.parse(RegistryPull)
     const project = this.findProject(flags)
-    const { place, registry } = await openNamespace(project, flags, process.env)
+    const { place, registry } = await openNamespace(project, flags, process.env, (text) => this.hint(text))
     this.log(render.kvNamespace(place))
     const result = await pullRegistry(project, registry, (removed) =>
       confirmed(`Remove ${render.recordCounts(removed)} here?`, flags.yes),

@@ -20,7 +20,7 @@ export default class RegistryPush extends BaseCommand {
   async run() {
     const { flags } = await this.parse(RegistryPush)
     const project = this.findProject(flags)
-    const { place, registry } = await openNamespace(project, flags, process.env)
+    const { place, registry } = await openNamespace(project, flags, process.env, (text) => this.hint(text))
     this.log(render.kvNamespace(place))
     const result = await pushRegistry(project, registry, (removed) =>
       confirmed(`Remove ${render.recordCounts(removed)} from KV?`, flags.yes),

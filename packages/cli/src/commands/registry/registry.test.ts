@@ -154,6 +154,18 @@ it('mux registry diff shows names and fields, and nothing of what is in them', a
   expect(text.stdout + json.stdout).not.toMatch(/aGFzaG|b3Ro|scrypt/)
 })
 
+it('says for how long it waits for Cloudflare, and goes on', async () => {
+  await change(instance('django1'))
+  let failures = 1
+  rest.fault = () => (failures-- > 0 ? { status: 503 } : undefined)
+  const ended = await mux('push')
+  expect(ended).toMatchObject({
+    code: 0,
+    stderr: expect.stringMatching(/^Cloudflare failed with status 503\. Next try in [12] s\.\n$/),
+  })
+  expect(inKv()).toEqual(['instance:django1'])
+})
+
 describe('what Cloudflare refuses', () => {
   const body = JSON.stringify({ success: false, errors: [{ code: 1, message: `no ${TOKEN}` }], result: null })
   it.each([
