@@ -16,7 +16,7 @@ const LIMIT = 2_000
 
 /** What an instance said of itself in mux.yaml, and with what secrets, when it became ready. */
 export interface ReadySettings {
-  /** When it became ready with them last, in ISO. */
+  /** When it became ready with them, having had others before; in ISO. */
   at: string
   entry: InstanceEntry
   /** The values of the secrets that are its own, by the names of their files. One that others may share is not copied. */

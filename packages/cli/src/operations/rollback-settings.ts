@@ -16,7 +16,7 @@ const SEE = 'See what there is: mux instance list'
 
 export interface RollbackResult {
   instance: InstanceName
-  /** When it became ready last with the settings that it has again. */
+  /** When it became ready, having had others before, with the settings that it has again. */
   readyAt: string
   /** What is different now, by its path in the instance's entry of mux.yaml. */
   changed: string[]

@@ -17,7 +17,7 @@ export default class InstanceRollback extends BaseCommand {
     const { args, flags } = await this.parse(InstanceRollback)
     const result = await rollbackSettings(this.findProject(flags), instanceName(args.instance))
     const { instance, readyAt, changed, restarted } = result
-    this.log(`${instance} has the settings back with which it was ready at ${render.time(readyAt)}.`)
+    this.log(`${instance} has the settings again that it had from ${render.time(readyAt)} on.`)
     this.log(`Changed: ${render.list(changed)}.`)
     this.log(
       restarted === null
