@@ -1,5 +1,5 @@
 import { createServer } from 'node:net'
-import { Problem, type UserName } from '@mux/contract'
+import { parseInstanceName, Problem, type UserName } from '@mux/contract'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { HOST, KEY, NOW, sign } from './fixtures/signing-edge.ts'
 import { openPool } from './forward/connection.ts'
@@ -25,6 +25,7 @@ async function startGateway(peer: RawPeer, overrides: Partial<GatewayOptions> = 
     keys: (id) => (id === 'east' ? [KEY] : []),
     source: {
       claim: () => ({
+        instance: parseInstanceName('django2')!,
         pool,
         address: peer.address,
         ended: ended.signal,

@@ -1,10 +1,11 @@
 import { setMaxListeners } from 'node:events'
-import type { Activity } from '@mux/contract'
+import type { Activity, InstanceName } from '@mux/contract'
 import type { Pool } from 'undici'
 import type { InstanceDefinition } from './definition.ts'
 import type { TreeEnd } from './end-tree.ts'
 import { openPool } from './forward/connection.ts'
 import type { Address, Lease } from './lease.ts'
+import { PortGuard } from './port-guard.ts'
 import { isStopped, type ProcessIdentity } from './process-tree.ts'
 import type { Exit, RunningProcess } from './running-process.ts'
 import type { Tenancy } from './tenancy.ts'
@@ -33,6 +34,8 @@ export class Generation {
   /** The settings that it was started with; the instance may have others by now. */
   readonly definition: InstanceDefinition
   readonly pool: Pool
+  /** See `Lease`. */
+  readonly isReached: Lease['isReached']
   readonly #process: RunningProcess
   readonly #tenancy: Tenancy
   readonly #hurry: AbortSignal
@@ -55,7 +58,12 @@ export class Generation {
     this.#hurry = hurry
     // One listener for each exchange under way.
     setMaxListeners(0, this.#ended.signal)
-    this.pool = openPool(tenancy.address)
+    const { address } = tenancy
+    if ('port' in address) {
+      const guard = new PortGuard(address.port, process.identity)
+      this.isReached = () => guard.holds()
+    }
+    this.pool = openPool(address, this.isReached)
   }
 
   get number(): number {
@@ -220,6 +228,14 @@ class GenerationLease implements Lease {
 
   get address(): Address {
     return this.#generation.address
+  }
+
+  get instance(): InstanceName {
+    return this.#generation.definition.name
+  }
+
+  get isReached(): Lease['isReached'] {
+    return this.#generation.isReached
   }
 
   get ended(): AbortSignal {

@@ -9,10 +9,17 @@ export type Address = { socketPath: string } | { port: number }
  * generation is kept until {@link release}, even when it was swapped out a microsecond later.
  */
 export interface Lease {
+  /** Whose generation it is. */
+  readonly instance: InstanceName
   /** Connections to this generation and no other. */
   readonly pool: Pool
   /** For an upgrade, which takes a connection of its own. */
   readonly address: Address
+  /**
+   * Whether a connection that is open by now leads to this generation, where somebody else may have taken its address.
+   * Nothing is to be sent before that is known.
+   */
+  readonly isReached?: (() => Promise<boolean>) | undefined
   /** Aborted when the drain limit is over: what is still under way must end now. */
   readonly ended: AbortSignal
   /** Resolves when the process of the generation has ended, however it did. */

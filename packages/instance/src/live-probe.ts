@@ -36,6 +36,8 @@ export interface LiveProbeOptions {
   health: string | null
   /** Milliseconds from one try to the next. */
   interval: number
+  /** See `Lease`. */
+  isReached?: (() => Promise<boolean>) | undefined
   /** Whether its program has been stopped by a signal: connections are then accepted all the same, by the kernel. */
   isStopped: () => boolean
   /** Told once, in words for an operator, that it hangs; then it is asked no more. */
@@ -76,7 +78,7 @@ export class LiveProbe {
   }
 
   async #try(limit: number): Promise<Finding> {
-    const { address, health, isStopped } = this.#options
+    const { address, health, isReached, isStopped } = this.#options
     if (health === null && isStopped()) return { ready: false, why: 'its process is stopped by a signal' }
     const underWay = new AbortController()
     this.#underWay = underWay
@@ -87,7 +89,9 @@ export class LiveProbe {
     }
     const timer = setTimeout(() => void tooLate(), limit)
     try {
-      return await probe(address, health, underWay.signal)
+      const finding = await probe(address, health, underWay.signal)
+      if (!finding.ready || isReached === undefined || (await isReached())) return finding
+      return { ready: false, why: 'its port is answered by another process' }
     } finally {
       clearTimeout(timer)
     }

@@ -249,6 +249,7 @@ export class Succession {
       address,
       health,
       interval: probe,
+      isReached: generation.isReached,
       isStopped: () => generation.isStopped,
       hung: (why) => this.#hung(generation, why),
     })

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net'
 import { buildConnector, errors, Pool } from 'undici'
-import type { Address } from '../lease.ts'
+import type { Address, Lease } from '../lease.ts'
 
 /** How long connecting to a generation on this machine may take, in milliseconds. */
 const CONNECT_LIMIT = 10_000
@@ -19,11 +19,25 @@ export function brokeWhileKept(error: Error): boolean {
   return brokenWhileKept.has(error)
 }
 
+/** Takes a connection that is open for what it should be, or ends it. */
+async function vouch(
+  socket: Socket,
+  isReached: () => Promise<boolean>,
+  { taken, refused }: { taken: () => void; refused: (reason: Error) => void },
+): Promise<void> {
+  if (await isReached()) return taken()
+  socket.destroy()
+  // As if nobody had listened there: nothing has been sent, and whoever comes next may be asked.
+  const reason = new Error('another process listens at the address of the generation, or none')
+  return refused(Object.assign(reason, { code: 'ECONNREFUSED', syscall: 'connect' }))
+}
+
 /**
  * Connections to one generation, kept between requests. One exchange at a time on each, and as many as are needed:
  * how long and how many is bounded by those who hold leases. Destroyed by whoever opened it.
+ * @param isReached see `Lease`
  */
-export function openPool(address: Address): Pool {
+export function openPool(address: Address, isReached?: Lease['isReached']): Pool {
   const open = buildConnector({
     ...('socketPath' in address ? { socketPath: address.socketPath } : {}),
     timeout: CONNECT_LIMIT,
@@ -38,7 +52,11 @@ export function openPool(address: Address): Pool {
           const isOurs = reason instanceof errors.HeadersTimeoutError
           if (socket.bytesRead > 0 && !isOurs) brokenWhileKept.add(reason)
         })
-        callback(null, socket)
+        if (isReached === undefined) return callback(null, socket)
+        return void vouch(socket, isReached, {
+          taken: () => callback(null, socket),
+          refused: (reason) => callback(reason, null),
+        })
       }),
     maxHeaderSize: MAX_ANSWER_HEAD,
     keepAliveTimeout: KEEP_ALIVE,
@@ -48,8 +66,21 @@ export function openPool(address: Address): Pool {
   })
 }
 
-/** A connection of its own, for an exchange that cannot share one. */
-export function openSocket(address: Address): Socket {
+/** `createConnection` of node:http: a connection of its own, for an exchange that cannot share one. */
+export function ownConnection({ address, isReached }: Pick<Lease, 'address' | 'isReached'>) {
+  return (_options: unknown, done: (error: Error | null, socket: Socket) => void): Socket | undefined => {
+    const socket = openSocket(address)
+    if (isReached === undefined) return socket
+    const fail = (error: Error) => done(error, socket)
+    socket.once('error', fail)
+    socket.once('connect', () => {
+      void vouch(socket, isReached, { taken: () => done(null, socket.off('error', fail)), refused: fail })
+    })
+    return undefined
+  }
+}
+
+function openSocket(address: Address): Socket {
   const where =
     'socketPath' in address ? { path: address.socketPath } : { host: '127.0.0.1', port: address.port }
   const socket = connect({ ...where, allowHalfOpen: true, noDelay: true, keepAlive: true })

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { request as openRequest } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
-import { Problem } from '@mux/contract'
+import { parseInstanceName, Problem } from '@mux/contract'
 import { describe, expect, it } from 'vitest'
 import {
   eventually,
@@ -433,6 +433,22 @@ describe('refusals', () => {
     const client = rawClient(front.port, 'OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
     expect(await client.closed()).toMatch(/^HTTP\/1.1 400/)
     expect(front.problems).toEqual(['bad_request'])
+  })
+
+  it('a lease on the generation of another instance is misdirected, at once and later, and nothing is sent', async () => {
+    const peer = await startFixedPeer(OK)
+    for (const later of [false, true]) {
+      const front = await startFront(peer.address, {
+        claim: (lease) => {
+          const other = { ...lease, instance: parseInstanceName('django1')! }
+          return later ? Promise.resolve(other) : other
+        },
+      })
+      expect(await get(front.port)).toMatch(/^HTTP\/1.1 421/)
+      expect(front.problems).toEqual(['misdirected'])
+      expect(front.leased).toBe(0)
+    }
+    expect(peer.received).toEqual([])
   })
 
   it('nobody listening is 502', async () => {

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { type Activity, Problem } from '@mux/contract'
 import type { ClaimOptions, Lease, LeaseSource } from '../lease.ts'
 import { within } from '../wait.ts'
+import { claim } from './claim.ts'
 import { brokeWhileKept } from './connection.ts'
 import { type BodyFraming, bodyFraming, isOpenEnded, lengthAllowedBy, passingTrailers } from './headers.ts'
 import type { ForwardOrder } from './order.ts'
@@ -124,7 +125,7 @@ class Exchange implements Receiver, ClaimOptions {
 
   #claim(): void {
     try {
-      const claimed = this.#means.source.claim(this.#order.decision.instance, this)
+      const claimed = claim(this.#means.source, this.#order.decision, this)
       if ('release' in claimed) this.#send(claimed)
       else
         claimed.then(
@@ -147,7 +148,7 @@ class Exchange implements Receiver, ClaimOptions {
       if (expectsContinue) this.#outgoing.writeContinue()
     }
     try {
-      if (chunked) sendAlone(lease.address, this.#request(), this)
+      if (chunked) sendAlone(lease, this.#request(), this)
       else sendPooled(lease.pool, this.#request(), this)
     } catch (error) {
       this.failed(error as Error)
@@ -257,7 +258,7 @@ class Exchange implements Receiver, ClaimOptions {
   #repeat(): void {
     this.#repeated = true
     try {
-      sendAlone(this.#lease!.address, this.#request(), this)
+      sendAlone(this.#lease!, this.#request(), this)
     } catch (error) {
       this.#settle(toProblem(error as Error))
     }

@@ -1,16 +1,16 @@
 import { type ClientRequest, type IncomingMessage, request as openRequest } from 'node:http'
 import { errors } from 'undici'
-import type { Address } from '../lease.ts'
-import { MAX_ANSWER_HEAD, openSocket } from './connection.ts'
+import type { Lease } from '../lease.ts'
+import { MAX_ANSWER_HEAD, ownConnection } from './connection.ts'
 import { OddAnswer, type Receiver, type UpstreamRequest } from './upstream.ts'
 
 /** Sends a request on a connection of its own: its head at once, with any framing, with trailers. */
-export function sendAlone(address: Address, request: UpstreamRequest, receiver: Receiver): void {
+export function sendAlone(lease: Lease, request: UpstreamRequest, receiver: Receiver): void {
   const { body, length } = request
   const framing =
     body === null ? [] : length === undefined ? ['Transfer-Encoding', 'chunked'] : ['Content-Length', length]
   const call = openRequest({
-    createConnection: () => openSocket(address),
+    createConnection: ownConnection(lease),
     method: request.method,
     path: request.target,
     // Not `close`: an instance that answers before the end of an upload would close under it, and the reset that
@@ -82,7 +82,11 @@ export function sendAlone(address: Address, request: UpstreamRequest, receiver: 
     overdue.restart()
   })
   // Not before: of a body that met no connection, nothing has been read, and it can be sent to another generation.
-  call.once('socket', (socket) => socket.once('connect', () => body.pipe(call, { end: false })))
+  const sendBody = () => body.pipe(call, { end: false })
+  call.once('socket', (socket) => {
+    if (socket.connecting) socket.once('connect', sendBody)
+    else sendBody()
+  })
 }
 
 /** Runs while the head of an answer is awaited; a request that is still being sent, and taken, is given more time. */

@@ -6,7 +6,8 @@ import { Problem } from '@mux/contract'
 import { errors } from 'undici'
 import type { Lease } from '../lease.ts'
 import { pause } from '../wait.ts'
-import { MAX_ANSWER_HEAD, openSocket } from './connection.ts'
+import { claim } from './claim.ts'
+import { MAX_ANSWER_HEAD, ownConnection } from './connection.ts'
 import { bodyFraming, lengthAllowedBy } from './headers.ts'
 import type { ForwardOrder } from './order.ts'
 import { toProblem } from './problem.ts'
@@ -89,7 +90,7 @@ async function open(
   gone: AbortSignal,
 ): Promise<{ lease: Lease; answer: Handshake }> {
   for (let attempt = 0; ; attempt++) {
-    const lease = await source.claim(order.decision.instance, {
+    const lease = await claim(source, order.decision, {
       signal: gone,
       navigation: false,
       target: order.target,
@@ -109,7 +110,7 @@ async function open(
 function handshake(lease: Lease, order: ForwardOrder, gone: AbortSignal): Promise<Handshake> {
   return new Promise((resolve, reject) => {
     const call = openRequest({
-      createConnection: () => openSocket(lease.address),
+      createConnection: ownConnection(lease),
       method: 'GET',
       path: order.target,
       headers: [...order.headers, 'Connection', 'Upgrade', 'Upgrade', 'websocket'],

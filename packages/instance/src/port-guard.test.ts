@@ -1,0 +1,64 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { define, laboratory, nameOf } from './fixtures/laboratory.ts'
+import { rawClient, serveFront } from './forward/fixtures/front.ts'
+import { inodesOn } from './listeners.ts'
+
+const NAME = 'django2'
+const GET = 'GET /private HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'
+const CHUNKED =
+  'POST /private HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n'
+const UPGRADE =
+  'GET /private HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n'
+
+/** An instance that runs and has left its port, on which this process listens and would answer any probe. */
+async function withStranger(probe: number | null) {
+  const lab = await laboratory([define(NAME, 'serves', { health: '/', probe })])
+  const front = await serveFront(lab.supervisor)
+  const { pid } = await lab.ask(NAME)
+  const { port } = (await claimOnce()).address as { port: number }
+  await lab.ask(NAME, '/leave-port')
+  await expect.poll(() => inodesOn(port)).toEqual([])
+  const seen: string[] = []
+  const stranger = createServer((request, response) => {
+    if (request.headers['user-agent'] !== 'mux-probe') seen.push(request.url!)
+    response.end('stolen')
+  })
+  stranger.on('upgrade', (request, socket) => {
+    seen.push(request.url!)
+    socket.destroy()
+  })
+  stranger.listen(port, '127.0.0.1')
+  await once(stranger, 'listening')
+  onTestFinished(() => {
+    stranger.closeAllConnections()
+    stranger.close()
+  })
+  return { lab, front, pid, seen }
+
+  async function claimOnce() {
+    const options = { signal: new AbortController().signal, navigation: false }
+    const lease = await lab.supervisor.claim(nameOf(NAME), options)
+    lease.release()
+    return lease
+  }
+}
+
+describe.skipIf(process.platform !== 'linux')('a port that another process has taken', () => {
+  it('is sent nothing that was meant for the instance, by whatever way', async () => {
+    const { front, seen } = await withStranger(null)
+    for (const request of [GET, CHUNKED, UPGRADE]) {
+      expect(await rawClient(front.port, request).closed()).toMatch(/^HTTP\/1.1 502/)
+    }
+    expect(front.problems).toEqual(Array(3).fill('instance_unreachable'))
+    expect(seen).toEqual([])
+  })
+
+  it('does not pass for the instance by answering its probe: another generation takes over', async () => {
+    const { lab, pid, seen } = await withStranger(100)
+    await expect.poll(() => lab.status(NAME).generation?.pid, { timeout: 15_000 }).not.toBe(pid)
+    expect((await lab.ask(NAME)).pid).not.toBe(pid)
+    expect(seen).toEqual([])
+  })
+})
