@@ -1,4 +1,7 @@
+import { once } from 'node:events'
 import { copyFile, readdir, stat } from 'node:fs/promises'
+import { request } from 'node:http'
+import type { Socket } from 'node:net'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ask } from './harness/client.ts'
@@ -240,6 +243,40 @@ describe('from an application to a running site and back', () => {
       disabled: false,
     })
     expect(await served('brian')).toBe('notes2')
+  })
+
+  it('user sign-out and token revoke close the WebSockets that were open by them, and no other', async () => {
+    const open = async (authorization: string) => {
+      const handshake = request(`${url}/ws`, {
+        headers: {
+          authorization,
+          connection: 'upgrade',
+          upgrade: 'websocket',
+          'sec-websocket-version': '13',
+          'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+        },
+      })
+      const [, socket] = (await once(handshake.end(), 'upgrade')) as [unknown, Socket]
+      const received: Buffer[] = []
+      socket.on('data', (chunk: Buffer) => received.push(chunk))
+      return { socket, received }
+    }
+    const { id, token } = await json(
+      ['token', 'create', 'graham'],
+      ['id', 'token', 'user', 'label', 'expires'],
+    )
+    const brian = await open(basic('brian', passwordOf('brian')))
+    const graham = await open(basic('graham', passwordOf('graham')))
+    const script = await open(`Bearer ${token}`)
+    await mux(['user', 'sign-out', 'brian'])
+    await mux(['token', 'revoke', id])
+    for (const { socket, received } of [brian, script]) {
+      await expect.poll(() => socket.closed, { timeout: 10_000 }).toBe(true)
+      // A Close frame with 1008.
+      expect(Buffer.concat(received).subarray(-4).toString('hex')).toBe('880203f0')
+    }
+    expect(graham.socket.closed).toBe(false)
+    graham.socket.destroy()
   })
 
   it('user remove shuts somebody out for good; with the instance, that is ended and undefined, and its data stay', async () => {
