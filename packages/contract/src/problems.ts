@@ -10,7 +10,7 @@ export const PROBLEMS = {
     title: 'You are signed in, but no instance is assigned to you. Ask the operator for one.',
   },
   assertion_invalid: { status: 403, title: 'This host is reached through its edge only.' },
-  cross_site: { status: 403, title: 'This form was not sent from this site. Open the page again.' },
+  cross_site: { status: 403, title: 'This was not asked by a page of this site. Open the page again.' },
   not_found: { status: 404, title: 'There is nothing here.' },
   method_not_allowed: { status: 405, title: 'This address does not take that method.' },
   request_timeout: { status: 408, title: 'This request took too long to arrive.' },

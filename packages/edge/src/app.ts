@@ -1,7 +1,7 @@
 import { isNavigation, Problem, type Decision } from '@mux/contract'
 import { Hono } from 'hono'
 import { answerError, type EdgeEnv } from './answer.ts'
-import { createAuthenticator } from './authenticate.ts'
+import { createAuthenticator, isAmbient } from './authenticate.ts'
 import { SHARED_COOKIES } from './cookie-rules.ts'
 import { CookieScope } from './cookie-scope.ts'
 import type { EndedSessions } from './ended-sessions.ts'
@@ -16,6 +16,7 @@ import type { Rehash } from './rehash.ts'
 import { refuseUnsafe } from './request-check.ts'
 import { requestHeaders } from './request-headers.ts'
 import { responseHeaders } from './response-headers.ts'
+import { isForeignSocket } from './same-origin.ts'
 import type { Sessions } from './session.ts'
 import type { TokenUse } from './token-use.ts'
 
@@ -57,6 +58,9 @@ export function createApp(parts: AppParts): Hono<EdgeEnv> {
     const navigation = isNavigation(exchange.method, (name) => exchange.header(name))
 
     const identity = await authenticator.authenticate(exchange)
+    if (exchange.upgrade && identity !== undefined && isAmbient(identity)) {
+      if (isForeignSocket((name) => exchange.header(name))) throw new Problem('cross_site')
+    }
     const choice = await chooseInstance(registry, host, identity)
     if (choice === undefined) {
       if (!navigation) throw new Problem('unauthenticated')

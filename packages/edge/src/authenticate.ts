@@ -17,6 +17,11 @@ type Proof =
   | { readonly by: 'authorization'; /** Id of the API token, if it was one. */ readonly token?: string }
   | { readonly by: 'session'; readonly session: Session }
 
+/** True of a proof that a browser adds by itself, whichever site's page asks. */
+export function isAmbient(identity: Identity): boolean {
+  return identity.by === 'session' || identity.token === undefined
+}
+
 /**
  * How it stands, a while after their request was let in, with somebody: as then; `changed`, so that they have to come
  * again as whoever they are now; `gone`, so that what they came with lets nobody in any more.

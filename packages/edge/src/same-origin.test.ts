@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { isSameOrigin } from './same-origin.ts'
+import { isForeignSocket, isSameOrigin } from './same-origin.ts'
 
 function ask(headers: Record<string, string>): boolean {
   return isSameOrigin((name) => ({ host: 'mux.example:8080', ...headers })[name])
@@ -35,4 +35,19 @@ test.each([
   { origin: 'http://a b', host: 'a b' },
 ])('a form that may be of another site is not: %j', (headers) => {
   expect(ask(headers as Record<string, string>)).toBe(false)
+})
+
+test.each([
+  [undefined, false],
+  ['https://mux.example:8080', false],
+  ['http://MUX.example:8080', false],
+  ['null', true],
+  ['', true],
+  ['https://evil.example', true],
+  ['https://mux.example', true],
+  ['https://sub.mux.example:8080', true],
+  ['https://mux.example:8080.evil.example', true],
+])('a WebSocket that a page of %s asks for is of another site: %s', (origin, foreign) => {
+  const headers: Record<string, string | undefined> = { host: 'mux.example:8080', origin }
+  expect(isForeignSocket((name) => headers[name])).toBe(foreign)
 })

@@ -12,6 +12,16 @@ export function isSameOrigin(header: (name: string) => string | undefined): bool
   return origin === undefined || hostOf(origin) === hostOf(`http://${header('host') ?? ''}`)
 }
 
+/**
+ * True when a page of another site has certainly asked for a WebSocket: browsers always name the origin then (RFC 6455
+ * section 10.2), and programs that are none need not. They attach a cookie, and a password that was typed into their
+ * window, whichever page asks, and let it read what comes.
+ */
+export function isForeignSocket(header: (name: string) => string | undefined): boolean {
+  const origin = header('origin')
+  return origin !== undefined && hostOf(origin) !== hostOf(`http://${header('host') ?? ''}`)
+}
+
 /** Host and port as a browser writes them in `Origin`; a marker that equals nothing for what is no origin. */
 function hostOf(origin: string): string | symbol {
   const url = /^https?:\/\/[^/?#@\\]+$/.test(origin) ? URL.parse(origin) : null

@@ -39,6 +39,21 @@ export function upgrades(layout: () => Layout): void {
     client.terminate()
   })
 
+  it.each(['https://evil.example', 'null'])('never upgrades what a page of %s asks for', async (origin) => {
+    const client = socket('/ws', { authorization: basic('brian'), origin })
+    const [, response] = await once(client, 'unexpected-response')
+    expect(response.statusCode).toBe(403)
+    client.on('error', () => {})
+    client.terminate()
+  })
+
+  it('upgrades what a page of the site itself asks for', async () => {
+    const client = socket('/ws', { authorization: basic('brian'), origin: new URL(layout().url).origin })
+    expect(JSON.parse(String((await once(client, 'message'))[0]))).toMatchObject({ instance: 'django2' })
+    client.close(1000)
+    await once(client, 'close')
+  })
+
   it("lets the client see the instance's own refusal", async () => {
     const client = socket('/ws-refused', { authorization: basic('brian') })
     const [, response] = await once(client, 'unexpected-response')
