@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
+import type { Account } from './account.ts'
 import { doorOf, ranOutOfMemory } from './cgroup.ts'
 import { endTree, type TreeEnd } from './end-tree.ts'
 import { type ProcessIdentity, signal, startTimeOf } from './process-tree.ts'
@@ -54,12 +55,18 @@ export class ChildProcess implements RunningProcess {
     const program = { path, arguments: plan.arguments, argv0: displayName(path, plan, instance) }
     const needsLauncher = !isIdle(preparation)
     const words = needsLauncher ? launched(program, `mux:${instance}`, preparation) : program
-    const child = await spawned(plan, words, output, preparation, needsLauncher).catch((error: unknown) => {
-      throw startFailure(plan, preparation, error as NodeJS.ErrnoException)
-    })
+    const { account, cgroup } = preparation
+    const door = cgroup === undefined ? undefined : openSync(doorOf(cgroup), 'w')
+    // In the order of REPORT_DESCRIPTOR and DOOR_DESCRIPTOR.
+    const more = needsLauncher ? (['pipe', door] as const) : []
+    const child = await spawned(plan, words, account, [output, output, ...more])
+      .catch((error: unknown) => {
+        throw startFailure(plan, account, error as NodeJS.ErrnoException)
+      })
+      .finally(() => door !== undefined && closeSync(door))
     let process: ChildProcess
     try {
-      process = new ChildProcess(child, plan.environment[MARKER_VARIABLE]!, preparation.cgroup)
+      process = new ChildProcess(child, plan.environment[MARKER_VARIABLE]!, cgroup)
     } catch (error) {
       child.kill('SIGKILL')
       throw error
@@ -98,34 +105,27 @@ export class ChildProcess implements RunningProcess {
 async function spawned(
   { directory, environment }: LaunchPlan,
   words: Words,
-  output: number,
-  { account, cgroup }: Preparation,
-  reports: boolean,
+  account: Account | null,
+  descriptors: readonly (number | 'pipe' | undefined)[],
 ): Promise<NodeChild> {
-  const door = cgroup === undefined ? undefined : openSync(doorOf(cgroup), 'w')
-  try {
-    const child = spawn(words.path, words.arguments, {
-      argv0: words.argv0,
-      cwd: directory,
-      env: environment,
-      detached: true,
-      // No other groups are kept when a user is given.
-      ...account,
-      // In the order of REPORT_DESCRIPTOR and DOOR_DESCRIPTOR.
-      stdio: ['ignore', output, output, ...(reports ? (['pipe', door] as const) : [])],
-    })
-    await once(child, 'spawn')
-    return child
-  } finally {
-    if (door !== undefined) closeSync(door)
-  }
+  const child = spawn(words.path, words.arguments, {
+    argv0: words.argv0,
+    cwd: directory,
+    env: environment,
+    detached: true,
+    // No other groups are kept when a user is given.
+    ...account,
+    stdio: ['ignore', ...descriptors],
+  })
+  await once(child, 'spawn')
+  return child
 }
 
 const NO_INTERPRETER = 'the interpreter that its first line names does not exist'
 const NOT_PERMITTED = 'the system does not permit it to be executed'
 
 /** What lies in the settings is told by field; what lies in the machine (no memory, no descriptors) may pass. */
-function startFailure(plan: LaunchPlan, { account }: Preparation, error: NodeJS.ErrnoException): Error {
+function startFailure(plan: LaunchPlan, account: Account | null, error: NodeJS.ErrnoException): Error {
   if (account && error.code === 'EPERM') {
     return new SettingsError('user: the system does not let mux start something as another user.', {
       cause: error,

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { removeGroup } from './cgroup.ts'
 import { otherSupervisor, recordsIn } from './fixtures/killed-supervisor.ts'
 import { define, laboratory, lives, nameOf, temporaryDirectory } from './fixtures/laboratory.ts'
 import { writeRecord } from './generation-record.ts'
@@ -38,7 +39,9 @@ describe('after its supervisor was killed', () => {
     const stateDirectory = temporaryDirectory()
     const definition = define('django1', 'serves')
     await (await otherSupervisor(stateDirectory, definition)).kill()
-    const { pid, startTime, marker, address } = recordsIn(stateDirectory)[0]!
+    const { pid, startTime, marker, cgroup, address } = recordsIn(stateDirectory)[0]!
+    // Of which such a record says nothing.
+    if (cgroup !== null) onTestFinished(() => removeGroup(cgroup))
     const path = join(stateDirectory, 'run', 'django1.1.json')
     writeFileSync(path, JSON.stringify({ pid, startTime, marker, address, ...rest }))
     const { ask, status } = await laboratory([definition], { stateDirectory })
