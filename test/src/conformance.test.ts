@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe } from 'vitest'
 import { bodies } from './conformance/bodies.ts'
 import { headers } from './conformance/headers.ts'
+import { restarts } from './conformance/restarts.ts'
 import { routing } from './conformance/routing.ts'
 import { sessions } from './conformance/sessions.ts'
 import { tokens } from './conformance/tokens.ts'
@@ -28,4 +29,5 @@ describe.each([
   describe('sessions', () => sessions(() => layout))
   describe('an API token', () => tokens(() => layout))
   describe('upgrades', () => upgrades(() => layout))
+  describe('restarts', () => restarts(() => layout))
 })

@@ -42,7 +42,7 @@ edge:
 instances:
   django1: {}
   django2: { settings: { COLOUR: blue } }
-  django3: { settings: { COLOUR: green } }
+  django3: { restart: replace, settings: { COLOUR: green } }
   broken: { settings: { FAIL_BOOT: no database } }
   late: { settings: { BOOT_DELAY: 60000 }, limits: { start: 1s } }
   slow: { settings: { BOOT_DELAY: 3000 } }
