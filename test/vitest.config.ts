@@ -5,7 +5,8 @@ export default defineConfig({
     include: ['src/**/*.test.ts'],
     // Each file runs whole systems, which wait as much as they compute; more would measure each other's load.
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Generous, since a machine that has much else to do is no fault of what is tested.
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
   },
 })

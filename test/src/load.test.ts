@@ -50,7 +50,7 @@ beforeAll(async () => {
   await restartAll()
   const descriptors = (await descriptorsOf(running.child.pid!)).length
   for (const { keepAlive } of [KEPT, ALONE])
-    expectWhole(await under(users, { keepAlive, requests: 10_000 }, restartAll), 10_000)
+    expectWhole(await under(users, { keepAlive, requests: 4_000 }, restartAll), 4_000)
   before = { descriptors, ...(await collected(running)) }
 })
 afterEach(() => load?.kill())
@@ -111,7 +111,7 @@ describe(`${RESTARTS} restarts under load lose no request, have none carried out
     { strategy: 'replace', users: REPLACE, ...ALONE },
   ])(
     'by $strategy, $connections',
-    { timeout: 120_000 },
+    { timeout: 200_000 },
     async ({ strategy, users, keepAlive, connections }) => {
       const [instance] = Object.values(users) as [string]
       const reports: { oldPid: number; newPid: number }[] = []
@@ -155,7 +155,7 @@ describe.each([
     const served = tally.processes[instance]!
     expect(served).toHaveLength(colours.length + 1)
     for (const [n, colour] of colours.entries()) expect(served).toContainEqual({ pid: pids[n], colour })
-  }, 120_000)
+  }, 200_000)
 
   it('that a new process does not survive, answer to or pass its probe with are refused, put back, and lose no request', async () => {
     const faults = ['exit', 'hang', 'unhealthy']
@@ -171,7 +171,7 @@ describe.each([
     expect(await project.read('mux.yaml')).not.toContain('FAULT')
     // By overlap the old process has never stopped; by replace one with its settings has taken its place each time.
     expect(tally.processes[instance]).toHaveLength(strategy === 'overlap' ? 1 : faults.length + 1)
-  }, 120_000)
+  }, 200_000)
 })
 
 it('instances that are killed under load cost the users of another nothing', async () => {
@@ -196,7 +196,7 @@ it('instances that are killed under load cost the users of another nothing', asy
   expect(pidsOf(tally, 'django1')).toHaveLength(1)
   for (const instance of ['django2', 'django3']) await order('instance', 'start', instance)
   await expectNoLeak()
-}, 120_000)
+}, 200_000)
 
 it('an instance that is killed under load costs its own users what was under way with it, and has nothing done twice', async () => {
   const kills = 3
@@ -223,4 +223,4 @@ it('an instance that is killed under load costs its own users what was under way
     expect([status, JSON.parse(body!).code]).toEqual([502, 'instance_unreachable'])
   }
   expect(pidsOf(tally, 'django3')).toHaveLength(1)
-}, 120_000)
+}, 200_000)

@@ -128,4 +128,4 @@ it('mux instance restart --all of ten instances at pool.max loses no request, an
   expectWhole(tally)
   expect(processes).toBe(2 * users.length)
   expect(most).toBe(users.length + 1)
-}, 120_000)
+}, 200_000)

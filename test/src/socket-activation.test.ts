@@ -76,7 +76,7 @@ describe.skipIf(!hasPython)('mux up with a listening socket that its parent hold
       expectWhole(tally)
       expect(replaced).toBe(TIMES)
     },
-    180_000,
+    200_000,
   )
 
   it.each(connections)(
@@ -92,7 +92,7 @@ describe.skipIf(!hasPython)('mux up with a listening socket that its parent hold
       // The instances have not noticed.
       for (const instance of Object.values(USERS)) expect(tally.processes[instance]).toHaveLength(1)
     },
-    180_000,
+    200_000,
   )
 
   it('lets those wait who come while none runs, and answers them when the next one does', async () => {

@@ -10,7 +10,7 @@ import { until } from './until.ts'
 export const REQUESTS = 15_000
 export const IN_FLIGHT = 32
 /** How long the load may go on after it was told that it is enough, and between two steps of it, in milliseconds. */
-const PROGRESS_LIMIT = 60_000
+const PROGRESS_LIMIT = 150_000
 
 /** A mux that was killed in between, in milliseconds since the epoch. */
 export interface Kill {
