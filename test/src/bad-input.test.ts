@@ -274,6 +274,8 @@ describe('a running system', () => {
     [['instance', 'restart', '--all', '--parallel', 'many'], 2],
     [['instance', 'rollback'], 2],
     [['instance', 'rollback', 'django1', 'django2'], 2],
+    [['instance', 'rollback', 'django1', '--to', '0'], 2],
+    [['instance', 'rollback', 'django1', '--to', '1', '--list'], 2],
     [['up', '--listen', 'nonsense'], 2],
     [['--help'], 0],
     [['user', 'add', '--help'], 0],

@@ -119,6 +119,37 @@ it('one that does not run has them when it starts; a rollback that fails leaves 
   expect((await ask()).color).toBe('red')
 })
 
+it('what there is to go back to is listed by what would change, and any of it can be chosen', async () => {
+  const { project, ask } = await setUp()
+  await ask()
+  for (const color of ['green', 'blue']) await project.mux('instance', 'set', 'a', `COLOR=${color}`)
+  const list = async () =>
+    (
+      JSON.parse((await project.mux('instance', 'rollback', 'a', '--list', '--json')).stdout) as {
+        settings: object[]
+      }
+    ).settings
+  const kept = (number: number, changed: string[]) => ({
+    number,
+    readyAt: expect.stringMatching(/Z$/),
+    changed,
+  })
+  expect(await list()).toEqual([kept(1, []), kept(2, ['settings.COLOR']), kept(3, ['settings.COLOR'])])
+  expect(await project.mux('instance', 'rollback', 'a', '--to', '3')).toMatchObject({ code: 0 })
+  expect((await ask()).color).toBe('red')
+  for (const [to, why] of [
+    ['1', 'has these settings already'],
+    ['4', '3 settings are kept'],
+  ])
+    expect(await project.mux('instance', 'rollback', 'a', '--to', to!)).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining(why!),
+    })
+  expect((await project.mux('instance', 'rollback', 'a', '--list')).stdout).toMatch(
+    /^ *NO +READY FROM +WOULD CHANGE\n +1 +\S+ \S+Z +nothing: it has these\n +2 .*Z +settings\.COLOR\n/,
+  )
+})
+
 it('what is kept although nothing serves is said to serve nobody', async () => {
   const { project } = await setUp(YAML.replace('b: {}', 'b: { settings: { BROKEN: no disk } }'))
   await project.mux('instance', 'start', 'b')

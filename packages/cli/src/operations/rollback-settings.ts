@@ -24,17 +24,37 @@ export interface RollbackResult {
   restarted: RestartReport | null
 }
 
+/** Settings with which an instance became ready. */
+export interface KeptSettings {
+  /** 1 for the latest. */
+  number: number
+  readyAt: string
+  /** What would be different from now; empty for those that it has. */
+  changed: string[]
+}
+
+/** @throws {CliError} `instance_not_found` */
+export async function listKeptSettings(project: Project, instance: InstanceName): Promise<KeptSettings[]> {
+  const { present, kept } = await readKept(project, instance)
+  return kept.map((one, at) => ({ number: at + 1, readyAt: one.at, changed: differences(present, one) }))
+}
+
 /**
- * Gives an instance the settings back with which it became ready last, other than those that it has: its entry in mux.yaml
- * and the values of its own secrets. What comes from `app` stays as it is.
+ * Gives an instance settings back with which it became ready: its entry in mux.yaml and the values of its own secrets. What
+ * comes from `app` stays as it is.
+ * @param to which, by their number in {@link listKeptSettings}; undefined: the latest that are not those that it has
  * @throws {CliError} `instance_not_found`, `nothing_to_restore`, `config_invalid`; `instance_failed` after all has been put
  *   back
  */
-export async function rollbackSettings(project: Project, instance: InstanceName): Promise<RollbackResult> {
+export async function rollbackSettings(
+  project: Project,
+  instance: InstanceName,
+  to?: number,
+): Promise<RollbackResult> {
   // First of all: with a supervisor that does not answer, nothing is begun.
   const runs = await isRunning(project, instance)
   const { saved, readyAt, changed, obsolete } = await withProjectLock(project, () =>
-    restore(project, instance),
+    restore(project, instance, to),
   )
   const restarted = runs ? await takeSettings(project, saved, false) : null
   if (restarted === null) await reloadHost(project)
@@ -48,13 +68,11 @@ interface Restored extends Pick<RollbackResult, 'readyAt' | 'changed'> {
   obsolete: string[]
 }
 
-async function restore(project: Project, instance: InstanceName): Promise<Restored> {
-  const entry = await readEntry(project, instance)
-  if (entry === undefined) throw noInstance(await readConfig(project), instance, SEE)
-  const present = { entry, secrets: await ownSecrets(project, instance, entry) }
-  const history = await readHistory(project.state.directory, instance)
-  const target = history.findLast((one) => differences(present, one).length > 0)
-  if (target === undefined) throw nothingToRestore(instance, history.length > 0)
+async function restore(project: Project, instance: InstanceName, to: number | undefined): Promise<Restored> {
+  const { present, kept } = await readKept(project, instance)
+  const candidates = to === undefined ? kept : kept.slice(to - 1, to)
+  const target = candidates.find((one) => differences(present, one).length > 0)
+  if (target === undefined) throw nothingToRestore(instance, kept.length, to)
   const wanted = secretsOf(instance, target.entry)
 
   const undoSecrets: (() => Promise<void>)[] = []
@@ -77,12 +95,24 @@ async function restore(project: Project, instance: InstanceName): Promise<Restor
       saved: { definition, undo: undoBoth },
       readyAt: target.at,
       changed: differences(present, target),
-      obsolete: secretsOf(instance, entry).filter((name) => !wanted.includes(name)),
+      obsolete: secretsOf(instance, present.entry).filter((name) => !wanted.includes(name)),
     }
   } catch (error) {
     await undoAll()
     throw error
   }
+}
+
+/** What it has, and with what it became ready, the latest first. */
+async function readKept(
+  project: Project,
+  instance: InstanceName,
+): Promise<{ present: Settings; kept: ReadySettings[] }> {
+  const entry = await readEntry(project, instance)
+  if (entry === undefined) throw noInstance(await readConfig(project), instance, SEE)
+  const secrets = await ownSecrets(project, instance, entry)
+  const history = await readHistory(project.state.directory, instance)
+  return { present: { entry, secrets }, kept: history.toReversed() }
 }
 
 type Settings = Pick<ReadySettings, 'entry' | 'secrets'>
@@ -126,12 +156,18 @@ function isSecret(value: unknown): value is { secret: string } {
   return typeof value === 'object' && value !== null && 'secret' in value && typeof value.secret === 'string'
 }
 
-function nothingToRestore(instance: InstanceName, wasReady: boolean): CliError {
+function nothingToRestore(instance: InstanceName, kept: number, to: number | undefined): CliError {
+  const why =
+    kept === 0
+      ? `It is not known that ${instance} was ever ready.`
+      : to === undefined
+        ? `${instance} has never been ready with other settings than those that it has.`
+        : to > kept
+          ? `Of ${instance}, ${kept} settings are kept.`
+          : `${instance} has these settings already.`
   return new CliError(
     'nothing_to_restore',
-    wasReady
-      ? `${instance} has never been ready with other settings than those that it has. Nothing was changed.`
-      : `It is not known that ${instance} was ever ready. Nothing was changed.`,
-    `See what it has: mux instance show ${instance}`,
+    `${why} Nothing was changed.`,
+    `See what is kept: mux instance rollback ${instance} --list`,
   )
 }
