@@ -24,10 +24,11 @@ export class CommandLines {
     child.stdio[3]!.on('error', () => {})
   }
 
-  static async start(project: Project): Promise<CommandLines> {
+  /** @param environment what is added to that of the tests */
+  static async start(project: Project, environment: NodeJS.ProcessEnv = {}): Promise<CommandLines> {
     const child = spawn(process.execPath, [join(FIXTURES, 'command-lines.mjs'), MAIN], {
       cwd: project.directory,
-      env: { ...process.env, NO_COLOR: '1' },
+      env: { ...process.env, NO_COLOR: '1', ...environment },
       stdio: ['ignore', 'inherit', 'inherit', 'pipe', 'pipe'],
     })
     const lines = new CommandLines(child)

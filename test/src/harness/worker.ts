@@ -8,6 +8,7 @@ import { promisify } from 'node:util'
 import { Miniflare } from 'miniflare'
 import { startAccounts } from '../../../packages/edge/src/registry/fixtures/kv-explorer.ts'
 import { ACCOUNT, NAMESPACE, TOKEN } from '../../../packages/edge/src/registry/fixtures/kv-rest.ts'
+import { CommandLines } from './command-lines.ts'
 import { freePort, startHost } from './host.ts'
 import { conformanceYaml, type Layout, LEDGER } from './layout.ts'
 import { leave } from './nothing-left.ts'
@@ -45,6 +46,12 @@ export async function workerLayout(): Promise<Layout> {
   const api = await startAccounts(await miniflare.ready)
   const url = `http://127.0.0.1:${port}`
   const registry: Namespace = await miniflare.getKVNamespace('REGISTRY')
+  const lines = await CommandLines.start(project, {
+    CLOUDFLARE_API_BASE_URL: api.url,
+    CLOUDFLARE_ACCOUNT_ID: ACCOUNT,
+    MUX_KV_NAMESPACE: NAMESPACE,
+    CLOUDFLARE_API_TOKEN: TOKEN,
+  })
   const valuesInKv = async () => {
     const { keys } = await registry.list()
     return new Map(await Promise.all(keys.map(async ({ name }) => [name, await registry.get(name)] as const)))
@@ -52,14 +59,8 @@ export async function workerLayout(): Promise<Layout> {
 
   const push = async () => {
     const before = await valuesInKv()
-    await project.must(['registry', 'push', '--yes'], {
-      env: {
-        CLOUDFLARE_API_BASE_URL: api.url,
-        CLOUDFLARE_ACCOUNT_ID: ACCOUNT,
-        MUX_KV_NAMESPACE: NAMESPACE,
-        CLOUDFLARE_API_TOKEN: TOKEN,
-      },
-    })
+    const { code, stderr } = await lines.run(['registry', 'push', '--yes'])
+    if (code !== 0) throw new Error(`mux registry push ended with ${code}:\n${stderr}`)
     const after = await valuesInKv()
     // No test asks for a user or an instance before it has added them, so the Worker can't hold that they are absent.
     const isOther = (name: string) => before.get(name) !== after.get(name)
@@ -104,6 +105,7 @@ export async function workerLayout(): Promise<Layout> {
     },
     misdirect: (user) => layout.plantUser(user, { instance: 'ghost' }),
     async close() {
+      lines.end()
       await api.close()
       await miniflare.dispose()
       await leave(project, running)

@@ -18,7 +18,7 @@ beforeEach(() => {
   waited = []
   rest.asked.length = 0
 })
-const api = (options: { baseUrl?: string; token?: string } = {}) =>
+const api = (options: { baseUrl?: string; token?: string; timeout?: number } = {}) =>
   createCloudflareApi({
     baseUrl: rest.url,
     token: TOKEN,
@@ -94,6 +94,20 @@ it('is not waited for longer than a minute', async () => {
   expect(error).toMatchObject({ code: 'cloudflare_rate_limited', retryAfter: 61_000 })
   expect(waited).toEqual([])
 })
+
+it.each(['hang', 'stall'] as const)(
+  'an answer that does not come to its end is not waited for: %s',
+  async (fault) => {
+    rest.fault = () => fault
+    const { call } = api({ timeout: 200 })
+    const began = performance.now()
+    await expect(call('GET', PATH)).rejects.toMatchObject({
+      code: 'cloudflare_unreachable',
+      message: 'Cloudflare cannot be reached: no answer within 0.2 s.',
+    })
+    expect(performance.now() - began).toBeLessThan(10_000)
+  },
+)
 
 it('no network is not a refusal', async () => {
   const { call } = api({ baseUrl: 'http://127.0.0.1:1' })

@@ -19,6 +19,8 @@ export interface CloudflareApiOptions {
   /** The API, up to its version. */
   baseUrl: string
   token: string
+  /** How long one request may take, to the end of its answer, in milliseconds; by default {@link TIMEOUT}. */
+  timeout?: number
   /**
    * @param milliseconds how long
    * @param failure what is tried again afterwards
@@ -26,7 +28,6 @@ export interface CloudflareApiOptions {
   wait?: (milliseconds: number, failure?: CloudflareError) => Promise<unknown>
 }
 
-/** How long one request may take, to the end of its answer, in milliseconds. */
 const TIMEOUT = 30_000
 const ATTEMPTS = 5
 /** The pause after the first failure, in milliseconds; each further one is twice as long. */
@@ -37,7 +38,12 @@ const LONGEST_PAUSE = 60_000
 const pass = (milliseconds: number) => sleep(milliseconds)
 
 /** @throws {CloudflareError} on a token that no header can carry */
-export function createCloudflareApi({ baseUrl, token, wait = pass }: CloudflareApiOptions): CloudflareApi {
+export function createCloudflareApi({
+  baseUrl,
+  token,
+  timeout = TIMEOUT,
+  wait = pass,
+}: CloudflareApiOptions): CloudflareApi {
   // The platform's own refusal of such a header would have the token in its text.
   if (!/^[\x21-\x7e]+$/.test(token))
     throw new CloudflareError('cloudflare_token_refused', 'The API token has characters that no token has.')
@@ -52,12 +58,12 @@ export function createCloudflareApi({ baseUrl, token, wait = pass }: CloudflareA
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         // Nobody else is to get the token.
         redirect: 'manual',
-        signal: AbortSignal.timeout(TIMEOUT),
+        signal: AbortSignal.timeout(timeout),
       })
       const retryAfter = response.headers.get('retry-after')
       return { status: response.status, retryAfter, body: await bodyOf(response) }
     } catch (cause) {
-      const message = `Cloudflare cannot be reached: ${reasonOf(cause)}.`
+      const message = `Cloudflare cannot be reached: ${reasonOf(cause, timeout)}.`
       throw new CloudflareError('cloudflare_unreachable', message, { cause })
     }
   }
@@ -96,8 +102,8 @@ async function bodyOf(response: Response): Promise<string> {
 }
 
 /** What `fetch` says itself is that it failed; its cause says why. */
-function reasonOf(error: unknown): string {
-  if (isTimeout(error)) return `no answer within ${TIMEOUT / 1000} s`
+function reasonOf(error: unknown, timeout: number): string {
+  if (isTimeout(error)) return `no answer within ${timeout / 1000} s`
   const { cause } = error as Error
   const isCoded = typeof cause === 'object' && cause !== null && 'code' in cause
   return isCoded ? String(cause.code) : 'the connection broke off'
