@@ -52,13 +52,13 @@ describe('the group in which mux makes those of its generations', () => {
 const NONE = { memory: null, processes: null }
 
 describe('the group of a generation', () => {
-  it('bounds memory, without swap and for all of it together, and the number of processes', () => {
+  it('bounds memory a quarter above its limit, without swap and for all of it together, and the number of processes', () => {
     const nursery = temporaryDirectory()
     const group = makeGroup(placeOfGroup('django1.1.abc', nursery)!, { memory: 2 ** 29, processes: 100 })!
     expect(group).toEqual({ path: join(nursery, 'mux.django1.1.abc'), boundsProcesses: true })
     const files = readdirSync(group.path).map((file) => [file, readFileSync(join(group.path, file), 'utf8')])
     expect(Object.fromEntries(files)).toEqual({
-      'memory.max': '536870912',
+      'memory.max': '671088640',
       'memory.swap.max': '0',
       'memory.oom.group': '1',
       'pids.max': '100',

@@ -22,8 +22,14 @@ const PREFIX = 'mux.'
  */
 const SUBGROUP = 'supervisor'
 
+/**
+ * So many times its limit may a generation take before the kernel ends it: what grows slowly is replaced first, without
+ * losing a request, and only what runs away is killed.
+ */
+const HEADROOM = 1.25
+
 export interface GroupLimits {
-  /** Bytes; null: no limit. */
+  /** Bytes, see {@link HEADROOM}; null: no limit. */
   memory: number | null
   /** Processes and threads; null: no limit. */
   processes: number | null
@@ -59,7 +65,7 @@ export function makeGroup(path: string, { memory, processes }: GroupLimits): Cgr
   } catch {
     return undefined
   }
-  if (memory !== null && set(path, 'memory.max', `${memory}`)) {
+  if (memory !== null && set(path, 'memory.max', `${Math.ceil(memory * HEADROOM)}`)) {
     // Or it would go on in swap, and slow the others down by that.
     set(path, 'memory.swap.max', '0')
     // One that has lost some of its processes is no better than one that is gone.
