@@ -2,7 +2,7 @@ import { scryptSync } from 'node:crypto'
 import { Problem } from '@mux/contract'
 import { describe, expect, it } from 'vitest'
 import { MAX_PASSWORD_BYTES } from './credentials.ts'
-import { hashPassword, PasswordError, verifyPassword } from './passwords.ts'
+import { hashPassword, isOutdated, PasswordError, verifyPassword } from './passwords.ts'
 
 const unpadded = (bytes: Buffer) => bytes.toString('base64').replace(/=+$/, '')
 
@@ -107,6 +107,22 @@ describe('a stored password', () => {
   it('that is absent is no one’s, not even with the comparison value of nobody', async () => {
     expect(await verifyPassword('sesame', null)).toBe(false)
     expect(await verifyPassword('\0'.repeat(32), null)).toBe(false)
+  })
+})
+
+describe('a hash', () => {
+  it('that is made today is not to be replaced', async () => {
+    expect(isOutdated(await hashPassword('sesame'))).toBe(false)
+  })
+
+  it.each([
+    ['weaker in N', hashOf('x', { ln: 13, p: 5 }), true],
+    ['weaker in p', hashOf('x', { ln: 14, p: 1 }), true],
+    ['from htpasswd', '{SHA}mN7MYuzjmaIu0w1JDvMzvn/ec4U=', true],
+    ['as strong in other parameters', hashOf('x', { ln: 17 }), false],
+    ['that cannot be used, and so proves nobody', 'x', false],
+  ])('%s', (_what, hash, outdated) => {
+    expect(isOutdated(hash)).toBe(outdated)
   })
 })
 
