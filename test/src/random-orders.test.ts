@@ -36,10 +36,11 @@ afterEach(async () => {
 })
 
 it.skipIf(absentOf(['python3']).length > 0)(
-  'two operators who restart, change and put back what they like while mux is replaced or killed lose no request but those that a killed one had',
+  'two operators who restart, change, put back and move what they like while mux is replaced or killed lose no request but those that a killed one had',
   async () => {
     project = await Project.create(echoYaml(INSTANCES, { fixture: 'ledger.mjs' }))
-    await Promise.all(Object.entries(USERS).map(([user, instance]) => project.addUser(user, instance)))
+    const users = { ...USERS, nomad: 'django4' }
+    await Promise.all(Object.entries(users).map(([user, instance]) => project.addUser(user, instance)))
     mux = await Held.up(project)
     await mux.serving()
     operators = await Promise.all([CommandLines.start(project), CommandLines.start(project)])
@@ -71,6 +72,10 @@ async function happenings(mux: Held, operators: readonly CommandLines[]) {
       `instance rollback ${instance}`,
       `instance start ${instance}`,
       'instance restart --all',
+      'user password nomad --generate',
+      `user move nomad --instance ${instance}`,
+      'user disable nomad',
+      'user enable nomad',
       'status',
     ])
     // What cannot be carried out while mux is being replaced, or has nothing to put back, says so.

@@ -102,11 +102,6 @@ export class Load {
     })
   }
 
-  /** Requests that have come to their end, one way or the other. */
-  get done(): number {
-    return this.#done
-  }
-
   /** Returns when so many have come to their end. */
   async reached(count: number): Promise<void> {
     await until(
