@@ -122,7 +122,7 @@ describe('a command that is killed at any of its steps', { timeout: 180_000 }, (
 
 it(
   'Ctrl-C at any step lets a command finish what it has begun, and leaves no lock',
-  { timeout: 60_000 },
+  { timeout: 180_000 },
   async (context) => {
     if (!canTrace) context.skip(WITHOUT)
     const cwd = temporaryProject(PROJECT)

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
 import { addUser, createProject, type TestProject, TWO_INSTANCES } from '../fixtures/mux.ts'
@@ -95,17 +95,22 @@ it('a new person with a new instance can use it with the next request, and is go
   expect((await project.status()).instances.map(({ name }) => name)).toEqual(['a', 'b'])
 })
 
+/** A change with which `a` does not start; it ends when it is told to, so that something can happen meanwhile. */
+async function brokenChange(project: TestProject) {
+  const go = join(project.directory, 'go')
+  rmSync(go, { force: true })
+  const set = project.start({}, 'instance', 'set', 'a', 'BROKEN=no such color', `UNTIL=${go}`)
+  while (!(await project.status()).instances.some(({ generation }) => generation?.outdated))
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  return { ...set, go: () => writeFileSync(go, '') }
+}
+
 it('what does not start is put back beside what somebody else writes meanwhile, but never over it', async () => {
   const { project, ask } = await setUp()
   await ask()
-  const begin = async () => {
-    const set = project.start({}, 'instance', 'set', 'a', 'BROKEN=no such color', 'LATE=1500')
-    while (!(await project.read('mux.yaml')).includes('BROKEN'))
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    return set
-  }
-  const first = await begin()
+  const first = await brokenChange(project)
   await must(project, 'instance', 'set', 'b', 'COLOR=blue')
+  first.go()
   expect(await first.ended).toMatchObject({
     code: 1,
     stderr: expect.stringContaining('the old ones are back'),
@@ -113,15 +118,20 @@ it('what does not start is put back beside what somebody else writes meanwhile, 
   const yaml = TWO_INSTANCES.replace('  b: {}', '  b:\n    settings:\n      COLOR: blue')
   expect(await project.read('mux.yaml')).toBe(yaml)
 
-  const second = await begin()
+  const second = await brokenChange(project)
   await must(project, 'instance', 'set', 'a', 'COLOR=red', '--no-restart')
+  second.go()
   expect(await second.ended).toMatchObject({ code: 1, stderr: expect.stringContaining('they stay') })
   expect(await project.read('mux.yaml')).toMatch(/BROKEN: no such color\n.*\n {6}COLOR: red\n/)
+})
 
-  await project.write('mux.yaml', TWO_INSTANCES)
-  const third = await begin()
+it('a mux.yaml that somebody is in the middle of does not hide why an instance did not start', async () => {
+  const { project, ask } = await setUp()
+  await ask()
+  const change = await brokenChange(project)
   await project.write('mux.yaml', 'app: [')
-  expect(await third.ended).toMatchObject({
+  change.go()
+  expect(await change.ended).toMatchObject({
     code: 1,
     stderr: expect.stringContaining('cannot start: no such'),
   })
@@ -130,16 +140,15 @@ it('what does not start is put back beside what somebody else writes meanwhile, 
 it('Ctrl-C while a change is taken ends with 130, and says what is not known', async () => {
   const { project, ask } = await setUp()
   const before = await ask()
-  const set = project.start({}, 'instance', 'set', 'a', 'BROKEN=no such color', 'LATE=1000')
-  while (!(await project.status()).instances.some(({ generation }) => generation?.outdated))
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  set.child.kill('SIGINT')
-  const { code, stderr } = await set.ended
+  const change = await brokenChange(project)
+  change.child.kill('SIGINT')
+  const { code, stderr } = await change.ended
   expect(code).toBe(130)
   expect(stderr).toMatch(
     /Interrupted: .* in mux\.yaml; whether a has taken them is not known\. \[interrupted\]/,
   )
   expect(stderr).toContain('mux status a')
+  change.go()
   expect((await ask()).pid).toBe(before.pid)
   await must(project, 'instance', 'rollback', 'a')
   expect(await project.read('mux.yaml')).toBe(TWO_INSTANCES)

@@ -6,7 +6,8 @@ import { instanceName } from '../../names.ts'
 import { projectAt } from '../../project.ts'
 
 const FOUR_INSTANCES = `${TWO_INSTANCES}  c: {}\n  d: {}\n`
-const STUBBORN = FOUR_INSTANCES.replace('a: {}', 'a: { settings: { STUBBORN: 1 } }')
+/** The first takes five seconds to end, which is time enough to interrupt a roll on a busy machine. */
+const STUBBORN = FOUR_INSTANCES.replace('a: {}', 'a: { settings: { STUBBORN: 1 }, limits: { stop: 5s } }')
 
 let project: TestProject
 afterEach(() => project.remove())
@@ -82,6 +83,7 @@ it('the first that fails ends it with 1; the others are told, and have the proce
 
 it('Ctrl-C ends it with 130, after what is under way and before the rest', async () => {
   await setUp(STUBBORN)
+  await project.write('mux.yaml', FOUR_INSTANCES)
   const before = await pids()
   const command = project.start({}, 'instance', 'restart', '--all')
   await until(({ instances }) => instances[0]!.generation?.number === 2)
