@@ -1,19 +1,18 @@
-import { LOCAL_ORIGIN, type UserRecord } from '@mux/contract'
+import { type InstanceRecord, LOCAL_ORIGIN, type RecordError, type UserRecord } from '@mux/contract'
 import { parseStoredPassword, type RegistryChange } from '@mux/edge/registry'
 import { CliError } from '../errors.ts'
+
+/** The instances that there will be. */
+type Instances = ReadonlyMap<string, InstanceRecord | RecordError>
 
 /** How many records are named. */
 const NAMED = 20
 
 /**
  * Refuses records that would do nothing for a Worker but fail: each is named, with what to do about it.
- * @param instances those that there will be
  * @throws {CliError} `record_unfit`
  */
-export function checkForWorker(
-  changes: readonly RegistryChange[],
-  instances: { has(name: string): boolean },
-): void {
+export function checkForWorker(changes: readonly RegistryChange[], instances: Instances): void {
   const problems = changes.flatMap((change) => problemsOf(change, instances))
   if (problems.length === 0) return
   const records = problems.length === 1 ? 'A record' : `${problems.length} records`
@@ -24,22 +23,27 @@ export function checkForWorker(
   })
 }
 
-function problemsOf(change: RegistryChange, instances: { has(name: string): boolean }): string[] {
+function problemsOf(change: RegistryChange, instances: Instances): string[] {
   const { kind, name, record } = change
   if (record === null || kind === 'token') return []
-  if (kind === 'instance') return record.origin === LOCAL_ORIGIN ? [localInstance(name)] : []
+  if (kind === 'instance')
+    return isLocal(record) ? [`instance ${name}: it has no URL; mux up --host gives this machine one`] : []
   const leads = record.instance === null || instances.has(record.instance)
   return [
     ...(leads ? [] : [`${kind} ${name}: there is no instance ${record.instance}`]),
-    ...(kind === 'user' ? userProblems(name, record) : []),
+    ...(kind === 'user' ? userProblems(name, record, instances) : []),
   ]
 }
 
-function userProblems(name: string, { target, password }: UserRecord): string[] {
+function userProblems(
+  name: string,
+  { instance, target, password }: UserRecord,
+  instances: Instances,
+): string[] {
+  // Of an instance without a URL, it is enough to hear once.
+  const isAstray = isLocal(target) && !isLocal(instances.get(instance ?? ''))
   return [
-    ...(target?.origin === LOCAL_ORIGIN
-      ? [`user ${name}: is sent to this machine by no URL; mux up --host sets that right`]
-      : []),
+    ...(isAstray ? [`user ${name}: is sent to where ${instance} is not; mux up --host sets that right`] : []),
     // A Worker computes no scrypt of more than N·r·p = 2^20, and mux no hash that it does not know.
     ...(password !== null && parseStoredPassword(password) === undefined
       ? [`user ${name}: no Worker can verify the hash of their password; mux user password ${name}`]
@@ -47,6 +51,6 @@ function userProblems(name: string, { target, password }: UserRecord): string[] 
   ]
 }
 
-function localInstance(name: string): string {
-  return `instance ${name}: runs on this machine, and has no URL; give it one with mux up --host`
+function isLocal(place: object | null | undefined): boolean {
+  return place !== null && place !== undefined && 'origin' in place && place.origin === LOCAL_ORIGIN
 }

@@ -147,6 +147,7 @@ describe('a push', () => {
       user('brian', { password: HASH.replace('ln=14,r=8,p=5', 'ln=17,r=8,p=2') }),
       user('eric', { target: here }),
       user('graham'),
+      user('michael', { instance: 'here' as InstanceName, target: here }),
       user('terry', { password: HASH.slice(0, 40) }),
       { kind: 'route', name: 'a.b', record: { v: 1, instance: 'no' as InstanceName, access: 'public' } },
     )
@@ -156,9 +157,9 @@ describe('a push', () => {
       exitCode: 1,
       details: [
         'user brian: no Worker can verify the hash of their password; mux user password brian',
-        'user eric: is sent to this machine by no URL; mux up --host sets that right',
+        'user eric: is sent to where django1 is not; mux up --host sets that right',
         'user terry: no Worker can verify the hash of their password; mux user password terry',
-        'instance here: runs on this machine, and has no URL; give it one with mux up --host',
+        'instance here: it has no URL; mux up --host gives this machine one',
         'route a.b: there is no instance no',
       ],
     })
