@@ -88,6 +88,12 @@ export function listenText({ host, port }: ListenAddress): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
+export const FILE_RULE = 'the path of a file'
+
+export function parseFilePath(text: string): string | undefined {
+  return text === '' || text.includes('\0') ? undefined : text
+}
+
 export const NETWORK_RULE = 'an address or a network such as 127.0.0.1 or 10.0.0.0/8'
 
 /** One address, or all that begin with the same bits; never everybody, whose word would be nobody's. */

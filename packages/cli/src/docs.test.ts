@@ -62,6 +62,7 @@ describe('docs/mux-yaml.md', () => {
     'edge.listen': `${config.edge.listen.host}:${config.edge.listen.port}`,
     'edge.identity_header': config.edge.identityHeader,
     'edge.cookies': config.edge.cookies,
+    'edge.behind_proxy': String(config.edge.behindProxy),
     'edge.session.absolute': days(config.edge.session.absolute),
     'edge.session.idle': days(config.edge.session.idle),
   }
@@ -78,7 +79,7 @@ describe('docs/mux-yaml.md', () => {
   }
 
   function keys(): string[] {
-    const maps = ['app', 'app.limits', 'pool', 'edge', 'edge.session']
+    const maps = ['app', 'app.limits', 'pool', 'edge', 'edge.session', 'edge.tls']
     const all = ['', ...maps].flatMap((map) => keysOf(map).map((key) => (map === '' ? key : `${map}.${key}`)))
     return all.filter((key) => !maps.includes(key))
   }

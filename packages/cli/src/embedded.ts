@@ -96,7 +96,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     }
     const parts = { project, config, listen, target, registry, source, log }
     const front = await (options.gateway ? gatewayFront(parts) : edgeFront(parts))
-    const url = await openFront(front, listen)
+    const url = await openFront(front, listen, config.edge.behindProxy)
     ends.unshift(() => front.close(0))
     if (socket !== undefined) log({ event: 'socket_inherited', url, instead_of: listenText(address) })
     ends.unshift(() => supervisor.close(AbortSignal.abort()))

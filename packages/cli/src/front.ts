@@ -1,12 +1,14 @@
 import type { Target } from '@mux/contract'
 import { createNodeEdge, type RegistryStore } from '@mux/edge'
 import { createGateway, createInstanceHost, type LeaseSource } from '@mux/instance'
+import { readCertificate, watchCertificate } from './certificate.ts'
 import { type ListenAddress, listenText } from './config-values.ts'
 import { hostKeys, sessionKeys } from './edge-keys.ts'
 import { CliError } from './errors.ts'
 import type { EventLog } from './event-log.ts'
 import { readLogo } from './logo.ts'
 import type { ProjectConfig } from './mux-yaml.ts'
+import { refuseOpenHttp } from './open-http.ts'
 import type { Project } from './project.ts'
 
 /** What takes requests on this host. */
@@ -17,6 +19,8 @@ export interface Front {
   settle(limit: number): Promise<void>
   /** Takes no more, and lets what is under way come to its end for up to `limit` milliseconds. */
   close(limit: number): Promise<void>
+  /** Whether it speaks TLS. */
+  readonly isSecure: boolean
   /** Uses the keys that are on the disk now. */
   reloadKeys(): Promise<void>
 }
@@ -36,21 +40,36 @@ export interface FrontOptions {
 
 /**
  * Takes requests from now on.
+ * @param behindProxy whether plain HTTP will do at any address
  * @returns the URL at which it does
- * @throws {CliError} `address_in_use`, `address_unusable`, `not_permitted`, `socket_unusable`
+ * @throws {CliError} `address_in_use`, `address_unusable`, `not_permitted`, `plain_http_refused`, `socket_unusable`
  */
-export async function openFront(front: Front, listen: Door): Promise<string> {
+export async function openFront(front: Front, listen: Door, behindProxy: boolean): Promise<string> {
+  const isPlain = !front.isSecure && !behindProxy
+  if (isPlain && 'host' in listen) await refuseOpenHttp(listen.host)
+  const url = await front.listen().then(
+    (listening) => listening.url,
+    (error: NodeJS.ErrnoException) => {
+      throw listenError(error, listen)
+    },
+  )
   try {
-    return (await front.listen()).url
+    // Where a socket that was handed over listens is known only now.
+    if (isPlain && 'fd' in listen) await refuseOpenHttp(new URL(url).hostname.replace(/^\[|\]$/g, ''))
   } catch (error) {
-    throw listenError(error as NodeJS.ErrnoException, listen)
+    await front.close(0)
+    throw error
   }
+  return url
 }
 
-/** The edge in this process, in front of the instances in this process. */
+/**
+ * The edge in this process, in front of the instances in this process.
+ * @throws {CliError} `certificate_unusable`, `file_unusable`, `key_unusable`
+ */
 export async function edgeFront(options: FrontOptions): Promise<Front> {
   const { project, config, listen, target, registry, source, log } = options
-  const { identityHeader, session, cookies, name, logo, trustedProxies } = config.edge
+  const { identityHeader, session, cookies, name, logo, trustedProxies, tls } = config.edge
   const edge = createNodeEdge({
     registry,
     host: createInstanceHost({ source, identityHeader }),
@@ -62,10 +81,21 @@ export async function edgeFront(options: FrontOptions): Promise<Front> {
     isolateCookies: cookies === 'isolate',
     brand: { name: name ?? undefined, logo: logo === null ? undefined : await readLogo(logo) },
     trustedProxies,
+    ...(tls === null ? {} : { certificate: await readCertificate(tls) }),
     listen,
     log,
   })
-  return { ...edge, reloadKeys: async () => edge.useSessionKeys(await sessionKeys(project)) }
+  const watch =
+    tls === null ? undefined : watchCertificate(tls, (certificate) => edge.useCertificate(certificate), log)
+  return {
+    ...edge,
+    isSecure: tls !== null,
+    close: async (limit) => {
+      watch?.stop()
+      await edge.close(limit)
+    },
+    reloadKeys: async () => edge.useSessionKeys(await sessionKeys(project)),
+  }
 }
 
 /**
@@ -90,6 +120,7 @@ export async function gatewayFront(options: FrontOptions): Promise<Front> {
       )
       return { url: `http://${listenText({ host: address, port })}` }
     },
+    isSecure: false,
     settle: (limit) => gateway.settle(limit),
     close: (limit) => gateway.close(limit),
     reloadKeys: async () => {

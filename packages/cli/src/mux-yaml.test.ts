@@ -82,6 +82,8 @@ describe('a mux.yaml', () => {
         { address: '127.0.0.1', prefix: 32 },
         { address: 'fd00::', prefix: 8 },
       ],
+      tls: null,
+      behindProxy: false,
     })
     const shared = {
       command: ['gunicorn', 'mysite.wsgi', '--bind', 'unix:{socket}'],

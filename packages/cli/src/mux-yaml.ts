@@ -5,16 +5,19 @@ import { INSTANCE_NAME_RULE, type InstanceName, parseInstanceName } from '@mux/c
 import type { Network } from '@mux/edge'
 import type { InstanceDefinition, InstanceEntry } from '@mux/instance'
 import { addressKind, launchPlan, SettingsError } from '@mux/instance/settings'
+import type { CertificateFiles } from './certificate.ts'
 import { MAX_CONFIG_BYTES, readDocument } from './config-document.ts'
 import { ConfigProblems } from './config-problems.ts'
 import { ConfigReader, type Place } from './config-reader.ts'
 import {
+  FILE_RULE,
   HEADER_RULE,
   LISTEN_RULE,
   type ListenAddress,
   LOGO_RULE,
   LONG_DURATION_RULE,
   NETWORK_RULE,
+  parseFilePath,
   parseIdentityHeader,
   parseListen,
   parseLogoPath,
@@ -22,6 +25,7 @@ import {
   parseNetwork,
   parsePoolName,
   parseSiteName,
+  parseTruth,
   POOL_NAME_RULE,
   SITE_NAME_RULE,
 } from './config-values.ts'
@@ -51,6 +55,10 @@ export interface ProjectConfig {
     logo: string | null
     /** Whose word is taken about where a request comes from. */
     trustedProxies: readonly Network[]
+    /** Absolute paths; null: plain HTTP. */
+    tls: CertificateFiles | null
+    /** Whether nobody but a TLS front reaches the address that is listened on. */
+    behindProxy: boolean
   }
   /** In the order of the file. */
   instances: readonly InstanceDefinition[]
@@ -74,6 +82,8 @@ const DEFAULT_EDGE: ProjectConfig['edge'] = {
   name: null,
   logo: null,
   trustedProxies: [],
+  tls: null,
+  behindProxy: false,
 }
 
 const EDGE_KEYS = [
@@ -84,6 +94,8 @@ const EDGE_KEYS = [
   'name',
   'logo',
   'trusted_proxies',
+  'tls',
+  'behind_proxy',
 ] as const
 
 /** @throws {CliError} `config_invalid` with every problem of the file, each with its line */
@@ -183,9 +195,29 @@ function readTop(
       name: reader.parsed(edge?.name, SITE_NAME_RULE, parseSiteName) ?? DEFAULT_EDGE.name,
       logo: logoPath(reader.parsed(edge?.logo, LOGO_RULE, parseLogoPath), project) ?? DEFAULT_EDGE.logo,
       trustedProxies: readNetworks(reader, edge?.trusted_proxies) ?? DEFAULT_EDGE.trustedProxies,
+      tls: readTls(reader, edge?.tls, project) ?? DEFAULT_EDGE.tls,
+      behindProxy: reader.parsed(edge?.behind_proxy, 'true or false', parseTruth) ?? DEFAULT_EDGE.behindProxy,
     },
     ...readInstances(reader, top, project, problems),
   }
+}
+
+function readTls(
+  reader: ConfigReader,
+  place: Place | undefined,
+  { directory }: Project,
+): CertificateFiles | undefined {
+  if (place === undefined) return undefined
+  if (!reader.isMap(place)) return reader.wrong(place, 'a map with cert and key')
+  const files = reader.keys(place, ['cert', 'key'])
+  const [cert, key] = (['cert', 'key'] as const).map(
+    (name) =>
+      reader.parsed(files[name], FILE_RULE, parseFilePath) ??
+      (files[name] ? undefined : reader.problem(place, `has no ${name}; expected ${FILE_RULE}`)),
+  )
+  return cert === undefined || key === undefined
+    ? undefined
+    : { cert: resolve(directory, cert), key: resolve(directory, key) }
 }
 
 function readNetworks(reader: ConfigReader, place: Place | undefined): Network[] | undefined {

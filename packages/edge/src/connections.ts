@@ -3,6 +3,7 @@ import type { Server, ServerResponse } from 'node:http'
 import { Server as NetServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
+import { Server as TlsServer } from 'node:tls'
 
 /**
  * How long a connection that carries no request may bring one when the edge closes, in milliseconds. A client that
@@ -16,6 +17,8 @@ const LOOK_EVERY = 25
 export class Connections {
   readonly #server: Server
   readonly #open = new Set<Socket>()
+  /** Those below a connection by TLS. */
+  readonly #greeted = new Set<Socket>()
   readonly #answering = new Set<ServerResponse>()
   readonly #upgraded = new Set<Duplex>()
   /** Since when those have carried no request that still do not, on the monotonic clock; filled while closing. */
@@ -24,7 +27,15 @@ export class Connections {
 
   constructor(server: Server) {
     this.#server = server
-    server.on('connection', (socket: Socket) => {
+    // A connection by TLS carries requests once hands are shaken; until then, it is one of which nothing is expected.
+    const isSecure = server instanceof TlsServer
+    if (isSecure) {
+      server.on('connection', (socket: Socket) => {
+        this.#greeted.add(socket)
+        socket.once('close', () => this.#greeted.delete(socket))
+      })
+    }
+    server.on(isSecure ? 'secureConnection' : 'connection', (socket: Socket) => {
       this.#open.add(socket)
       socket.once('close', () => {
         this.#open.delete(socket)
@@ -66,7 +77,7 @@ export class Connections {
   async close(limit: number): Promise<void> {
     this.#leave()
     const end = setTimeout(() => {
-      for (const socket of this.#open) socket.destroy()
+      for (const socket of [...this.#open, ...this.#greeted]) socket.destroy()
     }, limit)
     await this.#closed
     clearTimeout(end)

@@ -1,7 +1,7 @@
 export type { ForwardOrder, InstanceHost } from './instance-host.ts'
 export type { Brand } from './pages/brand.ts'
 export type { Log, LogEvent } from './log-event.ts'
-export { createNodeEdge, type NodeEdge, type NodeEdgeOptions } from './node.ts'
+export { type Certificate, createNodeEdge, type NodeEdge, type NodeEdgeOptions } from './node.ts'
 export * from './registry/index.ts'
 export { DEFAULT_IDENTITY_HEADER } from './request-headers.ts'
 export type { Network } from './trusted-proxies.ts'

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { createServer, ServerResponse, type IncomingMessage } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
@@ -24,6 +25,13 @@ import { signOutEverywhere } from './sign-out.ts'
 import { createTokenUse } from './token-use.ts'
 import { type Network, TrustedProxies } from './trusted-proxies.ts'
 
+/** As PEM. */
+export interface Certificate {
+  /** With those that it is chained to. */
+  cert: Buffer
+  key: Buffer
+}
+
 export interface NodeEdgeOptions {
   registry: RegistryReader & Pick<RegistryStore, 'change'>
   /** The instances in this process. */
@@ -40,6 +48,8 @@ export interface NodeEdgeOptions {
   brand?: Brand
   /** Whose word about the client, the scheme and the host of a request is taken; nobody's by default. */
   trustedProxies?: readonly Network[]
+  /** Speaks TLS, and nothing else; without one, plain HTTP. */
+  certificate?: Certificate
   /** Port 0: any that is free. A descriptor: the TCP socket that this process was started with, which listens already. */
   listen: { host: string; port: number } | { fd: number }
   log: Log
@@ -64,6 +74,8 @@ export interface NodeEdge {
   close(limit: number): Promise<void>
   /** Signs sessions with other keys from now on. */
   useSessionKeys(keys: SessionKeys): void
+  /** Greets who connects from now on with another certificate; for an edge that was made with one. */
+  useCertificate(certificate: Certificate): void
 }
 
 /** The size of all headers of a request together, in bytes; more is answered 431. */
@@ -77,6 +89,9 @@ const KEEP_ALIVE_TIMEOUT = 75_000
 const DISCARD_LIMIT = 30_000
 /** How many connections may wait to be accepted; the system may allow fewer (net.core.somaxconn). */
 const BACKLOG = 4096
+
+/** RFC 9325 section 3.1.1; and how long a handshake may take, in milliseconds. */
+const TLS = { minVersion: 'TLSv1.2', handshakeTimeout: 10_000 } as const
 
 /** The edge on Node, in one process with the instances' supervisor. */
 export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
@@ -113,7 +128,7 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
   })
   const latestOn = new WeakMap<Socket, ServerResponse>()
 
-  const server = createServer({
+  const serverOptions = {
     maxHeaderSize: MAX_HEADER_SIZE,
     headersTimeout: HEADERS_TIMEOUT,
     requestTimeout: 0,
@@ -121,7 +136,10 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
     // A missing Host is refused by the chain, in the words of the chain.
     requireHostHeader: false,
-  })
+  }
+  const secured =
+    options.certificate && createSecureServer({ ...serverOptions, ...TLS, ...options.certificate })
+  const server = secured ?? createServer(serverOptions)
   // All headers or an error, never some of them: their number is bounded by their size.
   server.maxHeadersCount = 0
   const connections = new Connections(server)
@@ -206,7 +224,8 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
   server.on('upgrade', onUpgrade)
   server.on('connect', onUpgrade)
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    if (connections.hasBegun(socket) || !socket.writable || error.code === 'ECONNRESET') socket.destroy()
+    const cannotBeTold = error.code === 'ECONNRESET' || isOfTls(error)
+    if (connections.hasBegun(socket) || !socket.writable || cannotBeTold) socket.destroy()
     else socket.end(clientErrorAnswer(error.code, crypto.randomUUID()), () => socket.destroy())
   })
 
@@ -222,7 +241,7 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
       }
       const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
       revocation = new Revocation(open)
-      return { url: `http://${host}:${address.port}`, port: address.port }
+      return { url: `http${secured ? 's' : ''}://${host}:${address.port}`, port: address.port }
     },
     settle: (limit) => connections.settle(limit),
     async close(limit) {
@@ -232,7 +251,13 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
       state.close()
     },
     useSessionKeys: (keys) => sessions.useKeys(keys),
+    useCertificate: (certificate) => secured?.setSecureContext({ ...TLS, ...certificate }),
   }
+}
+
+/** Before there is a connection by TLS, nobody can be told anything. */
+function isOfTls({ code = '' }: NodeJS.ErrnoException): boolean {
+  return code.startsWith('ERR_SSL_') || code.startsWith('ERR_TLS_')
 }
 
 /** The chain reads the exchange; of a Request, Hono itself reads the method and no more. */
