@@ -21,7 +21,7 @@ import { until } from './harness/until.ts'
 const OVERLAP = { brian: 'django1', malcolm: 'django1' }
 const REPLACE = { eric: 'django2', terry: 'django2' }
 const OTHER = { graham: 'django3' }
-const RESTARTS = 25
+const RESTARTS = 20
 const MIB = 1024 * 1024
 
 const KEPT = { keepAlive: true, connections: 'on connections that are kept' }

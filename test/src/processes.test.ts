@@ -3,13 +3,17 @@ import { connect } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
 import { ask } from './harness/client.ts'
+import { collected, INSPECTED } from './harness/collected.ts'
+import { CommandLines } from './harness/command-lines.ts'
 import { echoYaml } from './harness/echo.ts'
 import { ledgerLines, LEDGER } from './harness/layout.ts'
 import { leave } from './harness/nothing-left.ts'
-import { isAlive, processesOf, zombiesOf } from './harness/processes.ts'
+import { descriptorsOf, isAlive, processesOf, zombiesOf } from './harness/processes.ts'
 import { basic, Project } from './harness/project.ts'
 import { Running } from './harness/running.ts'
 import { until } from './harness/until.ts'
+
+const MIB = 1024 * 1024
 
 let project: Project
 let running: Running | undefined
@@ -145,3 +149,42 @@ it('ends a whole family with its instance: children, those in sessions of their 
   expect(await Promise.all(family.map(isAlive))).toEqual(family.map(() => false))
   expect(await zombiesOf(running!.child.pid!)).toEqual([])
 })
+
+it('holds no more descriptors, no more memory and no zombie after a hundred restarts', async () => {
+  project = await Project.create(
+    echoYaml('{ django1: {}, django2: { restart: replace, settings: { SOCKET: "" } } }', {
+      fixture: 'ledger.mjs',
+    }),
+  )
+  running = await Running.up(project, [], INSPECTED)
+  const supervisor = running.child.pid!
+  const orders = await CommandLines.start(project)
+  const pids = new Set<number>()
+  const restart = async (times: number) => {
+    for (let n = 0; n < times; n++) {
+      const outcome = await orders.run(['instance', 'restart', `django${(n % 2) + 1}`, '--json'])
+      pids.add(outcome.json().newPid)
+    }
+  }
+  const held = async () => ({
+    descriptors: (await descriptorsOf(supervisor)).length,
+    ...(await collected(running!)),
+  })
+  try {
+    // What is opened, loaded and compiled once has been by then.
+    await restart(10)
+    const before = await held()
+    await restart(100)
+    const after = await held()
+    process.stdout.write(`a hundred restarts: ${JSON.stringify({ before, after })}\n`)
+    expect(pids.size).toBe(110)
+    expect(Math.abs(after.descriptors - before.descriptors)).toBeLessThanOrEqual(2)
+    expect(after.heap - before.heap).toBeLessThan(2 * MIB)
+    // What is freed and kept by the allocator of C counts as well: up to 6.5 MiB seen.
+    expect(after.resident - before.resident).toBeLessThan(16 * MIB)
+    expect(await zombiesOf(supervisor)).toEqual([])
+    expect(await generations()).toEqual({ django1: 1, django2: 1 })
+  } finally {
+    orders.end()
+  }
+}, 200_000)
