@@ -29,7 +29,7 @@ async function wranglerToken(env: NodeJS.ProcessEnv, cwd: string): Promise<strin
   throw missing(
     type === 'api_key'
       ? 'wrangler signs in with a global API key, and mux takes a token only.'
-      : 'wrangler has no API token to give.',
+      : 'wrangler gives no API token.',
   )
 }
 
@@ -46,7 +46,7 @@ async function askWrangler(env: NodeJS.ProcessEnv, cwd: string): Promise<string>
   } catch (error) {
     // What it has said goes nowhere: the token may be in it.
     const isAbsent = (error as NodeJS.ErrnoException).code === 'ENOENT'
-    throw missing(isAbsent ? 'There is no API token for Cloudflare.' : 'wrangler is not signed in.')
+    throw missing(isAbsent ? 'There is no API token for Cloudflare.' : 'wrangler gives no API token.')
   }
 }
 

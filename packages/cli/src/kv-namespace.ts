@@ -72,10 +72,11 @@ function id(given: string | undefined, what: string, how: string): string {
  * The token goes there, so a network between has to be encrypted.
  * @throws {CliError} `usage`
  */
-export function apiUrl(text: string): string {
+function apiUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined
   const isPrivate = url?.protocol === 'https:' || (url?.protocol === 'http:' && LOOPBACK.test(url.hostname))
-  if (url && isPrivate && url.username === '' && url.search === '' && url.hash === '') return url.href
+  const isBare = url?.username === '' && url.password === '' && url.search === '' && url.hash === ''
+  if (url && isPrivate && isBare) return url.href
   throw new CliError(
     'usage',
     'CLOUDFLARE_API_BASE_URL is not a URL that an API token may be sent to.',

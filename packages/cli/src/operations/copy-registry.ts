@@ -78,7 +78,7 @@ interface Copy {
 }
 
 /** @throws {CliError} `registry_conflict` when it would put something older in the place of something later */
-export function planCopy(differences: readonly Difference[], from: Side): Copy {
+function planCopy(differences: readonly Difference[], from: Side): Copy {
   const to = from === 'here' ? 'kv' : 'here'
   const overtaken = differences.filter(({ later }) => later === to)
   if (overtaken.length > 0) throw conflict(overtaken, from)

@@ -12,6 +12,7 @@ export interface CloudflareApi {
    * @throws {CloudflareError} the last one
    */
   again: <Result>(task: () => Promise<Result>) => Promise<Result>
+  /** How this one waits, for other pauses than those after a failure. */
   wait: NonNullable<CloudflareApiOptions['wait']>
 }
 
@@ -35,14 +36,15 @@ const FIRST_PAUSE = 1000
 /** The longest pause that Cloudflare may ask for, in milliseconds; it counts requests over five minutes. */
 const LONGEST_PAUSE = 60_000
 
-const pass = (milliseconds: number) => sleep(milliseconds)
+/** `setTimeout` itself would take the failure for what it is to return. */
+const pause: CloudflareApi['wait'] = (milliseconds) => sleep(milliseconds)
 
 /** @throws {CloudflareError} on a token that no header can carry */
 export function createCloudflareApi({
   baseUrl,
   token,
   timeout = TIMEOUT,
-  wait = pass,
+  wait = pause,
 }: CloudflareApiOptions): CloudflareApi {
   // The platform's own refusal of such a header would have the token in its text.
   if (!/^[\x21-\x7e]+$/.test(token))
@@ -83,8 +85,8 @@ export function createCloudflareApi({
           if (!(error instanceof CloudflareError && error.isPassing) || attempt === ATTEMPTS) throw error
           const { retryAfter = 0 } = error
           if (retryAfter > LONGEST_PAUSE) throw error
-          const pause = FIRST_PAUSE * 2 ** (attempt - 1) * (1 + Math.random() / 2)
-          await wait(Math.max(retryAfter, pause), error)
+          const ours = FIRST_PAUSE * 2 ** (attempt - 1) * (1 + Math.random() / 2)
+          await wait(Math.max(retryAfter, ours), error)
         }
       }
     },

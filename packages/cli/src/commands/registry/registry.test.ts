@@ -245,6 +245,11 @@ describe('the account and the namespace', () => {
       { CLOUDFLARE_API_BASE_URL: 'http://192.0.2.1/client/v4' },
       'usage',
     ],
+    [
+      'the URL has a password in it',
+      { CLOUDFLARE_API_BASE_URL: 'https://:planted@api.example.com/' },
+      'usage',
+    ],
     ['the URL is none', { CLOUDFLARE_API_BASE_URL: 'api.cloudflare.com' }, 'usage'],
   ])('are refused when %s, and nobody is asked', async (_what, env, code) => {
     const ended = await mux('push', { env })
