@@ -142,7 +142,7 @@ const HISTORY_HINT = 'Move it away: it is written anew when the instance is read
 
 const REGISTRY_HINTS = {
   registry_unavailable:
-    'Look at .mux/registry.sqlite: mux must be able to read and write it and its directory.',
+    'Look at the file that it names: mux must be able to read and write it and its directory.',
   registry_newer: 'Use the mux that wrote it, or a newer one: mux --version',
 } as const
 

@@ -1,10 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite'
-import type { UserName } from '@mux/contract'
 import type { EndedSession, EndedSessionsStore } from './ended-sessions.ts'
 import { FAILURE_WINDOW, type FailureKind, type FailureStore } from './failures.ts'
 import type { Log } from './log-event.ts'
 import { openSqlite } from './registry/open-sqlite.ts'
-import { translateSqlite } from './registry/sqlite-errors.ts'
+import { RegistryError } from './registry/registry.ts'
 
 /** What the embedded edge knows beyond its own end, apart from the registry: it changes with what visitors do. */
 export interface EdgeState {
@@ -20,49 +19,85 @@ const MOST_FAILURES = 60_000
 /** How long a call waits for another process, in milliseconds. There should be none: a host has one supervisor. */
 const PATIENCE = 1_000
 
+/** The layout of the tables; a file of a higher one is refused. */
+const SCHEMA = 1
+
 /**
  * Opens the state of an edge, and creates its file (mode 0600) when there is none. Not the registry: each write there
  * would have every other process that has it open read everything again.
- * @throws {RegistryError} `registry_unavailable`
+ * @throws {RegistryError} `registry_unavailable`, also from each call; `registry_newer` when a later mux wrote it
  */
 export function openEdgeState(file: string, log: Log): EdgeState {
-  const translate = <Result>(work: () => Result) => translateSqlite(file, work)
-  const database = translate(() => openSqlite(file, PATIENCE))
-  translate(() =>
-    database.exec(`
-      PRAGMA synchronous = NORMAL;
-      CREATE TABLE IF NOT EXISTS ended_sessions (
-        user TEXT NOT NULL, id TEXT NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (user, id)
-      ) STRICT, WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS failures (
-        kind TEXT NOT NULL, key TEXT NOT NULL, failures INTEGER NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (kind, key)
-      ) STRICT, WITHOUT ROWID;`),
-  )
+  return translate(file, () => {
+    const database = openSqlite(file, PATIENCE)
+    try {
+      prepareSchema(database, file)
+      return {
+        endedSessions: endedSessionsStore(database, file),
+        failures: failureStore(database, log),
+        close: () => {
+          if (database.isOpen) database.close()
+        },
+      }
+    } catch (error) {
+      database.close()
+      throw error
+    }
+  })
+}
+
+function prepareSchema(database: DatabaseSync, file: string): void {
+  const version = Number(database.prepare('PRAGMA user_version').get()!['user_version'])
+  if (version > SCHEMA)
+    throw new RegistryError(
+      'registry_newer',
+      `The state of the edge ${file} has version ${version}, and this mux knows ${SCHEMA}.`,
+    )
+  database.exec(`
+    PRAGMA synchronous = NORMAL;
+    CREATE TABLE IF NOT EXISTS ended_sessions (
+      user TEXT NOT NULL, id TEXT NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (user, id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS failures (
+      kind TEXT NOT NULL, key TEXT NOT NULL, failures INTEGER NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (kind, key)
+    ) STRICT, WITHOUT ROWID;
+    PRAGMA user_version = ${SCHEMA}`)
+}
+
+/** A file that is damaged is not replaced by itself: sessions that were signed out would be good again. */
+function translate<Result>(file: string, work: () => Result): Result {
+  try {
+    return work()
+  } catch (cause) {
+    if (cause instanceof RegistryError) throw cause
+    throw new RegistryError(
+      'registry_unavailable',
+      `The state of the edge ${file} cannot be used. If it is damaged, remove it, and end all sessions: mux key rotate, then mux key retire.`,
+      { cause },
+    )
+  }
+}
+
+function endedSessionsStore(database: DatabaseSync, file: string): EndedSessionsStore {
   const select = database.prepare('SELECT user, id, until FROM ended_sessions')
   const expire = database.prepare('DELETE FROM ended_sessions WHERE until < ?')
   const insert = database.prepare('INSERT OR IGNORE INTO ended_sessions (user, id, until) VALUES (?, ?, ?)')
   const remove = database.prepare('DELETE FROM ended_sessions WHERE user = ?')
 
   return {
-    endedSessions: {
-      load: (now) =>
-        translate(() => {
-          expire.run(now)
-          return select.all() as unknown as EndedSession[]
-        }),
-      // Whoever is told that they are signed out must be so after a loss of power, too; failures may be forgotten then.
-      add: ({ user, id, until }) =>
-        translate(() => {
-          database.exec('PRAGMA synchronous = FULL')
-          insert.run(user, id, until)
-          database.exec('PRAGMA synchronous = NORMAL')
-        }),
-      forget: (user: UserName) => void translate(() => remove.run(user)),
-    },
-    failures: failureStore(database, log),
-    close: () => {
-      if (database.isOpen) database.close()
-    },
+    load: (now) =>
+      translate(file, () => {
+        expire.run(now)
+        return select.all() as unknown as EndedSession[]
+      }),
+    // Whoever is told that they are signed out must be so after a loss of power, too; failures may be forgotten then.
+    add: ({ user, id, until }) =>
+      translate(file, () => {
+        database.exec('PRAGMA synchronous = FULL')
+        insert.run(user, id, until)
+        database.exec('PRAGMA synchronous = NORMAL')
+      }),
+    forget: (user) => void translate(file, () => remove.run(user)),
   }
 }
 
@@ -91,16 +126,13 @@ function failureStore(database: DatabaseSync, log: Log): FailureStore {
   return {
     load: (now) => {
       clean.run(now, MOST_FAILURES)
-      return select.all(now).map((row) => {
-        return [
+      return select
+        .all(now)
+        .map((row) => [
           row['kind'] as FailureKind,
           String(row['key']),
-          {
-            failures: Number(row['failures']),
-            until: Number(row['until']),
-          },
-        ]
-      })
+          { failures: Number(row['failures']), until: Number(row['until']) },
+        ])
     },
     save: (kind, key, { failures, until }) =>
       attempt(() => {
