@@ -62,6 +62,9 @@ describe('docs/mux-yaml.md', () => {
     'edge.listen': `${config.edge.listen.host}:${config.edge.listen.port}`,
     'edge.identity_header': config.edge.identityHeader,
     'edge.cookies': config.edge.cookies,
+    'edge.limits.connections': String(config.edge.limits.connections),
+    'edge.limits.requests': String(config.edge.limits.requests),
+    'edge.limits.body': duration(config.edge.limits.body),
     'edge.behind_proxy': String(config.edge.behindProxy),
     'edge.session.absolute': days(config.edge.session.absolute),
     'edge.session.idle': days(config.edge.session.idle),
@@ -79,7 +82,7 @@ describe('docs/mux-yaml.md', () => {
   }
 
   function keys(): string[] {
-    const maps = ['app', 'app.limits', 'pool', 'edge', 'edge.session', 'edge.tls']
+    const maps = ['app', 'app.limits', 'pool', 'edge', 'edge.session', 'edge.limits', 'edge.tls']
     const all = ['', ...maps].flatMap((map) => keysOf(map).map((key) => (map === '' ? key : `${map}.${key}`)))
     return all.filter((key) => !maps.includes(key))
   }

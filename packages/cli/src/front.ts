@@ -69,10 +69,10 @@ export async function openFront(front: Front, listen: Door, behindProxy: boolean
  */
 export async function edgeFront(options: FrontOptions): Promise<Front> {
   const { project, config, listen, target, registry, source, log } = options
-  const { identityHeader, session, cookies, name, logo, trustedProxies, tls } = config.edge
+  const { identityHeader, session, cookies, name, logo, trustedProxies, tls, limits } = config.edge
   const edge = createNodeEdge({
     registry,
-    host: createInstanceHost({ source, identityHeader }),
+    host: createInstanceHost({ source, identityHeader, bodySilence: limits.body }),
     hostName: target.host,
     sessionKeys: await sessionKeys(project),
     sessionLimits: { absolute: session.absolute / 1000, idle: session.idle / 1000 },
@@ -81,6 +81,7 @@ export async function edgeFront(options: FrontOptions): Promise<Front> {
     isolateCookies: cookies === 'isolate',
     brand: { name: name ?? undefined, logo: logo === null ? undefined : await readLogo(logo) },
     trustedProxies,
+    limits,
     ...(tls === null ? {} : { certificate: await readCertificate(tls) }),
     listen,
     log,
@@ -110,6 +111,7 @@ export async function gatewayFront(options: FrontOptions): Promise<Front> {
     keys: (id) => (id === target.host ? keys : []),
     source,
     identityHeader: config.edge.identityHeader,
+    limits: { connections: config.edge.limits.connections, bodySilence: config.edge.limits.body },
     now: Date.now,
     log,
   })

@@ -82,6 +82,7 @@ describe('a mux.yaml', () => {
         { address: '127.0.0.1', prefix: 32 },
         { address: 'fd00::', prefix: 8 },
       ],
+      limits: { connections: 10_000, requests: 1_000, body: 60_000 },
       tls: null,
       behindProxy: false,
     })

@@ -10,6 +10,7 @@ import { MAX_CONFIG_BYTES, readDocument } from './config-document.ts'
 import { ConfigProblems } from './config-problems.ts'
 import { ConfigReader, type Place } from './config-reader.ts'
 import {
+  DURATION_RULE,
   FILE_RULE,
   HEADER_RULE,
   LISTEN_RULE,
@@ -17,6 +18,7 @@ import {
   LOGO_RULE,
   LONG_DURATION_RULE,
   NETWORK_RULE,
+  parseDuration,
   parseFilePath,
   parseIdentityHeader,
   parseListen,
@@ -55,6 +57,8 @@ export interface ProjectConfig {
     logo: string | null
     /** Whose word is taken about where a request comes from. */
     trustedProxies: readonly Network[]
+    /** Connections, and requests of one user, at once; and how long a body may be silent, in milliseconds. */
+    limits: { connections: number; requests: number; body: number }
     /** Absolute paths; null: plain HTTP. */
     tls: CertificateFiles | null
     /** Whether nobody but a TLS front reaches the address that is listened on. */
@@ -82,6 +86,7 @@ const DEFAULT_EDGE: ProjectConfig['edge'] = {
   name: null,
   logo: null,
   trustedProxies: [],
+  limits: { connections: 10_000, requests: 1_000, body: 60_000 },
   tls: null,
   behindProxy: false,
 }
@@ -96,6 +101,7 @@ const EDGE_KEYS = [
   'trusted_proxies',
   'tls',
   'behind_proxy',
+  'limits',
 ] as const
 
 /** @throws {CliError} `config_invalid` with every problem of the file, each with its line */
@@ -195,10 +201,26 @@ function readTop(
       name: reader.parsed(edge?.name, SITE_NAME_RULE, parseSiteName) ?? DEFAULT_EDGE.name,
       logo: logoPath(reader.parsed(edge?.logo, LOGO_RULE, parseLogoPath), project) ?? DEFAULT_EDGE.logo,
       trustedProxies: readNetworks(reader, edge?.trusted_proxies) ?? DEFAULT_EDGE.trustedProxies,
+      limits: readLimits(reader, edge?.limits),
       tls: readTls(reader, edge?.tls, project) ?? DEFAULT_EDGE.tls,
       behindProxy: reader.parsed(edge?.behind_proxy, 'true or false', parseTruth) ?? DEFAULT_EDGE.behindProxy,
     },
     ...readInstances(reader, top, project, problems),
+  }
+}
+
+function readLimits(reader: ConfigReader, place: Place | undefined): ProjectConfig['edge']['limits'] {
+  const found = place && reader.keys(place, ['connections', 'requests', 'body'])
+  const { connections, requests, body } = DEFAULT_EDGE.limits
+  return {
+    connections: reader.integer(found?.connections, 10, 1_000_000) ?? connections,
+    requests: reader.integer(found?.requests, 1, 1_000_000) ?? requests,
+    body:
+      reader.parsed(
+        found?.body,
+        `${DURATION_RULE}, more than none`,
+        (text) => parseDuration(text) || undefined,
+      ) ?? body,
   }
 }
 

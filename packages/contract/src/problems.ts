@@ -17,6 +17,10 @@ export const PROBLEMS = {
   body_too_large: { status: 413, title: 'The body of this request is too large.' },
   target_too_long: { status: 414, title: 'The address of this request is too long.' },
   misdirected: { status: 421, title: 'This request reached a host that does not serve it. Try again.' },
+  too_many_requests: {
+    status: 429,
+    title: 'You have too many requests under way. Wait for some of them to end.',
+  },
   rate_limited: { status: 429, title: 'Too many failed attempts. Wait a little before the next one.' },
   headers_too_large: { status: 431, title: 'The headers of this request are too large.' },
   internal: { status: 500, title: 'Something went wrong here. It is in the log under this request id.' },

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
-import { Problem, type HostName } from '@mux/contract'
+import { Problem, type HostName, type UserName } from '@mux/contract'
 import type { Standing } from './authenticate.ts'
 import { headerValues, type DecidedRequest, type Exchange } from './forward.ts'
 import type { ForwardOrder, InstanceHost } from './instance-host.ts'
@@ -17,6 +17,8 @@ export interface NodeForwarding {
   open: OpenExchanges
   /** Undefined where nobody's word is taken. */
   proxies: TrustedProxies | undefined
+  /** How many requests of one user may be under way at once. */
+  maxRequests: number
   log: Log
 }
 
@@ -29,6 +31,7 @@ export class NodeExchange implements Exchange, OpenExchange {
   readonly target: string
   readonly peer: string
   readonly scheme: 'http' | 'https'
+  user: UserName | undefined
   place = -1
   standing: (() => Promise<Standing>) | undefined
   #handedOn = false
@@ -101,8 +104,9 @@ export class NodeExchange implements Exchange, OpenExchange {
     standing,
     answerHeaders,
   }: DecidedRequest): Promise<Response> {
-    const { host, hostName, open } = this.#forwarding
+    const { host, hostName, open, maxRequests } = this.#forwarding
     if (decision.host !== hostName) throw new Problem('misdirected')
+    if (open.of(decision.user) >= maxRequests) throw new Problem('too_many_requests', { retryAfter: 1 })
     const { requestId, target } = this
     const order: ForwardOrder = {
       decision,
@@ -119,6 +123,7 @@ export class NodeExchange implements Exchange, OpenExchange {
       order.revoked = this.#revoked.signal
     }
     this.standing = standing
+    this.user = decision.user
     this.#handedOn = true
     open.enter(this)
     try {

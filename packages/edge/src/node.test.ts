@@ -303,6 +303,42 @@ describe('a body is asked for only when somebody may send it', () => {
   })
 })
 
+describe('limits', () => {
+  test('of requests under way hold for one user, and not for another', async () => {
+    const limited = await startEdge({ registry: under.registry, limits: { requests: 2 } })
+    const finish = Promise.withResolvers<void>()
+    limited.host.behaviour = async (_incoming, outgoing, sent) => {
+      await finish.promise
+      outgoing.writeHead(200, sent.answerHeaders([])).end()
+    }
+    const ask = (headers: Record<string, string>) => fetch(limited.url, { headers })
+    const first = [ask(GRAHAM), ask(GRAHAM)]
+    await expect.poll(() => limited.host.orders.length).toBe(2)
+    const third = await ask(GRAHAM)
+    expect(third.status).toBe(429)
+    expect(third.headers.get('retry-after')).toBe('1')
+    expect(await third.json()).toMatchObject({ code: 'too_many_requests' })
+    const other = ask({ authorization: basic('brian', PASSWORD) })
+    await expect.poll(() => limited.host.orders.length).toBe(3)
+    finish.resolve()
+    for (const answer of [...first, other]) expect((await answer).status).toBe(200)
+    expect((await ask(GRAHAM)).status).toBe(200)
+    await limited.edge.close(0)
+  })
+
+  test('of connections close one more as it comes, and take the next when one has left', async () => {
+    const limited = await startEdge({ registry: under.registry, limits: { connections: 2 } })
+    const open = [connect(limited.port, '127.0.0.1'), connect(limited.port, '127.0.0.1')]
+    for (const socket of open) await once(socket, 'connect')
+    for (let i = 0; i < 5; i++) expect(await sendRaw(limited.port, '').catch(() => '')).toBe('')
+    expect(limited.log.map(({ event }) => event)).toEqual(['connections_full'])
+    open[0]!.destroy()
+    await expect.poll(() => sendRaw(limited.port, rawGet('/')).catch(() => '')).toMatch(/^HTTP\/1\.1 200/)
+    open[1]!.destroy()
+    await limited.edge.close(0)
+  })
+})
+
 describe('closing', () => {
   test('lets what is under way come to its end, and takes nothing more', async () => {
     let finish = () => {}

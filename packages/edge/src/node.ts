@@ -32,6 +32,13 @@ export interface Certificate {
   key: Buffer
 }
 
+export interface EdgeLimits {
+  /** Connections that are open at once; one more is closed as it comes. */
+  connections: number
+  /** Requests and sockets that a user has under way at once; one more is answered `too_many_requests`. */
+  requests: number
+}
+
 export interface NodeEdgeOptions {
   registry: RegistryReader & Pick<RegistryStore, 'change'>
   /** The instances in this process. */
@@ -48,6 +55,7 @@ export interface NodeEdgeOptions {
   brand?: Brand
   /** Whose word about the client, the scheme and the host of a request is taken; nobody's by default. */
   trustedProxies?: readonly Network[]
+  limits?: Partial<EdgeLimits>
   /** Speaks TLS, and nothing else; without one, plain HTTP. */
   certificate?: Certificate
   /** Port 0: any that is free. A descriptor: the TCP socket that this process was started with, which listens already. */
@@ -87,6 +95,8 @@ const CHECK_INTERVAL = 5_000
 const KEEP_ALIVE_TIMEOUT = 75_000
 /** How long a body is read and thrown away whose request has been answered without it, in milliseconds. */
 const DISCARD_LIMIT = 30_000
+const DROPS_TOLD_EVERY = 60_000
+const DEFAULT_LIMITS: EdgeLimits = { connections: 10_000, requests: 1_000 }
 /** How many connections may wait to be accepted; the system may allow fewer (net.core.somaxconn). */
 const BACKLOG = 4096
 
@@ -112,7 +122,8 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
   const open = new OpenExchanges()
   let revocation: Revocation | undefined
   const proxies = trustedProxies.length === 0 ? undefined : new TrustedProxies(trustedProxies)
-  const forwarding = { ...options, open, proxies }
+  const limits = { ...DEFAULT_LIMITS, ...options.limits }
+  const forwarding = { ...options, open, proxies, maxRequests: limits.requests }
   const app = createApp({
     registry,
     tokenUse: createTokenUse({ store: registry, log, now }),
@@ -126,6 +137,13 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
     log,
     now,
   })
+  let droppedAt = -Infinity
+  /** Once a minute is enough to say so: whoever opens too many opens many. */
+  function noteDrop(connections: number): void {
+    if (performance.now() - droppedAt < DROPS_TOLD_EVERY) return
+    droppedAt = performance.now()
+    log({ event: 'connections_full', connections })
+  }
   const latestOn = new WeakMap<Socket, ServerResponse>()
 
   const serverOptions = {
@@ -142,6 +160,8 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
   const server = secured ?? createServer(serverOptions)
   // All headers or an error, never some of them: their number is bounded by their size.
   server.maxHeadersCount = 0
+  server.maxConnections = limits.connections
+  server.on('drop', () => noteDrop(limits.connections))
   const connections = new Connections(server)
 
   /**
@@ -268,7 +288,7 @@ function bareRequest(method: string): Request {
 /** Sees to what comes behind a request that mux answers itself. */
 function leaveRequest(incoming: IncomingMessage, outgoing: ServerResponse, { status }: Response): void {
   // Where a request is not understood, nobody knows where the next one begins.
-  if (status === 400) outgoing.shouldKeepAlive = false
+  if (status === 400 || status === 408) outgoing.shouldKeepAlive = false
   if (!incoming.complete) leaveBody(incoming, outgoing)
 }
 

@@ -25,6 +25,13 @@ import { ServerConnections } from './server-connections.ts'
 import { type Assertion, verifyAssertion } from './verify-assertion.ts'
 import { busy } from './waiting-room.ts'
 
+export interface GatewayLimits {
+  /** Connections that are open at once; one more is closed as it comes. */
+  connections: number
+  /** See `InstanceHostOptions`. */
+  bodySilence: number
+}
+
 export interface GatewayOptions {
   /** The name of this host. */
   host: HostName
@@ -34,6 +41,7 @@ export interface GatewayOptions {
   source: LeaseSource
   /** The header that tells an instance its user, besides `Mux-User`. */
   identityHeader: string
+  limits?: GatewayLimits
   /** Milliseconds since the epoch. */
   now: () => number
   log: (event: LogEvent) => void
@@ -67,7 +75,11 @@ const NO_REQUEST_ID = '-'
 
 export function createGateway(options: GatewayOptions): Gateway {
   const { host, source, identityHeader, now, log } = options
-  const instances = createInstanceHost({ source, identityHeader })
+  const instances = createInstanceHost({
+    source,
+    identityHeader,
+    ...(options.limits && { bodySilence: options.limits.bodySilence }),
+  })
   const isTrusted = trustedNames(identityHeader)
   const nonces = new NonceMemory()
   /** Connections of which nothing more is served: Node hands over what was sent behind a request that was the last. */
@@ -156,7 +168,8 @@ export function createGateway(options: GatewayOptions): Gateway {
       (order) => instances.request(incoming, outgoing, { ...order, answerHeaders }),
       (problem, requestId) => {
         // Where a request is not understood, nobody knows where the next one begins.
-        const isLast = problem.code === 'assertion_invalid' || problem.code === 'bad_request'
+        const isLast =
+          problem.code === 'assertion_invalid' || problem.code === 'bad_request' || problem.status === 408
         if (isLast) spent.add(socket)
         if (closing || isLast) outgoing.shouldKeepAlive = false
         else discardRest(incoming)
@@ -192,6 +205,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   })
   // All headers or an error, never some of them: their number is bounded by their size.
   server.maxHeadersCount = 0
+  if (options.limits) server.maxConnections = options.limits.connections
   server.on('request', onRequest).on('checkContinue', onRequest).on('checkExpectation', onRequest)
   server.on('upgrade', onUpgrade)
   const connections = new ServerConnections(server)

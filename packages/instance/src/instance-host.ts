@@ -11,7 +11,11 @@ export interface InstanceHostOptions {
   source: LeaseSource
   /** The configured identity header, which no trailer may imitate. */
   identityHeader: string
+  /** Milliseconds in which something has to come of a body that is being read, before there is an answer; a minute by default. */
+  bodySilence?: number
 }
+
+const BODY_SILENCE = 60_000
 
 /**
  * What a decided request is handed to. Both methods write the instance's answer straight to the client's socket and
@@ -23,8 +27,12 @@ export interface InstanceHost {
   upgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer, order: ForwardOrder): Promise<void>
 }
 
-export function createInstanceHost({ source, identityHeader }: InstanceHostOptions): InstanceHost {
-  const means: ForwardMeans = { source, isTrusted: trustedNames(identityHeader) }
+export function createInstanceHost({
+  source,
+  identityHeader,
+  bodySilence = BODY_SILENCE,
+}: InstanceHostOptions): InstanceHost {
+  const means: ForwardMeans = { source, isTrusted: trustedNames(identityHeader), bodySilence }
   return {
     request: (incoming, outgoing, order) => forwardRequest(incoming, outgoing, order, means),
     upgrade: (incoming, socket, head, order) => forwardUpgrade(incoming, socket, head, order, means),

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
+import { Problem } from '@mux/contract'
 
 /**
  * How long the rest of a body is read and thrown away that nobody wants any more, in milliseconds. An answer that came
@@ -18,14 +19,22 @@ export class ClientGone extends Error {
  */
 export class RequestBody extends Readable {
   readonly #incoming: IncomingMessage
+  readonly #silence: NodeJS.Timeout
 
-  constructor(incoming: IncomingMessage) {
+  /** @param silence milliseconds in which something of it has to come, while somebody wants it and has not answered yet */
+  constructor(incoming: IncomingMessage, silence: number) {
     super()
     this.#incoming = incoming
+    this.#silence = setTimeout(() => this.#onSilence(), silence)
     // Listening to `data` would start the flow before anybody asks for it.
     incoming.pause()
     incoming.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onClose).on('error', ignore)
     this.on('error', ignore)
+  }
+
+  /** An answer has begun: the rest may come when it likes. */
+  answered(): void {
+    clearTimeout(this.#silence)
   }
 
   override _read(): void {
@@ -33,6 +42,7 @@ export class RequestBody extends Readable {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    clearTimeout(this.#silence)
     const incoming = this.#incoming
     incoming.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose)
     if (!incoming.destroyed) discardRest(incoming)
@@ -40,10 +50,17 @@ export class RequestBody extends Readable {
   }
 
   readonly #onData = (chunk: Buffer): void => {
+    this.#silence.refresh()
     if (!this.push(chunk)) this.#incoming.pause()
   }
   readonly #onEnd = (): void => {
+    clearTimeout(this.#silence)
     this.push(null)
+  }
+  #onSilence(): void {
+    // It is not the client who is slow.
+    if (this.#incoming.isPaused()) this.#silence.refresh()
+    else this.destroy(new Problem('request_timeout'))
   }
   readonly #onClose = (): void => {
     if (!this.#incoming.complete) this.destroy(new ClientGone('the client left in the middle of its request'))

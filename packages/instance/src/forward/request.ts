@@ -23,6 +23,8 @@ export interface ForwardMeans {
   source: LeaseSource
   /** See `trustedNames`. */
   isTrusted: (name: string) => boolean
+  /** See `InstanceHostOptions`. */
+  bodySilence: number
 }
 
 /**
@@ -144,7 +146,7 @@ class Exchange implements Receiver, ClaimOptions {
     generations.add(lease.ended, this)
     const { chunked, expectsContinue } = this.#framing
     if (this.#body === null && this.#hasBody) {
-      this.#body = new RequestBody(this.#incoming)
+      this.#body = new RequestBody(this.#incoming, this.#means.bodySilence)
       if (expectsContinue) this.#outgoing.writeContinue()
     }
     try {
@@ -181,6 +183,7 @@ class Exchange implements Receiver, ClaimOptions {
     // Closing under an upload would cost the client the answer.
     if (this.#lease!.leaving && this.#incoming.complete) headers.push('Connection', 'close')
     this.#answerHeaders = headers
+    this.#body?.answered()
     try {
       this.#outgoing.writeHead(status, reason, headers)
     } catch (error) {

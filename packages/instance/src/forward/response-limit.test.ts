@@ -57,6 +57,40 @@ it('an instance that goes on saying 1xx is 504 all the same', async () => {
   )
 })
 
+const UPLOAD = 'POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n'
+
+it.each([
+  ['of a known length', `${UPLOAD}Content-Length: 5\r\n\r\nhel`],
+  ['in chunks', `${UPLOAD}Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n`],
+])('a body %s that goes silent is 408, and frees its place', async (_, text) => {
+  const under = new Set<ServerResponse>()
+  const upstream = await startUpstream((incoming, outgoing) => {
+    incoming.resume()
+    under.add(outgoing)
+    outgoing.once('close', () => under.delete(outgoing))
+  })
+  const front = await startFront(upstream, { bodySilence: LIMIT })
+  await rawClient(front.port, text).until(/^HTTP\/1.1 408/)
+  await eventually(
+    () => front.leased === 0 && under.size === 0,
+    () => `left: ${front.leased} leased, ${under.size} upstream`,
+  )
+  expect(front.problems).toEqual(['request_timeout'])
+})
+
+it('a body may be silent once its answer has begun', async () => {
+  const upstream = await startUpstream((incoming, outgoing) => {
+    outgoing.write('begun')
+    incoming.resume().once('end', () => outgoing.end('whole'))
+  })
+  const front = await startFront(upstream, { bodySilence: LIMIT })
+  const client = rawClient(front.port, `${UPLOAD}Content-Length: 5\r\n\r\nhel`)
+  await client.until(/begun/)
+  await delay(2 * LIMIT)
+  client.socket.write('lo')
+  expect(await client.closed()).toMatch(/whole/)
+})
+
 it('a GET is not sent once more because a kept connection was late', async () => {
   let seen = 0
   const upstream = await startUpstream((_, outgoing) => {
