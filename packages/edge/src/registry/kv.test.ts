@@ -59,6 +59,45 @@ describe('the registry in Workers KV, sparing KV', () => {
   })
 })
 
+describe('the registry in Workers KV, when KV gives what it has remembered', () => {
+  const BOUND = 32_000
+
+  /** A location of KV, which keeps what it was asked for, and that there is none, as long as it may. */
+  function location(stored: Map<string, string>): KvNamespace {
+    const kept = new Map<string, { value: string | null; until: number }>()
+    return {
+      get: async (key, { cacheTtl }) => {
+        const found = kept.get(key)
+        if (found !== undefined && clock < found.until) return found.value
+        const value = stored.get(key) ?? null
+        kept.set(key, { value, until: clock + cacheTtl * 1000 })
+        return value
+      },
+    }
+  }
+
+  const other = { ...USER, version: USER.version + 1, password: null }
+  it.each([
+    ['somebody is removed', USER, undefined],
+    ['somebody has another password', USER, other],
+    ['somebody is added who was asked for before', undefined, USER],
+  ])('sees within 32 seconds that %s, however it is asked', async (_what, before, after) => {
+    const text = (record: typeof USER | undefined) => (record === undefined ? [] : [JSON.stringify(record)])
+    for (const interval of [100, 1999, 2001, 29_999, 31_000]) {
+      const stored = new Map(text(before).map((value) => ['user:brian', value]))
+      const registry = kvRegistry(location(stored), { now: () => clock })
+      // Right before the change, it is asked for and remembered by both.
+      expect(await registry.read('user', 'brian')).toEqual(before)
+      stored.clear()
+      for (const value of text(after)) stored.set('user:brian', value)
+      const changed = clock
+      for (clock += interval; clock < changed + BOUND; clock += interval) await registry.read('user', 'brian')
+      clock = changed + BOUND
+      expect([interval, await registry.read('user', 'brian')]).toEqual([interval, after])
+    }
+  })
+})
+
 describe('the registry in Workers KV, when KV fails', () => {
   const broken = (get: KvNamespace['get']) => kvRegistry({ get }, { now: () => clock })
 
