@@ -63,18 +63,20 @@ describe('a defect inside mux', () => {
   )
 
   it('(it does nothing for three seconds) costs no request and no process', async () => {
-    const { child, url } = await up('{ django1: { health: /ping }, django2: {} }', 'block')
+    const { child, url } = await up(undefined, 'block')
     const before = await Promise.all(['graham', 'brian'].map(pidOf))
     const underWay = ask(url, '/slow/1000', { user: 'graham' })
-    await wait(100)
     child.kill('SIGUSR2')
-    await wait(100)
-    const began = performance.now()
+    await until('it to be deaf', () =>
+      ask(url, '/_mux/health', { limit: 200 }).then(
+        () => undefined,
+        () => true,
+      ),
+    )
     const answers = await Promise.all([
       underWay,
       ...['graham', 'brian'].map((user) => ask(url, '/', { user })),
     ])
-    expect(performance.now() - began).toBeGreaterThan(2_000)
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200])
     expect(await Promise.all(['graham', 'brian'].map(pidOf))).toEqual(before)
   })
