@@ -43,13 +43,17 @@ await Promise.all([
   ]),
   inOrder([check('types', 'turbo', 'run', 'typecheck', '--output-logs=errors-only')]),
 ])
-// The tests of one part wait for processes as much as they compute, so two parts at a time fill two processors.
-const parts = readdirSync(join(root, 'packages'))
+// The tests of one part wait for processes as much as they compute, so three parts at a time fill two processors.
+const long = ['packages/cli', 'packages/instance']
+const parts = readdirSync(join(root, 'packages')).map((name) => `packages/${name}`)
 await Promise.all([
-  inOrder([vitest('packages/cli'), vitest('scripts'), vitest('bench'), nodeTest('examples/notes')]),
+  ...long.map((part) => inOrder([vitest(part)])),
   inOrder([
-    ...parts.filter((name) => name !== 'cli').map((name) => vitest(`packages/${name}`)),
+    ...parts.filter((part) => !long.includes(part)).map(vitest),
     ...djangoTest('examples/django'),
+    nodeTest('examples/notes'),
+    vitest('scripts'),
+    vitest('bench'),
   ]),
 ])
 await inOrder([vitest('test')])
