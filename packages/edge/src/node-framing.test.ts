@@ -129,6 +129,24 @@ describe('an upgrade takes the same chain', () => {
     expect(headers).toContain('Sec-WebSocket-Key')
   })
 
+  test('sent ahead behind a request, it waits for the answer to that', async () => {
+    const finish = Promise.withResolvers<void>()
+    under.host.behaviour = async (_incoming, outgoing, sent) => {
+      await finish.promise
+      outgoing.writeHead(200, sent.answerHeaders(['Content-Length', '2'])).end('ok')
+    }
+    const first = rawGet('/slow').replace('Connection: close\r\n', '')
+    const socket = connect(under.port, '127.0.0.1')
+    let received = ''
+    socket.on('data', (chunk) => (received += chunk))
+    socket.write(first + handshake(`Authorization: ${GRAHAM.authorization}`))
+    await expect.poll(() => under.host.orders.length).toBe(1)
+    expect(received).toBe('')
+    finish.resolve()
+    await expect.poll(() => received).toMatch(/^HTTP\/1\.1 200 [^]*\r\n\r\nokHTTP\/1\.1 101 /)
+    socket.destroy()
+  })
+
   test('without them, to a 401 and the end of the connection', async () => {
     const received = await sendRaw(under.port, handshake())
     expect(statuses(received)).toEqual([401])

@@ -172,11 +172,15 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
     const { socket } = incoming
     const before = latestOn.get(socket)
     latestOn.set(socket, outgoing)
-    if (before === undefined || before.closed) void serve(incoming, outgoing)
-    else
-      before.once('close', () => {
-        if (before.shouldKeepAlive && !socket.destroyed) void serve(incoming, outgoing)
-      })
+    behind(before, socket, () => void serve(incoming, outgoing))
+  }
+
+  /** An upgrade has its turn, too: what the instance says would come before the answer to the request ahead of it. */
+  function upgradeInTurn(incoming: IncomingMessage, socket: Duplex, head: Buffer): void {
+    connections.upgrades(socket)
+    // A client may vanish at any time, and its `close` says all there is to say.
+    socket.on('error', () => {})
+    behind(latestOn.get(socket as Socket), socket, () => void serveUpgrade(incoming, socket, head))
   }
 
   async function serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
@@ -222,9 +226,6 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
   }
 
   async function serveUpgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    connections.upgrades(socket)
-    // A client may vanish at any time, and its `close` says all there is to say.
-    socket.on('error', () => {})
     try {
       const exchange = new NodeExchange(incoming, { socket, head }, forwarding)
       const response = await app.fetch(bareRequest(exchange.method), { exchange })
@@ -240,9 +241,8 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
   server.on('checkContinue', serveInTurn)
   // An expectation that nobody knows may be ignored (RFC 9110 section 10.1.1), and is not passed on.
   server.on('checkExpectation', serveInTurn)
-  const onUpgrade = (...taken: Parameters<typeof serveUpgrade>) => void serveUpgrade(...taken)
-  server.on('upgrade', onUpgrade)
-  server.on('connect', onUpgrade)
+  server.on('upgrade', upgradeInTurn)
+  server.on('connect', upgradeInTurn)
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     const cannotBeTold = error.code === 'ECONNRESET' || isOfTls(error)
     if (connections.hasBegun(socket) || !socket.writable || cannotBeTold) socket.destroy()
@@ -278,6 +278,14 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
 /** Before there is a connection by TLS, nobody can be told anything. */
 function isOfTls({ code = '' }: NodeJS.ErrnoException): boolean {
   return code.startsWith('ERR_SSL_') || code.startsWith('ERR_TLS_')
+}
+
+function behind(before: ServerResponse | undefined, socket: Duplex, serve: () => void): void {
+  if (before === undefined || before.closed) serve()
+  else
+    before.once('close', () => {
+      if (before.shouldKeepAlive && !socket.destroyed) serve()
+    })
 }
 
 /** The chain reads the exchange; of a Request, Hono itself reads the method and no more. */

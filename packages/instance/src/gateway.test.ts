@@ -308,6 +308,30 @@ describe('an upgrade', () => {
     expect(await rawClient(port, request).closed()).toMatch(/^HTTP\/1.1 403/)
   })
 
+  it.each(['Upgrade: websocket', 'Upgrade: h2c'])(
+    'to "%s", sent ahead behind a request, waits for the answer to that, and ends nothing else',
+    async (line) => {
+      const answers: (() => void)[] = []
+      const peer = await startRawPeer((socket, received) => {
+        if (received.includes('pgrade')) socket.write(SWITCH)
+        else answers.push(() => socket.write(OK))
+      })
+      const { port } = await startGateway(peer)
+      const first = message('GET', sign()).replace('Connection: close', 'Connection: keep-alive')
+      const client = rawClient(port, first + upgrade(sign()).replace('Upgrade: websocket', line))
+      await eventually(
+        () => answers.length === 1,
+        () => 'not asked',
+      )
+      expect(client.received).toBe('')
+      answers[0]!()
+      await client.until(/^HTTP\/1.1 200 [^]*ok(?=HTTP\/1.1 (?:101|400))/)
+      client.socket.destroy()
+      const refused = message('GET', {}) + upgrade(sign())
+      expect(await rawClient(port, refused).closed()).toMatch(/^HTTP\/1.1 403(?![^]*HTTP\/1.1)/)
+    },
+  )
+
   it('to anything but a WebSocket is refused', async () => {
     const peer = await startFixedPeer(OK)
     const { port } = await startGateway(peer)

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import {
   ASSERTION_SKEW,
@@ -83,7 +83,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   const isTrusted = trustedNames(identityHeader)
   const nonces = new NonceMemory()
   /** Connections of which nothing more is served: Node hands over what was sent behind a request that was the last. */
-  const spent = new WeakSet<Socket>()
+  const spent = new WeakSet<Duplex>()
+  const latestOn = new WeakMap<Duplex, ServerResponse>()
   let closing = false
 
   /** @throws {Problem} */
@@ -142,7 +143,14 @@ export function createGateway(options: GatewayOptions): Gateway {
       requestId = assertion.decision.requestId
       await forward(orderFor(incoming, assertion))
     } catch (error) {
-      refuse(toPublic(error, requestId), requestId)
+      const problem = toPublic(error, requestId)
+      try {
+        refuse(problem, requestId)
+      } catch (reason) {
+        // No connection is worth the end of the host.
+        log({ event: 'request_failed', request: requestId, reason: String(reason) })
+        incoming.socket.destroy()
+      }
     }
   }
 
@@ -158,6 +166,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   function onRequest(incoming: IncomingMessage, outgoing: ServerResponse): void {
     const { socket } = incoming
     if (spent.has(socket)) return
+    latestOn.set(socket, outgoing)
     const answerHeaders: ForwardOrder['answerHeaders'] = (raw) => {
       if (closing) outgoing.shouldKeepAlive = false
       return withoutOurs(raw)
@@ -181,6 +190,16 @@ export function createGateway(options: GatewayOptions): Gateway {
   function onUpgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): void {
     // Before any wait: from here on nobody else listens.
     socket.on('error', () => {})
+    const before = latestOn.get(socket)
+    if (before === undefined || before.closed) joinUpgrade(incoming, socket, head)
+    else
+      // What the instance says would come before the answer to the request ahead of it.
+      before.once('close', () => {
+        if (!spent.has(socket) && !socket.destroyed) joinUpgrade(incoming, socket, head)
+      })
+  }
+
+  function joinUpgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): void {
     void serve(
       incoming,
       true,
