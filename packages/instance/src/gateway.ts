@@ -260,9 +260,13 @@ export function createGateway(options: GatewayOptions): Gateway {
  */
 function refuseAmbiguous({ httpVersion, rawHeaders }: IncomingMessage): void {
   const framing = bodyFraming(rawHeaders)
-  const hosts = rawHeaders.filter((text, at) => at % 2 === 0 && text.toLowerCase() === 'host')
+  let hosts = 0
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]!
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts++
+  }
   const isClear = httpVersion === '1.1' || (httpVersion === '1.0' && framing?.chunked === false)
-  if (!framing || !isClear || hosts.length !== 1) throw new Problem('bad_request')
+  if (!framing || !isClear || hosts !== 1) throw new Problem('bad_request')
 }
 
 /** What comes in under these names was for the gateway, or is set anew. */

@@ -1,4 +1,4 @@
-import { type Decision, Problem } from '@mux/contract'
+import { type Decision, type InstanceName, Problem } from '@mux/contract'
 import type { ClaimOptions, Lease, LeaseSource } from '../lease.ts'
 
 /**
@@ -11,11 +11,12 @@ export function claim(
   { instance }: Decision,
   options: ClaimOptions,
 ): Lease | Promise<Lease> {
-  const check = (lease: Lease): Lease => {
-    if (lease.instance === instance) return lease
-    lease.release()
-    throw new Problem('misdirected')
-  }
   const claimed = source.claim(instance, options)
-  return 'release' in claimed ? check(claimed) : claimed.then(check)
+  return 'release' in claimed ? checked(claimed, instance) : claimed.then((lease) => checked(lease, instance))
+}
+
+function checked(lease: Lease, instance: InstanceName): Lease {
+  if (lease.instance === instance) return lease
+  lease.release()
+  throw new Problem('misdirected')
 }
