@@ -1,4 +1,4 @@
-import type { Target } from '@mux/contract'
+import { Problem, type Target, type UserName } from '@mux/contract'
 import { createNodeEdge, type RegistryStore } from '@mux/edge'
 import { createGateway, createInstanceHost, type LeaseSource } from '@mux/instance'
 import { readCertificate, watchCertificate } from './certificate.ts'
@@ -104,12 +104,13 @@ export async function edgeFront(options: FrontOptions): Promise<Front> {
  * @throws {CliError} `key_unusable` when this host has no key
  */
 export async function gatewayFront(options: FrontOptions): Promise<Front> {
-  const { config, listen, target, source, log } = options
+  const { config, listen, target, registry, source, log } = options
   let keys = await hostKeys(options.project, target.host)
   const gateway = createGateway({
     host: target.host,
     keys: (id) => (id === target.host ? keys : []),
     source,
+    knownVersion: (user) => knownVersion(registry, user),
     identityHeader: config.edge.identityHeader,
     limits: { connections: config.edge.limits.connections, bodySilence: config.edge.limits.body },
     now: Date.now,
@@ -128,6 +129,15 @@ export async function gatewayFront(options: FrontOptions): Promise<Front> {
     reloadKeys: async () => {
       keys = await hostKeys(options.project, target.host)
     },
+  }
+}
+
+/** @throws {Problem} `registry_unavailable`: who cannot be looked up may have been shut out */
+async function knownVersion(registry: RegistryStore, user: UserName): Promise<number | undefined> {
+  try {
+    return (await registry.read('user', user))?.version
+  } catch (error) {
+    throw new Problem('registry_unavailable', { cause: error })
   }
 }
 

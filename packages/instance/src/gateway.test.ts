@@ -254,7 +254,7 @@ describe('a request that is not for this host', () => {
   ])(
     'is misdirected when version %i of the user is known here and 7 was asked with: %i',
     async (known, status) => {
-      const knownVersion = (user: UserName) => (user === 'brian' ? known : undefined)
+      const knownVersion = (user: UserName) => Promise.resolve(user === 'brian' ? known : undefined)
       const { port } = await startGateway(await startFixedPeer(OK), { knownVersion })
       expect(await rawClient(port, message('GET', sign())).closed()).toMatch(
         new RegExp(`^HTTP/1.1 ${status}`),

@@ -46,7 +46,7 @@ export interface GatewayOptions {
   now: () => number
   log: (event: LogEvent) => void
   /** The version of a user's record that this host knows of; an older decision is refused. */
-  knownVersion?: (user: UserName) => number | undefined
+  knownVersion?: (user: UserName) => Promise<number | undefined>
 }
 
 /** A host's front for an edge elsewhere: verifies each request's assertion before anything else, and forwards. */
@@ -108,12 +108,17 @@ export function createGateway(options: GatewayOptions): Gateway {
     return assertion
   }
 
-  /** @throws {Problem} */
-  function orderFor(incoming: IncomingMessage, { decision, forwardedHost }: Assertion): ForwardOrder {
-    refuseAmbiguous(incoming)
-    const { user, instance, version, requestId } = decision
-    const known = user === undefined ? undefined : options.knownVersion?.(user)
+  /**
+   * What was changed on this host counts at once, whatever the edge still remembers.
+   * @throws {Problem} `misdirected`
+   */
+  async function refuseOutdated({ user, version }: Assertion['decision']): Promise<void> {
+    const known = user === undefined ? undefined : await options.knownVersion?.(user)
     if (known !== undefined && version < known) throw new Problem('misdirected')
+  }
+
+  function orderFor(incoming: IncomingMessage, { decision, forwardedHost }: Assertion): ForwardOrder {
+    const { user, instance, requestId } = decision
     const headers = endToEnd(incoming.rawHeaders, (name) => isOurs(name, isTrusted))
     headers.push('Host', forwardedHost, 'X-Forwarded-Host', forwardedHost)
     for (const name of FROM_EDGE) {
@@ -141,6 +146,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     try {
       const assertion = verify(incoming, upgrade)
       requestId = assertion.decision.requestId
+      refuseAmbiguous(incoming)
+      if (options.knownVersion) await refuseOutdated(assertion.decision)
       await forward(orderFor(incoming, assertion))
     } catch (error) {
       const problem = toPublic(error, requestId)

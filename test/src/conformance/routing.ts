@@ -25,6 +25,17 @@ export function routing(layout: () => Layout): void {
     }
   })
 
+  it('lets nobody into the instance of before whose move an edge has not heard of yet', async () => {
+    const { url, project } = layout()
+    await layout().addUser('moved', 'django1')
+    expect((await ask(url, '/', { user: 'moved' })).json().instance).toBe('django1')
+    // Not by way of the layout, which would carry it to the edge.
+    await project.must(['user', 'move', 'moved', '--instance', 'django3'])
+    const answer = await ask(url, '/', { user: 'moved' })
+    if (answer.status === 200) expect(answer.json().instance).toBe('django3')
+    else expect([answer.status, answer.json().code]).toEqual([421, 'misdirected'])
+  })
+
   it('starts one process for two hundred first requests at once, and answers them all', async () => {
     const { url, project } = layout()
     await layout().addUser('crowd', 'slow')
