@@ -31,6 +31,43 @@ export function upgrades(layout: () => Layout): void {
     expect((await once(client, 'close'))[0]).toBe(1000)
   })
 
+  it('passes ten thousand messages in their order, a ping, and a close with its code and reason', async () => {
+    const client = socket('/ws', { authorization: basic('brian') })
+    await once(client, 'message')
+    const received: string[] = []
+    const all = new Promise<void>((resolve) => {
+      client.on('message', (data: Buffer) => {
+        if (received.push(data.toString()) === 10_000) resolve()
+      })
+    })
+    for (let n = 0; n < 10_000; n++) client.send(String(n))
+    await all
+    expect(received).toEqual(Array.from({ length: 10_000 }, (_, n) => String(n)))
+    client.ping('there?')
+    expect(String((await once(client, 'pong'))[0])).toBe('there?')
+    client.close(4321, 'enough')
+    const [code, reason] = await once(client, 'close')
+    expect([code, String(reason)]).toEqual([4321, 'enough'])
+  })
+
+  it('passes a message as large as the platform takes', async () => {
+    const client = socket('/ws', { authorization: basic('brian') })
+    await once(client, 'message')
+    const large = Buffer.alloc((layout().name === 'Worker' ? 31 : 64) * 1024 * 1024, 'large')
+    client.send(large)
+    const [echoed] = await once(client, 'message')
+    expect(Buffer.compare(echoed, large)).toBe(0)
+    client.terminate()
+  })
+
+  it('closes when the instance is killed in the middle', async () => {
+    const client = socket('/ws', { authorization: basic('malcolm') })
+    const [hello] = await once(client, 'message')
+    const closed = once(client, 'close')
+    process.kill(JSON.parse(String(hello)).pid, 'SIGKILL')
+    expect((await closed)[0]).toBeGreaterThanOrEqual(1001)
+  })
+
   it('never upgrades without credentials', async () => {
     const client = socket('/ws', {})
     const [, response] = await once(client, 'unexpected-response')
