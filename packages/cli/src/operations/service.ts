@@ -9,6 +9,7 @@ import { replaceFile } from '@mux/instance/atomic-file'
 import type { ListenAddress } from '../config-values.ts'
 import { CliError } from '../errors.ts'
 import { readConfig } from '../mux-yaml.ts'
+import { refuseOpenHttp } from '../open-http.ts'
 import type { Project } from '../project.ts'
 import { mark, type ServicePlan, type ServiceScope, serviceUnit, socketUnit } from '../service-units.ts'
 import { endLimit } from './order-limits.ts'
@@ -42,11 +43,13 @@ export type UnitChange = 'written' | 'unchanged'
 
 /**
  * The units under which systemd would run a project, from mux.yaml as it is now. Writes nothing.
- * @throws {CliError} `config_invalid`, `address_unusable`, `name_invalid`, `usage`
+ * @throws {CliError} `config_invalid`, `address_unusable`, `name_invalid`, `plain_http_refused`, `usage`
  */
 export async function describeService(options: ServiceOptions): Promise<Service> {
   const { project, scope, environment } = options
   const { edge, instances } = await readConfig(project)
+  // Or the service would be refused each time that it is started.
+  if (edge.tls === null && !edge.behindProxy) await refuseOpenHttp(edge.listen.host)
   if (/\p{Cc}|\\$/u.test(project.directory))
     throw new CliError('usage', 'systemd cannot be told of a directory with such a name.', 'Rename it.')
   const name = serviceName(options)

@@ -41,6 +41,15 @@ describe('mux service install', () => {
     expect(stderr).toContain('systemctl --user enable --now mux-notes.socket mux-notes.service')
   })
 
+  it('writes nothing for an address at which mux would refuse to speak plain HTTP', async () => {
+    const { mux, files, write } = setUp('notes', YAML.replace('127.0.0.1', '0.0.0.0'))
+    const { code, stderr } = await mux('install', '--user')
+    expect([code, files()]).toEqual([6, []])
+    expect(stderr).toContain('plain_http_refused')
+    write(YAML.replace('"127.0.0.1:8123"', '"0.0.0.0:8123", behind_proxy: true'))
+    expect((await mux('install', '--user')).code).toBe(0)
+  })
+
   it('again changes nothing, and after a change of mux.yaml what has changed', async () => {
     const { mux, write, unit, units } = setUp()
     await mux('install', '--user')
