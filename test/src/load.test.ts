@@ -21,6 +21,9 @@ import { until } from './harness/until.ts'
 const OVERLAP = { brian: 'django1', malcolm: 'django1' }
 const REPLACE = { eric: 'django2', terry: 'django2' }
 const OTHER = { graham: 'django3' }
+const EVERYBODY = { ...OVERLAP, ...REPLACE, ...OTHER }
+/** The instances of which each has a strategy of its own. */
+const CHANGING = ['django1', 'django2']
 const RESTARTS = 20
 const MIB = 1024 * 1024
 
@@ -45,12 +48,11 @@ beforeAll(async () => {
   )
   running = await Running.up(project, [], INSPECTED)
   orders = await CommandLines.start(project)
-  const users = { ...OVERLAP, ...REPLACE, ...OTHER }
-  await Promise.all(Object.entries(users).map(([user, instance]) => project.addUser(user, instance)))
+  await Promise.all(Object.entries(EVERYBODY).map(([user, instance]) => project.addUser(user, instance)))
   await restartAll()
   const descriptors = (await descriptorsOf(running.child.pid!)).length
   for (const { keepAlive } of [KEPT, ALONE])
-    expectWhole(await under(users, { keepAlive, requests: 4_000 }, restartAll), 4_000)
+    expectWhole(await under(EVERYBODY, { keepAlive, requests: 4_000 }, restartAll), 4_000)
   before = { descriptors, ...(await collected(running)) }
 })
 afterEach(() => load?.kill())
@@ -103,74 +105,70 @@ async function expectNoLeak(): Promise<void> {
   expect(processes.map(({ instance }) => instance).sort()).toEqual(['django1', 'django2', 'django3'])
 }
 
-describe(`${RESTARTS} restarts under load lose no request, have none carried out twice, give none to somebody else, and leak nothing`, () => {
-  it.each([
-    { strategy: 'overlap', users: OVERLAP, ...KEPT },
-    { strategy: 'overlap', users: OVERLAP, ...ALONE },
-    { strategy: 'replace', users: REPLACE, ...KEPT },
-    { strategy: 'replace', users: REPLACE, ...ALONE },
-  ])(
-    'by $strategy, $connections',
-    { timeout: 200_000 },
-    async ({ strategy, users, keepAlive, connections }) => {
-      const [instance] = Object.values(users) as [string]
-      const reports: { oldPid: number; newPid: number }[] = []
-      const tally = await under({ ...users, ...OTHER }, { keepAlive }, async (load) => {
-        for (let n = 1; n <= RESTARTS; n++) {
-          await load.reached((n * REQUESTS) / (RESTARTS + 1))
-          reports.push(await order('instance', 'restart', instance))
-        }
-      })
-      printTally(`restarts by ${strategy}, ${connections}`, tally, { restarts: reports.length })
-      expectWhole(tally)
-      // They have happened: each ended the one that the one before had started, and what was started did serve.
-      const pids = [reports[0]!.oldPid, ...reports.map(({ newPid }) => newPid)]
-      expect(reports.map(({ oldPid }) => oldPid)).toEqual(pids.slice(0, -1))
+describe(`${RESTARTS} restarts by each strategy under load lose no request, have none carried out twice, give none to somebody else, and leak nothing`, () => {
+  it.each([KEPT, ALONE])('$connections', { timeout: 200_000 }, async ({ keepAlive, connections }) => {
+    const reports: Record<string, { oldPid: number; newPid: number }[]> = { django1: [], django2: [] }
+    const tally = await under(EVERYBODY, { keepAlive }, async (load) => {
+      for (let n = 1; n <= RESTARTS; n++) {
+        await load.reached((n * REQUESTS) / (RESTARTS + 1))
+        for (const instance of CHANGING) reports[instance]!.push(await order('instance', 'restart', instance))
+      }
+    })
+    printTally(`restarts, ${connections}`, tally, { restarts: CHANGING.length * RESTARTS })
+    expectWhole(tally)
+    // They have happened: each ended the one that the one before had started, and what was started did serve.
+    for (const [instance, told] of Object.entries(reports)) {
+      const pids = [told[0]!.oldPid, ...told.map(({ newPid }) => newPid)]
+      expect(told.map(({ oldPid }) => oldPid)).toEqual(pids.slice(0, -1))
       expect(new Set(pids).size).toBe(RESTARTS + 1)
       expect(new Set(pidsOf(tally, instance))).toEqual(new Set(pids))
       expect(await Promise.all(pids.slice(0, -1).map(isAlive))).toEqual(Array(RESTARTS).fill(false))
-      expect(pidsOf(tally, 'django3')).toHaveLength(1)
-      await expectNoLeak()
-    },
-  )
+    }
+    expect(pidsOf(tally, 'django3')).toHaveLength(1)
+    await expectNoLeak()
+  })
 })
 
-describe.each([
-  ['overlap', OVERLAP],
-  ['replace', REPLACE],
-])('changes of settings under load (%s)', (strategy, users) => {
-  const [instance] = Object.values(users) as [string]
-
+describe('changes of settings under load, by each strategy,', () => {
   it('lose no request, and no process ever serves with settings other than those it was started with', async () => {
     const colours = ['red', 'green', 'blue', 'white', 'black']
-    const pids: number[] = []
-    const tally = await under({ ...users, ...OTHER }, { keepAlive: true }, async (load) => {
+    const pids: Record<string, number[]> = { django1: [], django2: [] }
+    const tally = await under(EVERYBODY, { keepAlive: true }, async (load) => {
       for (const [n, colour] of colours.entries()) {
         await load.reached(((n + 1) * REQUESTS) / (colours.length + 1))
-        pids.push((await order('instance', 'set', instance, `COLOUR=${colour}`)).restarted.newPid)
+        for (const instance of CHANGING) {
+          const { restarted } = await order('instance', 'set', instance, `COLOUR=${colour}`)
+          pids[instance]!.push(restarted.newPid)
+        }
       }
     })
-    printTally(`changes of settings, ${strategy}`, tally, { changes: pids.length })
+    printTally('changes of settings', tally, { changes: CHANGING.length * colours.length })
     expectWhole(tally)
-    const served = tally.processes[instance]!
-    expect(served).toHaveLength(colours.length + 1)
-    for (const [n, colour] of colours.entries()) expect(served).toContainEqual({ pid: pids[n], colour })
+    for (const instance of CHANGING) {
+      const served = tally.processes[instance]!
+      expect(served).toHaveLength(colours.length + 1)
+      for (const [n, colour] of colours.entries())
+        expect(served).toContainEqual({ pid: pids[instance]![n], colour })
+    }
   }, 200_000)
 
   it('that a new process does not survive, answer to or pass its probe with are refused, put back, and lose no request', async () => {
     const faults = ['exit', 'hang', 'unhealthy']
-    const tally = await under({ ...users, ...OTHER }, { keepAlive: true, requests: 3_000 }, async (load) => {
+    const tally = await under(EVERYBODY, { keepAlive: true, requests: 4_000 }, async (load) => {
       for (const [n, fault] of faults.entries()) {
         await load.reached((n + 1) * 500)
-        const { code, stdout } = await orders.run(['instance', 'set', instance, `FAULT=${fault}`, '--json'])
-        expect([code, JSON.parse(stdout).error.code], stdout).toEqual([1, 'instance_failed'])
+        for (const instance of CHANGING) {
+          const { code, stdout } = await orders.run(['instance', 'set', instance, `FAULT=${fault}`, '--json'])
+          expect([code, JSON.parse(stdout).error.code], stdout).toEqual([1, 'instance_failed'])
+        }
       }
     })
-    printTally(`unusable settings, ${strategy}`, tally, { changes: faults.length })
-    expectWhole(tally, 3_000)
+    printTally('unusable settings', tally, { changes: CHANGING.length * faults.length })
+    expectWhole(tally, 4_000)
     expect(await project.read('mux.yaml')).not.toContain('FAULT')
     // By overlap the old process has never stopped; by replace one with its settings has taken its place each time.
-    expect(tally.processes[instance]).toHaveLength(strategy === 'overlap' ? 1 : faults.length + 1)
+    expect(tally.processes['django1']).toHaveLength(1)
+    expect(tally.processes['django2']).toHaveLength(faults.length + 1)
   }, 200_000)
 })
 
