@@ -12,6 +12,8 @@ import {
   TWO_INSTANCES,
 } from '../fixtures/mux.ts'
 
+/** With an address that this machine does not have. */
+const ELSEWHERE = TWO_INSTANCES.replace('"127.0.0.1:0"', '"192.0.2.1:80", behind_proxy: true')
 const EAGER = TWO_INSTANCES.replace('  limits:', '  boot: eager\n  limits:')
 const BOUND = { timeout: 10_000, interval: 25 }
 
@@ -107,7 +109,7 @@ describe('mux up', () => {
   it.each([
     ['without mux.yaml', null, 3, 'mux init'],
     ['with a broken mux.yaml', 'app: [', 1, 'line 1'],
-    ['with an unusable address', TWO_INSTANCES.replace('127.0.0.1:0', '192.0.2.1:80'), 1, 'address_unusable'],
+    ['with an unusable address', ELSEWHERE, 1, 'address_unusable'],
   ])('%s is refused', async (_, yaml, code, hint) => {
     project = await createProject(yaml)
     const refused = await project.mux('up')
@@ -189,7 +191,7 @@ describe('mux up --detach', () => {
   })
 
   it('fails with what it failed with, and leaves nothing running', async () => {
-    project = await createProject(TWO_INSTANCES.replace('127.0.0.1:0', '192.0.2.1:80'))
+    project = await createProject(ELSEWHERE)
     const refused = await project.mux('up', '--detach')
     expect(refused).toMatchObject({
       code: 1,
