@@ -7,7 +7,7 @@ const TIMEOUT = 10_000
 
 /**
  * Reads the fields of a small `application/x-www-form-urlencoded` body.
- * @throws {Problem} `bad_request` on another type and on a body that does not arrive in time; `body_too_large`
+ * @throws {Problem} `bad_request` on another type; `request_timeout`, `body_too_large`
  */
 export async function readForm(request: Request): Promise<URLSearchParams> {
   const type = request.headers.get('content-type')?.split(';')[0]!.trim().toLowerCase()
@@ -33,6 +33,6 @@ export async function readForm(request: Request): Promise<URLSearchParams> {
   } finally {
     clearTimeout(timer)
   }
-  if (late) throw new Problem('bad_request')
+  if (late) throw new Problem('request_timeout')
   return new URLSearchParams(text + decoder.decode())
 }
