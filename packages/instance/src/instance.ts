@@ -7,7 +7,6 @@ import {
   Problem,
   type RestartReport,
 } from '@mux/contract'
-import { addressText } from './addresses.ts'
 import { adopt } from './adoption.ts'
 import type { Habitat } from './boot.ts'
 import type { BootQueue } from './boot-queue.ts'
@@ -15,6 +14,7 @@ import type { InstanceDefinition } from './definition.ts'
 import type { Generation } from './generation.ts'
 import type { ClaimOptions, Lease } from './lease.ts'
 import { isIgnored } from './idle-ignore.ts'
+import { instanceStatus } from './instance-status.ts'
 import { endLeftover, type Leftovers } from './leftovers.ts'
 import type { LogEvent } from './log-event.ts'
 import type { MemoryWatch } from './memory-watch.ts'
@@ -27,8 +27,6 @@ import { busy, WaitingRoom } from './waiting-room.ts'
 
 /** Milliseconds that what can't be taken over has to end by itself, while its instance can't serve. */
 const PATIENCE = 2_500
-
-const AWAITS_TURN = 'It waits until others have started: as many as pool.parallel_boots are starting.'
 
 export interface InstanceContext {
   habitat: Habitat
@@ -205,42 +203,15 @@ export class Instance implements SlotHolder {
   }
 
   status(): InstanceStatus {
-    const closed = this.#context.closed(this.name)
-    const { phase, isDegraded, reason, nextTry, lineage } = this.#succession
-    const { foremost, inFlight, lastExit, lastUse, survivors } = lineage
-    const isDisabled = closed && (phase === 'stopped' || phase === 'failed')
-    const leftBehind = survivors.length === 0 ? null : `These processes do not end: ${survivors.join(', ')}.`
-    return {
+    return instanceStatus({
       name: this.name,
-      state: isDisabled ? 'disabled' : isDegraded ? 'degraded' : phase,
-      generation: foremost
-        ? {
-            number: foremost.number,
-            pid: foremost.pid,
-            since: foremost.since.toISOString(),
-            address: addressText(foremost.address),
-            outdated: foremost.definition !== this.#definition,
-          }
-        : null,
-      inFlight,
+      definition: this.#definition,
+      closed: this.#context.closed(this.name),
+      succession: this.#succession,
+      idleSince: this.idleSince(),
       waiting: this.#room.size,
       crashes: this.#crashes,
-      lastExit: lastExit ? { ...lastExit, at: lastExit.at.toISOString() } : null,
-      nextTry: wallClock(nextTry),
-      reason: isDisabled
-        ? (closed.message ?? 'It is stopped by the operator.')
-        : (reason ?? leftBehind ?? (phase === 'starting' && lineage.awaitsTurn ? AWAITS_TURN : null)),
-      lastActivity: wallClock(lastUse?.at ?? null),
-      lastActivityBy: lastUse?.by ?? null,
-      idleStop: wallClock(this.#idleStop()),
-    }
-  }
-
-  /** When it is stopped for want of use, on the monotonic clock, if nothing comes before that. */
-  #idleStop(): number | null {
-    const since = this.idleSince()
-    const idle = this.#succession.lineage.current?.definition.idle ?? null
-    return since === null || idle === null ? null : since + idle
+    })
   }
 
   /** Null for a request that `idle_ignore` names. */
@@ -382,9 +353,4 @@ export class Instance implements SlotHolder {
 
 function stopped(message: string | null): Problem {
   return new Problem('instance_stopped', message === null ? {} : { detail: message })
-}
-
-/** A moment of the monotonic clock, as the wall clock shows it. */
-function wallClock(moment: number | null): string | null {
-  return moment === null ? null : new Date(Date.now() + moment - performance.now()).toISOString()
 }
