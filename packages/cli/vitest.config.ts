@@ -2,5 +2,11 @@ import { defineConfig } from 'vitest/config'
 
 // The tests run the built command line, several processes at a time: a busy machine takes its time for that.
 export default defineConfig({
-  test: { include: ['src/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 },
+  test: {
+    include: ['src/**/*.test.ts'],
+    // They wait for what they run, mostly.
+    maxWorkers: 2,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
 })
