@@ -112,7 +112,7 @@ export async function gatewayFront(options: FrontOptions): Promise<Front> {
     source,
     knownVersion: (user) => knownVersion(registry, user),
     identityHeader: config.edge.identityHeader,
-    limits: { connections: config.edge.limits.connections, bodySilence: config.edge.limits.body },
+    limits: config.edge.limits,
     now: Date.now,
     log,
   })

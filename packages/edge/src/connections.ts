@@ -4,6 +4,7 @@ import { Server as NetServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Server as TlsServer } from 'node:tls'
+import { Stalls } from '@mux/contract'
 
 /**
  * How long a connection that carries no request may bring one when the edge closes, in milliseconds. A client that
@@ -12,6 +13,8 @@ import { Server as TlsServer } from 'node:tls'
 const LAST_REQUESTS = 500
 /** How often connections are looked at while the edge closes, in milliseconds. */
 const LOOK_EVERY = 25
+/** How often it is looked whether clients take what is written to them, in parts of their time for it. */
+const LOOKS_FOR_STALLS = 4
 
 /** The open connections of a server, so that closing it loses no request and has an end. */
 export class Connections {
@@ -25,8 +28,10 @@ export class Connections {
   readonly #quietSince = new Map<Socket, number>()
   #closed: Promise<unknown> | undefined
 
-  constructor(server: Server) {
+  /** @param patience milliseconds in which a client has to take something of what waits for it; then it is closed */
+  constructor(server: Server, patience: number) {
     this.#server = server
+    server.once('listening', () => this.#endStalled(patience))
     // A connection by TLS carries requests once hands are shaken; until then, it is one of which nothing is expected.
     const isSecure = server instanceof TlsServer
     if (isSecure) {
@@ -81,6 +86,14 @@ export class Connections {
     }, limit)
     await this.#closed
     clearTimeout(end)
+  }
+
+  #endStalled(patience: number): void {
+    const stalls = new Stalls<Socket>(patience)
+    const look = setInterval(() => {
+      for (const socket of stalls.among(this.#open, performance.now())) socket.destroy()
+    }, patience / LOOKS_FOR_STALLS)
+    this.#server.once('close', () => clearInterval(look))
   }
 
   #leave(): void {

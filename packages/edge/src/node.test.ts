@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { type IncomingMessage, request as openRequest } from 'node:http'
 import { connect } from 'node:net'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { basic, startEdge, type EdgeUnderTest } from './fixtures/edge-under-test.ts'
 import { PASSWORD } from './fixtures/memory-registry.ts'
 import { browse, sendRaw, statuses } from './fixtures/raw-client.ts'
@@ -336,6 +337,70 @@ describe('limits', () => {
     await expect.poll(() => sendRaw(limited.port, rawGet('/')).catch(() => '')).toMatch(/^HTTP\/1\.1 200/)
     open[1]!.destroy()
     await limited.edge.close(0)
+  })
+
+  describe('of the time in which a client takes nothing of what is written to it', () => {
+    const PATIENCE = 400
+    const MIB = 1024 * 1024
+    const chunk = Buffer.alloc(64 * 1024)
+
+    /** An edge whose host answers without end, as fast as it is taken, and how many of those answers are under way. */
+    async function startEndless() {
+      const limited = await startEdge({ registry: under.registry, limits: { body: PATIENCE } })
+      onTestFinished(() => limited.edge.close(0))
+      let open = 0
+      limited.host.behaviour = async (_incoming, outgoing, sent) => {
+        open++
+        outgoing.writeHead(200, sent.answerHeaders([]))
+        const write = () => {
+          while (outgoing.write(chunk));
+        }
+        outgoing.on('drain', write)
+        write()
+        await once(outgoing, 'close')
+        open--
+      }
+      const client = connect(limited.port, '127.0.0.1').pause()
+      client.on('error', () => {})
+      onTestFinished(() => void client.destroy())
+      return { client, open: () => open, orders: limited.host.orders }
+    }
+
+    test('end an answer that nobody reads, although its client goes on sending', async () => {
+      const { client, open, orders } = await startEndless()
+      client.write(
+        `POST / HTTP/1.1\r\nHost: a\r\nAuthorization: ${GRAHAM.authorization}\r\nTransfer-Encoding: chunked\r\n\r\n`,
+      )
+      const sending = setInterval(() => client.write('1\r\nx\r\n'), PATIENCE / 8)
+      await expect.poll(() => orders.length).toBe(1)
+      await expect.poll(open, { timeout: 10_000 }).toBe(0)
+      clearInterval(sending)
+    })
+
+    test('end an upgraded connection of which the client only writes', async () => {
+      const { client, orders } = await startEndless()
+      client.write(
+        `GET / HTTP/1.1\r\nHost: a\r\nAuthorization: ${GRAHAM.authorization}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`,
+      )
+      await expect.poll(() => orders.length).toBe(1)
+      for (let sent = 0; sent < 64 * MIB; sent += MIB) client.write(Buffer.alloc(MIB))
+      await expect.poll(() => client.closed, { timeout: 10_000 }).toBe(true)
+    })
+
+    test('leave a client alone that reads a little now and then', async () => {
+      const { client, open } = await startEndless()
+      client.write(rawGet('/'))
+      await expect.poll(open).toBe(1)
+      for (let turn = 0; turn < 4 * 8; turn++) {
+        await delay(PATIENCE / 8)
+        for (let taken = 0; taken < MIB;) {
+          const part = client.read() as Buffer | null
+          if (part === null) await once(client, 'readable')
+          else taken += part.length
+        }
+      }
+      expect(open()).toBe(1)
+    })
   })
 })
 

@@ -37,6 +37,8 @@ export interface EdgeLimits {
   connections: number
   /** Requests and sockets that a user has under way at once; one more is answered `too_many_requests`. */
   requests: number
+  /** Milliseconds in which a client has to take something of what is written to it; then its connection is closed. */
+  body: number
 }
 
 export interface NodeEdgeOptions {
@@ -96,7 +98,7 @@ const KEEP_ALIVE_TIMEOUT = 75_000
 /** How long a body is read and thrown away whose request has been answered without it, in milliseconds. */
 const DISCARD_LIMIT = 30_000
 const DROPS_TOLD_EVERY = 60_000
-const DEFAULT_LIMITS: EdgeLimits = { connections: 10_000, requests: 1_000 }
+const DEFAULT_LIMITS: EdgeLimits = { connections: 10_000, requests: 1_000, body: 60_000 }
 /** How many connections may wait to be accepted; the system may allow fewer (net.core.somaxconn). */
 const BACKLOG = 4096
 
@@ -162,7 +164,7 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
   server.maxHeadersCount = 0
   server.maxConnections = limits.connections
   server.on('drop', () => noteDrop(limits.connections))
-  const connections = new Connections(server)
+  const connections = new Connections(server, limits.body)
 
   /**
    * Takes the requests of one connection one after the other. Node hands over at once what a client sent ahead, and a

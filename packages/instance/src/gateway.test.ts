@@ -341,6 +341,27 @@ describe('an upgrade', () => {
   })
 })
 
+describe('limits', () => {
+  it('of the time in which nothing of an answer is taken end it, and ask the instance for no more', async () => {
+    const peer = await startRawPeer((socket) => {
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n')
+      const write = () => {
+        while (socket.write(Buffer.alloc(64 * 1024)));
+      }
+      socket.on('drain', write)
+      write()
+    })
+    const { port } = await startGateway(peer, { limits: { body: 200 } })
+    const { socket } = rawClient(port)
+    socket.removeAllListeners('data').pause()
+    socket.write(message('GET', sign()))
+    await eventually(
+      () => peer.sockets[0]?.closed === true,
+      () => 'still open',
+    )
+  })
+})
+
 describe('closing', () => {
   it('lets what is under way end, says that the connection does, and takes nothing new', async () => {
     const answers: (() => void)[] = []

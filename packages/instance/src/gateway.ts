@@ -28,8 +28,11 @@ import { busy } from './waiting-room.ts'
 export interface GatewayLimits {
   /** Connections that are open at once; one more is closed as it comes. */
   connections: number
-  /** See `InstanceHostOptions`. */
-  bodySilence: number
+  /**
+   * Milliseconds in which something has to come of a body that is being read (see `InstanceHostOptions`), and in which a
+   * client has to take something of what is written to it; then its connection is closed.
+   */
+  body: number
 }
 
 export interface GatewayOptions {
@@ -41,7 +44,7 @@ export interface GatewayOptions {
   source: LeaseSource
   /** The header that tells an instance its user, besides `Mux-User`. */
   identityHeader: string
-  limits?: GatewayLimits
+  limits?: Partial<GatewayLimits>
   /** Milliseconds since the epoch. */
   now: () => number
   log: (event: LogEvent) => void
@@ -65,6 +68,7 @@ export interface Gateway {
 const SET_ANEW = new Set(['host', 'content-length', 'expect'])
 /** What the edge has set is as true as the connection from it; what something in between adds is not the first. */
 const FROM_EDGE = ['X-Forwarded-For', 'X-Forwarded-Proto']
+const DEFAULT_LIMITS: GatewayLimits = { connections: 10_000, body: 60_000 }
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])
 /** How many connections may wait to be accepted; the system may allow fewer (net.core.somaxconn). */
 const BACKLOG = 4096
@@ -75,11 +79,8 @@ const NO_REQUEST_ID = '-'
 
 export function createGateway(options: GatewayOptions): Gateway {
   const { host, source, identityHeader, now, log } = options
-  const instances = createInstanceHost({
-    source,
-    identityHeader,
-    ...(options.limits && { bodySilence: options.limits.bodySilence }),
-  })
+  const limits = { ...DEFAULT_LIMITS, ...options.limits }
+  const instances = createInstanceHost({ source, identityHeader, bodySilence: limits.body })
   const isTrusted = trustedNames(identityHeader)
   const nonces = new NonceMemory()
   /** Connections of which nothing more is served: Node hands over what was sent behind a request that was the last. */
@@ -231,10 +232,10 @@ export function createGateway(options: GatewayOptions): Gateway {
   })
   // All headers or an error, never some of them: their number is bounded by their size.
   server.maxHeadersCount = 0
-  if (options.limits) server.maxConnections = options.limits.connections
+  server.maxConnections = limits.connections
   server.on('request', onRequest).on('checkContinue', onRequest).on('checkExpectation', onRequest)
   server.on('upgrade', onUpgrade)
-  const connections = new ServerConnections(server)
+  const connections = new ServerConnections(server, limits.body)
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (connections.hasBegun(socket) || !socket.writable || error.code === 'ECONNRESET') socket.destroy()
     else socket.end(clientErrorAnswer(error.code, NO_REQUEST_ID, PROBLEM_HEADER), () => socket.destroy())

@@ -2,11 +2,14 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { Server as NetServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setImmediate as immediately, setTimeout as delay } from 'node:timers/promises'
+import { Stalls } from '@mux/contract'
 
 /** How long a connection that carries no request may bring one when a server is to settle, in milliseconds. */
 const LAST_REQUESTS = 500
 /** How often connections are looked at meanwhile, in milliseconds. */
 const LOOK_EVERY = 25
+/** How often it is looked whether clients take what is written to them, in parts of their time for it. */
+const LOOKS_FOR_STALLS = 4
 
 /** The open connections of a server, upgraded ones included, so that closing it loses no request and has an end. */
 export class ServerConnections {
@@ -16,8 +19,10 @@ export class ServerConnections {
   readonly #upgraded = new Set<Socket>()
   #closed: Promise<void> | undefined
 
-  constructor(server: Server) {
+  /** @param patience milliseconds in which a client has to take something of what waits for it; then it is closed. Absent: none */
+  constructor(server: Server, patience?: number) {
     this.#server = server
+    if (patience !== undefined) server.once('listening', () => this.#endStalled(patience))
     server.on('connection', (socket: Socket) => {
       this.#open.add(socket)
       socket.once('close', () => {
@@ -74,6 +79,14 @@ export class ServerConnections {
     await closed
     clearTimeout(hardEnd)
     clearInterval(look)
+  }
+
+  #endStalled(patience: number): void {
+    const stalls = new Stalls<Socket>(patience)
+    const look = setInterval(() => {
+      for (const socket of stalls.among(this.#open, performance.now())) socket.destroy()
+    }, patience / LOOKS_FOR_STALLS)
+    this.#server.once('close', () => clearInterval(look))
   }
 
   #leave(): Promise<void> {
