@@ -342,6 +342,36 @@ describe('an upgrade', () => {
 })
 
 describe('limits', () => {
+  it('of requests under way hold for one user and for sockets, and not for another', async () => {
+    const answers: (() => void)[] = []
+    const peer = await startRawPeer((socket, received) => {
+      if (received.endsWith('\r\n\r\n')) answers.push(() => socket.write(OK))
+    })
+    const { port } = await startGateway(peer, { limits: { requests: 1 } })
+    const first = rawClient(port, message('GET', sign()))
+    await eventually(
+      () => answers.length === 1,
+      () => 'not asked',
+    )
+    const refused = /^HTTP\/1.1 429 [^]*Retry-After: 1\r\n[^]*Mux-Problem: too_many_requests\r\n/
+    expect(await rawClient(port, message('GET', sign())).closed()).toMatch(refused)
+    expect(await rawClient(port, upgrade(sign())).closed()).toMatch(refused)
+    const other = rawClient(port, message('GET', sign({ user: 'graham' })))
+    await eventually(
+      () => answers.length === 2,
+      () => 'not asked for the other',
+    )
+    for (const answer of answers) answer()
+    for (const client of [first, other]) expect(await client.closed()).toMatch(/^HTTP\/1.1 200/)
+    const next = rawClient(port, message('GET', sign()))
+    await eventually(
+      () => answers.length === 3,
+      () => 'not asked again',
+    )
+    answers[2]!()
+    expect(await next.closed()).toMatch(/^HTTP\/1.1 200/)
+  })
+
   it('of the time in which nothing of an answer is taken end it, and ask the instance for no more', async () => {
     const peer = await startRawPeer((socket) => {
       socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n')

@@ -22,12 +22,15 @@ import type { LeaseSource } from './lease.ts'
 import type { LogEvent } from './log-event.ts'
 import { NonceMemory } from './nonce-memory.ts'
 import { ServerConnections } from './server-connections.ts'
+import { UnderWay } from './under-way.ts'
 import { type Assertion, verifyAssertion } from './verify-assertion.ts'
 import { busy } from './waiting-room.ts'
 
 export interface GatewayLimits {
   /** Connections that are open at once; one more is closed as it comes. */
   connections: number
+  /** Requests and sockets that a user has under way at once; one more is answered `too_many_requests`. */
+  requests: number
   /**
    * Milliseconds in which something has to come of a body that is being read (see `InstanceHostOptions`), and in which a
    * client has to take something of what is written to it; then its connection is closed.
@@ -68,7 +71,7 @@ export interface Gateway {
 const SET_ANEW = new Set(['host', 'content-length', 'expect'])
 /** What the edge has set is as true as the connection from it; what something in between adds is not the first. */
 const FROM_EDGE = ['X-Forwarded-For', 'X-Forwarded-Proto']
-const DEFAULT_LIMITS: GatewayLimits = { connections: 10_000, body: 60_000 }
+const DEFAULT_LIMITS: GatewayLimits = { connections: 10_000, requests: 1_000, body: 60_000 }
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])
 /** How many connections may wait to be accepted; the system may allow fewer (net.core.somaxconn). */
 const BACKLOG = 4096
@@ -81,6 +84,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const { host, source, identityHeader, now, log } = options
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
   const instances = createInstanceHost({ source, identityHeader, bodySilence: limits.body })
+  const underWay = new UnderWay(limits.requests)
   const isTrusted = trustedNames(identityHeader)
   const nonces = new NonceMemory()
   /** Connections of which nothing more is served: Node hands over what was sent behind a request that was the last. */
@@ -149,7 +153,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       requestId = assertion.decision.requestId
       refuseAmbiguous(incoming)
       if (options.knownVersion) await refuseOutdated(assertion.decision)
-      await forward(orderFor(incoming, assertion))
+      await counted(assertion.decision.user, () => forward(orderFor(incoming, assertion)))
     } catch (error) {
       const problem = toPublic(error, requestId)
       try {
@@ -159,6 +163,16 @@ export function createGateway(options: GatewayOptions): Gateway {
         log({ event: 'request_failed', request: requestId, reason: String(reason) })
         incoming.socket.destroy()
       }
+    }
+  }
+
+  /** @throws {Problem} `too_many_requests` */
+  async function counted(user: UserName | undefined, forward: () => Promise<void>): Promise<void> {
+    underWay.enter(user)
+    try {
+      await forward()
+    } finally {
+      underWay.leave(user)
     }
   }
 
