@@ -134,6 +134,8 @@ describe('in workerd', () => {
     }
     await worker.put('user:graham', user satisfies Record<keyof UserRecord, unknown>)
     await worker.put('user:brian', { ...user, target: { host: 'east', origin: 'http://127.0.0.1:9' } })
+    const noTls = { host: 'east', origin: origin.replace('http:', 'https:') }
+    await worker.put('user:malcolm', { ...user, target: noTls })
     await worker.put('user:local', { ...user, target: { host: 'local', origin: 'local:' } })
     for (const [name, password] of Object.entries(FROM_HTPASSWD))
       await worker.put(`user:${name}`, { ...user, password })
@@ -356,6 +358,21 @@ describe('in workerd', () => {
     expect(answer.status).toBe(502)
     expect(await answer.json()).toMatchObject({ code: 'instance_unreachable' })
     await expect.poll(() => worker.log.join('\n')).toContain('host_unreachable')
+  })
+
+  test('a host whose TLS is none is 502, and is not asked in plain text instead', async () => {
+    const answer = await get('/', { headers: { authorization: basic('malcolm', PASSWORD) } })
+    expect(answer.status).toBe(502)
+    expect(await answer.json()).toMatchObject({ code: 'instance_unreachable' })
+    expect(received).toEqual([])
+  })
+
+  test('a host that breaks off in the middle of an upload is 502, and is not sent it again', async () => {
+    behaviour = (incoming) => incoming.once('data', () => incoming.socket.resetAndDestroy())
+    const answer = await get('/', { method: 'POST', body: Buffer.alloc(4 * 1024 * 1024) })
+    expect(answer.status).toBe(502)
+    expect(await answer.json()).toMatchObject({ code: 'instance_unreachable' })
+    expect(received).toHaveLength(1)
   })
 
   test('an instance of a machine that has no gateway is on no host', async () => {
