@@ -1,5 +1,17 @@
-import { describe, expect, it } from 'vitest'
-import { deadAddress, rawClient, startFront, startSuccession, startUpstream } from './fixtures/front.ts'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import {
+  deadAddress,
+  eventually,
+  rawClient,
+  startFront,
+  startSuccession,
+  startUpstream,
+} from './fixtures/front.ts'
 
 const KNOWN = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello'
 const CHUNKED =
@@ -52,6 +64,42 @@ describe('a generation that died a moment ago', () => {
     expect(await rawClient(front.port, KNOWN).closed()).toMatch(/^HTTP\/1\.1 502 /)
     expect(performance.now() - began).toBeLessThan(2_000)
     expect(front.problems).toEqual(['instance_unreachable'])
+  })
+})
+
+/** Lets one connection wait, or few. */
+const SERVER = `
+  const { createServer } = require('node:http')
+  const server = createServer((incoming, outgoing) => incoming.resume().once('end', () => outgoing.end('ok')))
+  server.listen({ path: process.argv[1], backlog: 1 }, () => console.log('ready'))
+`
+
+describe('a generation that has more clients at once than may wait at its Unix socket', () => {
+  it.each([
+    ['requests without a body', 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'],
+    ['a POST of known length', KNOWN],
+    ['a POST in chunks', CHUNKED],
+  ])('is given the time to take them, and answers each: %s', async (_, request) => {
+    const directory = await mkdtemp(join(tmpdir(), 'mux-backlog-'))
+    const socketPath = join(directory, 'app.sock')
+    const child = spawn(process.execPath, ['--eval', SERVER, socketPath], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    onTestFinished(async () => {
+      child.kill('SIGKILL')
+      await rm(directory, { recursive: true })
+    })
+    await once(child.stdout, 'data')
+    const front = await startFront({ socketPath })
+    child.kill('SIGSTOP')
+    const clients = Array.from({ length: 50 }, () => rawClient(front.port, request))
+    await eventually(
+      () => front.open === clients.length,
+      () => 'not all under way',
+    )
+    child.kill('SIGCONT')
+    for (const client of clients) expect(await client.closed()).toMatch(/^HTTP\/1\.1 200 /)
+    expect(front.problems).toEqual([])
   })
 })
 
