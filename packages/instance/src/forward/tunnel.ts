@@ -17,6 +17,7 @@ export class Tunnel {
   readonly #upstream: Socket
   readonly #ended: AbortSignal
   readonly #revoked: AbortSignal | undefined
+  readonly #patience: number | null
   readonly #cursor = new FrameCursor()
   #leaving = false
   #goodbye: Buffer = SERVICE_RESTART
@@ -26,12 +27,23 @@ export class Tunnel {
    * Both connections are listened to for their errors by whoever opened them.
    * @param ended when aborted, the client is told 1012 and both connections are closed
    * @param revoked likewise, with 1008
+   * @param patience milliseconds in which the instance, where it says nothing, has to take something of what waits for
+   *   it; then both connections are closed: nothing is read meanwhile of a client, not even that it has left. Null: none
    */
-  constructor(client: Duplex, upstream: Socket, ended: AbortSignal, revoked?: AbortSignal) {
+  constructor(
+    client: Duplex,
+    upstream: Socket,
+    {
+      ended,
+      revoked,
+      patience,
+    }: { ended: AbortSignal; revoked: AbortSignal | undefined; patience: number | null },
+  ) {
     this.#client = client
     this.#upstream = upstream
     this.#ended = ended
     this.#revoked = revoked
+    this.#patience = patience
   }
 
   /**
@@ -48,6 +60,7 @@ export class Tunnel {
     upstream.on('data', this.#onUpstreamData)
     upstream.on('end', this.#onUpstreamEnd)
     client.on('drain', () => upstream.resume())
+    if (this.#patience !== null) upstream.setTimeout(this.#patience, this.#onSilence)
     if (upstreamHead.length > 0) this.#onUpstreamData(upstreamHead)
     if (clientHead.length > 0) upstream.write(clientHead)
     client.pipe(upstream)
@@ -70,6 +83,12 @@ export class Tunnel {
     while (end < chunk.length && !this.#leaving)
     if (!this.#client.write(chunk.subarray(0, end))) this.#upstream.pause()
     if (this.#leaving && this.#cursor.between) this.#sayGoodbye()
+  }
+
+  readonly #onSilence = (): void => {
+    if (this.#upstream.writableLength === 0) return
+    this.#client.destroy()
+    this.#upstream.destroy()
   }
 
   readonly #onUpstreamEnd = (): void => {

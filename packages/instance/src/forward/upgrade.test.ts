@@ -321,3 +321,31 @@ describe('when the time of the generation is over', () => {
     expect(performance.now() - start).toBeLessThan(4_000)
   })
 })
+
+describe('an instance that reads nothing of a WebSocket', () => {
+  const RESPONSE_LIMIT = 300
+
+  async function openDeaf() {
+    const peer = await startSwitching('', (socket) => socket.pause())
+    const front = await startFront(peer.address, { responseLimit: RESPONSE_LIMIT })
+    const client = rawClient(front.port, ASK)
+    await client.until(/101[^]*\r\n\r\n/)
+    return { front, client, peer }
+  }
+
+  it('is left after its time for an answer, although the client has left unseen before', async () => {
+    const { front, client } = await openDeaf()
+    client.socket.write(Buffer.alloc(16 * 1024 * 1024))
+    await delay(RESPONSE_LIMIT / 2)
+    client.socket.destroy()
+    await settled(front)
+  })
+
+  it('is not left when there is nothing to read', async () => {
+    const { front, client, peer } = await openDeaf()
+    await delay(3 * RESPONSE_LIMIT)
+    peer.sockets[0]!.write('still here')
+    await client.until(/still here/)
+    expect(front.open).toBe(1)
+  })
+})

@@ -43,8 +43,10 @@ export async function forwardUpgrade(
       else if (answer.upstream === undefined)
         await relay(answer.response, incoming, socket, order, lease.ended)
       else {
+        const { ended, responseLimit: patience } = lease
+        const tunnel = { ended, revoked: order.revoked, patience }
         socket.write(switchingHead(answer.response, order), 'latin1')
-        await new Tunnel(socket, answer.upstream, lease.ended, order.revoked).join(head, answer.head)
+        await new Tunnel(socket, answer.upstream, tunnel).join(head, answer.head)
       }
     } finally {
       lease.release()
