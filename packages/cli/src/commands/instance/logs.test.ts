@@ -34,7 +34,8 @@ it('one that has not written anything says so, and succeeds', async () => {
 it('mux instance logs --follow shows what is written, across a new file, until it is interrupted', async () => {
   const { url } = await project.up()
   const graham = await addUser(project, 'graham', 'a')
-  const follow = project.start({}, 'instance', 'logs', 'a', '--follow', '--lines', '0')
+  // The command and the first line begin at once; whichever is earlier, the line is shown.
+  const follow = project.start({}, 'instance', 'logs', 'a', '--follow', '--lines', '1')
   await fetch(`${url}/say`, { headers: { ...graham, 'x-say': 'first' } })
   await expect.poll(() => follow.said.stdout, BOUND).toBe('first\n')
   const log = join(project.directory, '.mux/logs/a.log')
