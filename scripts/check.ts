@@ -34,7 +34,7 @@ for (const [signal, number] of [
   process.once(signal, () => process.exit(128 + number))
 
 const outcomes: Outcome[] = []
-// What only reads can share the two processors; what measures the whole system has the machine to itself.
+// What only reads can share the two processors.
 await Promise.all([
   inOrder([
     check('format', 'oxfmt', '--check'),
@@ -44,19 +44,19 @@ await Promise.all([
   inOrder([check('types', 'turbo', 'run', 'typecheck', '--output-logs=errors-only')]),
 ])
 // The tests of one part wait for processes as much as they compute, so three parts at a time fill two processors.
-const long = ['packages/cli', 'packages/instance']
+const apart = ['packages/cli', 'packages/instance']
 const parts = readdirSync(join(root, 'packages')).map((name) => `packages/${name}`)
 await Promise.all([
-  ...long.map((part) => inOrder([vitest(part)])),
+  inOrder([vitest('packages/cli')]),
+  inOrder([vitest('packages/instance'), vitest('test')]),
   inOrder([
-    ...parts.filter((part) => !long.includes(part)).map(vitest),
+    ...parts.filter((part) => !apart.includes(part)).map(vitest),
     ...djangoTest('examples/django'),
     nodeTest('examples/notes'),
     vitest('scripts'),
     vitest('bench'),
   ]),
 ])
-await inOrder([vitest('test')])
 report()
 
 function check(title: string, command: string, ...args: string[]): Step {
