@@ -1,19 +1,15 @@
 import { afterAll, beforeAll, describe } from 'vitest'
-import { bodies } from './conformance/bodies.ts'
-import { headers } from './conformance/headers.ts'
-import { restarts } from './conformance/restarts.ts'
-import { routing } from './conformance/routing.ts'
-import { sessions } from './conformance/sessions.ts'
-import { tokens } from './conformance/tokens.ts'
-import { upgrades } from './conformance/upgrades.ts'
-import { embeddedLayout } from './harness/embedded.ts'
-import type { Layout } from './harness/layout.ts'
-import { workerLayout } from './harness/worker.ts'
+import type { Layout } from '../harness/layout.ts'
+import { bodies } from './bodies.ts'
+import { headers } from './headers.ts'
+import { restarts } from './restarts.ts'
+import { routing } from './routing.ts'
+import { sessions } from './sessions.ts'
+import { tokens } from './tokens.ts'
+import { upgrades } from './upgrades.ts'
 
-describe.each([
-  ['mux up', embeddedLayout],
-  ['the Worker in workerd, before a host gateway', workerLayout],
-])('%s', (_, start) => {
+/** What both ways to run do alike, asked of a URL and of a command line. */
+export function conformance(start: () => Promise<Layout>): void {
   let layout: Layout
   beforeAll(async () => {
     layout = await start()
@@ -30,4 +26,4 @@ describe.each([
   describe('an API token', () => tokens(() => layout))
   describe('upgrades', () => upgrades(() => layout))
   describe('restarts', () => restarts(() => layout))
-})
+}
