@@ -9,25 +9,13 @@ import {
   startKvRest,
   TOKEN,
 } from '../../../edge/src/registry/fixtures/kv-rest.ts'
+import { HASH, INSTANCE, USER } from '../fixtures/records.ts'
 import { temporaryProject } from '../fixtures/run-mux.ts'
 import { type Project, projectAt } from '../project.ts'
 import { withRegistry } from '../registry.ts'
 import { compareRegistries, pullRegistry, pushRegistry } from './copy-registry.ts'
 
-const HASH = '$scrypt$ln=14,r=8,p=5$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g'
-const django1 = 'django1' as InstanceName
-const target = { host: 'web1' as never, origin: 'https://web1.example.com' }
 const here = { host: 'local' as never, origin: 'local:' }
-const USER: UserRecord = {
-  v: 1,
-  instance: django1,
-  target,
-  password: HASH,
-  disabled: false,
-  version: 1_795_000_000_000,
-  changed: '2026-11-22T10:00:00.000Z',
-}
-const INSTANCE: InstanceRecord = { v: 1, ...target, state: 'open', message: null }
 
 let rest: KvRest
 beforeAll(async () => {

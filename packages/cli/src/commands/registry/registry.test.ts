@@ -1,6 +1,6 @@
 import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { InstanceName, InstanceRecord, UserRecord } from '@mux/contract'
+import type { InstanceRecord, UserRecord } from '@mux/contract'
 import type { RegistryChange } from '@mux/edge/registry'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import {
@@ -10,24 +10,10 @@ import {
   startKvRest,
   TOKEN,
 } from '../../../../edge/src/registry/fixtures/kv-rest.ts'
+import { HASH, INSTANCE, USER } from '../../fixtures/records.ts'
 import { type Ended, runMux, temporaryDirectory, temporaryProject } from '../../fixtures/run-mux.ts'
 import { projectAt } from '../../project.ts'
 import { withRegistry } from '../../registry.ts'
-
-const HASH = '$scrypt$ln=14,r=8,p=5$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g'
-const ORIGIN = 'https://web1.example.com'
-const django1 = 'django1' as InstanceName
-const target = { host: 'web1' as never, origin: ORIGIN }
-const USER: UserRecord = {
-  v: 1,
-  instance: django1,
-  target,
-  password: HASH,
-  disabled: false,
-  version: 1_795_000_000_000,
-  changed: '2026-11-22T10:00:00.000Z',
-}
-const INSTANCE: InstanceRecord = { v: 1, ...target, state: 'open', message: null }
 
 let rest: KvRest
 beforeAll(async () => {
