@@ -18,6 +18,30 @@ describe('a duration', () => {
   ])('%j is %s ms', (text, expected) => expect(values.parseDuration(text)).toBe(expected))
 })
 
+describe('the origin of a host', () => {
+  it.each([
+    ['https://Web1.Example.com', 'https://web1.example.com'],
+    ['https://web1.example.com/', 'https://web1.example.com'],
+    ['https://web1.example.com:443', 'https://web1.example.com'],
+    ['http://127.0.0.1:9090', 'http://127.0.0.1:9090'],
+    ['http://[::1]:9090', 'http://[::1]:9090'],
+    ['vpc:WEB1', 'vpc:WEB1'],
+    ['vpc:', undefined],
+    ['vpc:WEB-1', undefined],
+    ['local:', undefined],
+    ['web1.example.com', undefined],
+    ['ftp://web1.example.com', undefined],
+    ['https://web1.example.com/mux', undefined],
+    ['https://web1.example.com?', undefined],
+    ['https://web1.example.com/#', undefined],
+    ['https://brian@web1.example.com', undefined],
+    ['https://web1 .example.com', undefined],
+    ['https:\\\\web1.example.com', undefined],
+    ['https://', undefined],
+    ['', undefined],
+  ])('%j is %s', (text, expected) => expect(values.parseOrigin(text)).toBe(expected))
+})
+
 describe('a size', () => {
   it.each([
     ['512MiB', 536_870_912],

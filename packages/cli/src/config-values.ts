@@ -1,7 +1,14 @@
 import { isIP } from 'node:net'
 import { constants } from 'node:os'
 import { extname } from 'node:path'
-import { parseInstanceName } from '@mux/contract'
+import {
+  type HostName,
+  INSTANCE_NAME_RULE,
+  LOCAL_HOST,
+  parseHostName,
+  parseInstanceName,
+  VPC_ORIGIN,
+} from '@mux/contract'
 
 const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 /** A timer of Node holds 2^31 ms, a little under 25 days; one that is set for longer fires at once. */
@@ -86,6 +93,30 @@ export function parseListen(text: string): ListenAddress | undefined {
 /** The address as {@link parseListen} reads it. */
 export function listenText({ host, port }: ListenAddress): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+export const HOST_NAME_RULE = `${INSTANCE_NAME_RULE}, and not ${LOCAL_HOST}`
+
+/** The name of a host that an edge elsewhere reaches. */
+export function parseRemoteHostName(text: string): HostName | undefined {
+  return text === LOCAL_HOST ? undefined : parseHostName(text)
+}
+
+export const URL_RULE = 'a URL without a path such as https://web1.example.com'
+
+/** An http or https URL of nothing but a host, as records have it: lower case, without a port that goes without saying. */
+export function parseOriginUrl(text: string): string | undefined {
+  if (text.length > 300 || /[\s\\?#]/.test(text) || !/^https?:\/\//i.test(text) || !URL.canParse(text))
+    return undefined
+  const { origin, pathname, username, password } = new URL(text)
+  return pathname === '/' && username === '' && password === '' ? origin : undefined
+}
+
+export const ORIGIN_RULE = `${URL_RULE}, or ${VPC_ORIGIN}BINDING for a binding of the Worker`
+
+/** By what an edge elsewhere reaches a host. */
+export function parseOrigin(text: string): string | undefined {
+  return /^vpc:[A-Za-z_]\w{0,62}$/.test(text) ? text : parseOriginUrl(text)
 }
 
 export const FILE_RULE = 'the path of a file'

@@ -5,7 +5,9 @@ import { fileURLToPath } from 'node:url'
 import { PROBLEMS } from '@mux/contract'
 import { Config } from '@oclif/core'
 import { describe, expect, it } from 'vitest'
+import { listenText } from './config-values.ts'
 import { CLI_ERRORS, CliError } from './errors.ts'
+import { DEFAULT_HOST_LISTEN } from './host-section.ts'
 import { parseConfig } from './mux-yaml.ts'
 import { projectAt } from './project.ts'
 import { duration } from './render.ts'
@@ -62,6 +64,8 @@ describe('docs/mux-yaml.md', () => {
     'edge.listen': `${config.edge.listen.host}:${config.edge.listen.port}`,
     'edge.identity_header': config.edge.identityHeader,
     'edge.cookies': config.edge.cookies,
+    'host.listen': listenText(DEFAULT_HOST_LISTEN),
+    registry: config.registry,
     'edge.limits.connections': String(config.edge.limits.connections),
     'edge.limits.requests': String(config.edge.limits.requests),
     'edge.limits.body': duration(config.edge.limits.body),
@@ -82,7 +86,18 @@ describe('docs/mux-yaml.md', () => {
   }
 
   function keys(): string[] {
-    const maps = ['app', 'app.limits', 'pool', 'edge', 'edge.session', 'edge.limits', 'edge.tls']
+    const maps = [
+      'app',
+      'app.limits',
+      'app.hooks',
+      'pool',
+      'edge',
+      'edge.session',
+      'edge.limits',
+      'edge.tls',
+      'host',
+      'host.tls',
+    ]
     const all = ['', ...maps].flatMap((map) => keysOf(map).map((key) => (map === '' ? key : `${map}.${key}`)))
     return all.filter((key) => !maps.includes(key))
   }

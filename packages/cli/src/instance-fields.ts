@@ -37,6 +37,15 @@ export type InstanceFields = Partial<
   command?: InstanceDefinition['command'] | undefined
   settings: InstanceDefinition['settings']
   limits: Partial<InstanceLimits>
+  hooks: Partial<Hooks>
+}
+
+/** The commands by which the data of an instance leave and enter; null: its directory is copied. */
+export interface Hooks {
+  /** Writes the data to its standard output. */
+  export: InstanceDefinition['command'] | null
+  /** Reads them from its standard input. */
+  import: InstanceDefinition['command'] | null
 }
 
 /** Where relative paths begin. */
@@ -63,6 +72,7 @@ const FIELDS = [
   'sandbox',
   'nice',
   'umask',
+  'hooks',
 ] as const
 const LIMITS = [
   'start',
@@ -127,6 +137,7 @@ export function readFields(reader: ConfigReader, place: Place, roots: Roots): In
     ...present('group', reader.parsed(found.group, `${GROUP_RULE}, or off`, orOff(parseAccount))),
     ...present('sandbox', reader.parsed(found.sandbox, 'true or false', parseTruth)),
     ...present('nice', reader.integer(found.nice, 0, 19)),
+    hooks: found.hooks ? readHooks(reader, found.hooks) : {},
     ...present('umask', reader.parsed(found.umask, UMASK_RULE, orOff(parseUmask))),
   }
 }
@@ -139,7 +150,8 @@ export function mergeFields(
   project: string,
   entry: InstanceEntry,
 ): InstanceDefinition | undefined {
-  const { command, ...fields } = { ...DEFAULTS, directory: project, ...app, ...own }
+  // The supervisor has nothing to do with hooks: a change of one is no other instance.
+  const { command, hooks: _, ...fields } = { ...DEFAULTS, directory: project, ...app, ...own }
   if (command === undefined) return undefined
   return {
     ...fields,
@@ -149,6 +161,17 @@ export function mergeFields(
     limits: { ...DEFAULT_LIMITS, ...app.limits, ...own.limits },
     entry,
   }
+}
+
+export function mergeHooks(app: InstanceFields, own: InstanceFields): Hooks {
+  return { export: null, import: null, ...app.hooks, ...own.hooks }
+}
+
+function readHooks(reader: ConfigReader, place: Place): Partial<Hooks> {
+  const found = reader.keys(place, ['export', 'import'])
+  const hook = (command: Place | undefined) =>
+    command && (reader.scalar(command) === OFF ? null : readCommand(reader, command))
+  return { ...present('export', hook(found.export)), ...present('import', hook(found.import)) }
 }
 
 function readCommand(reader: ConfigReader, place: Place): readonly [string, ...string[]] | undefined {

@@ -156,6 +156,55 @@ instances:
     })
   })
 
+  it('says as which host mux up serves, and where the registry is', () => {
+    const { host, registry } = parseConfig(
+      'app: { command: a }\nhost: { name: web1, origin: "https://Web1.example.com/" }\nregistry: kv',
+      project,
+    )
+    expect(host).toEqual({
+      name: 'web1',
+      origin: 'https://web1.example.com',
+      listen: { host: '127.0.0.1', port: 9090 },
+      tls: null,
+    })
+    expect(registry).toBe('kv')
+    const tls = parseConfig(
+      'app: { command: a }\nhost: { name: b, origin: "vpc:B", listen: 10.0.0.5:443, tls: { cert: c.pem, key: k.pem } }',
+      project,
+    )
+    expect(tls).toMatchObject({
+      host: {
+        origin: 'vpc:B',
+        listen: { host: '10.0.0.5', port: 443 },
+        tls: { cert: join(project.directory, 'c.pem'), key: join(project.directory, 'k.pem') },
+      },
+      registry: 'sqlite',
+    })
+    expect(parseConfig(DESIGN, project)).toMatchObject({ host: null, registry: 'sqlite' })
+  })
+
+  it('of an operator who works on hosts elsewhere has nothing to run', () => {
+    expect(parseConfig('registry: kv', project)).toMatchObject({ instances: [], registry: 'kv' })
+  })
+
+  it('says how the data of an instance leave and enter, which is nothing that its supervisor has to know', () => {
+    const { hooks, instances } = parseConfig(
+      `
+app: { command: a, hooks: { export: "pg_dump -Fc {instance}", import: [pg_restore, "{data}"] } }
+instances:
+  one: {}
+  two: { hooks: { import: "restore {n}", export: off } }`,
+      project,
+    )
+    expect([...hooks]).toEqual([
+      ['one', { export: ['pg_dump', '-Fc', '{instance}'], import: ['pg_restore', '{data}'] }],
+      ['two', { export: null, import: ['restore', '{n}'] }],
+    ])
+    expect(instances[0]).not.toHaveProperty('hooks')
+    const none = parseConfig('app: { command: a }\ninstances: { one: {} }', project).hooks
+    expect([...none]).toEqual([['one', { export: null, import: null }]])
+  })
+
   it('cannot be changed after it is read', () => {
     const config = parseConfig(DESIGN, project)
     expect(() => Object.assign(config.instances[0]!.limits, { queue: 1 })).toThrow(TypeError)
@@ -284,6 +333,8 @@ edge:
 instances:
   Django1: {}
   two: 5
+host: { name: local, listen: 9090, tls: {} }
+registry: redis
 server: {}`),
     ).toEqual([
       'line 2: "comand" is no key under app; did you mean command?',
@@ -315,7 +366,13 @@ server: {}`),
       'line 25: instances.Django1 is no name of an instance; expected 1 to 63 of a-z 0-9 -, starting with a letter and not ending with a dash',
       'line 26: instances.two is "5"; expected a map',
       'line 26: instances.two has no command; expected one here or under app',
-      'line 27: "server" is no key at the top; expected one of app, pool, edge, instances',
+      'line 27: host.name is "local"; expected 1 to 63 of a-z 0-9 -, starting with a letter and not ending with a dash, and not local',
+      'line 27: host has no origin; expected a URL without a path such as https://web1.example.com, or vpc:BINDING for a binding of the Worker',
+      'line 27: host.listen is "9090"; expected an address and a port such as 127.0.0.1:8080 or [::1]:8080',
+      'line 27: host.tls has no cert; expected the path of a file',
+      'line 27: host.tls has no key; expected the path of a file',
+      'line 28: registry is "redis"; expected sqlite or kv',
+      'line 29: "server" is no key at the top; expected one of app, pool, edge, host, registry, instances',
     ])
   })
 
@@ -324,6 +381,17 @@ server: {}`),
     ['comments only', '# a\n# b\n', /^line 1: the file is empty/],
     ['no more than a start', '---\n', /^line 1: the file is empty/],
     ['an app alone', 'app:\npool:\n', 'line 1: app has no command; expected one, which every instance runs'],
+    [
+      'a host without a name',
+      `${COMMAND}host: web1`,
+      'line 2: host is "web1"; expected a map with name and origin',
+    ],
+    [
+      'a hook that needs a shell',
+      'app: { command: a, hooks: { export: "a > b" } }',
+      /^line 1: app.hooks.export has > that needs a shell/,
+    ],
+    ['a hook of another name', 'app: { command: a, hooks: { dump: a } }', /"dump" is no key under app.hooks/],
     ['a list', '- a', 'line 1: the file is a list; expected a map'],
     ['a text', 'hello', 'line 1: the file is "hello"; expected a map'],
     [

@@ -32,8 +32,16 @@ import {
   SITE_NAME_RULE,
 } from './config-values.ts'
 import { CliError } from './errors.ts'
+import { type HostSection, readHostSection } from './host-section.ts'
 import { entryOf } from './instance-entry.ts'
-import { type InstanceFields, mergeFields, readFields, type Roots } from './instance-fields.ts'
+import {
+  type Hooks,
+  type InstanceFields,
+  mergeFields,
+  mergeHooks,
+  readFields,
+  type Roots,
+} from './instance-fields.ts'
 import { CONFIG_FILE, type Project } from './project.ts'
 
 /** What mux.yaml says, complete and frozen. */
@@ -64,10 +72,16 @@ export interface ProjectConfig {
     /** Whether nobody but a TLS front reaches the address that is listened on. */
     behindProxy: boolean
   }
+  /** Null: this project has an edge of its own. */
+  host: HostSection | null
+  /** Where the edge reads the registry: in this project, or in Workers KV. */
+  registry: 'sqlite' | 'kv'
   /** In the order of the file. */
   instances: readonly InstanceDefinition[]
   /** The settings that an instance has of its own, by name; all others come from `app`. */
   ownSettings: ReadonlyMap<InstanceName, readonly string[]>
+  /** How the data of each instance leave and enter, by name. */
+  hooks: ReadonlyMap<InstanceName, Hooks>
 }
 
 /** Two, so that one that hangs while it boots doesn't keep all others from it. */
@@ -177,7 +191,7 @@ function readTop(
   project: Project,
   problems: ConfigProblems,
 ): ProjectConfig {
-  const top = reader.keys(whole, ['app', 'pool', 'edge', 'instances'])
+  const top = reader.keys(whole, ['app', 'pool', 'edge', 'host', 'registry', 'instances'])
   const pool = top.pool && reader.keys(top.pool, ['max', 'parallel_boots', 'name'])
   const edge = top.edge && reader.keys(top.edge, EDGE_KEYS)
   const session = edge?.session && reader.keys(edge.session, ['absolute', 'idle'])
@@ -205,6 +219,8 @@ function readTop(
       tls: readTls(reader, edge?.tls, project) ?? DEFAULT_EDGE.tls,
       behindProxy: reader.parsed(edge?.behind_proxy, 'true or false', parseTruth) ?? DEFAULT_EDGE.behindProxy,
     },
+    host: (top.host && readHostSection(reader, top.host, (tls) => readTls(reader, tls, project))) ?? null,
+    registry: reader.choice(top.registry, ['sqlite', 'kv']) ?? 'sqlite',
     ...readInstances(reader, top, project, problems),
   }
 }
@@ -252,18 +268,21 @@ function readNetworks(reader: ConfigReader, place: Place | undefined): Network[]
 
 function readInstances(
   reader: ConfigReader,
-  top: { app?: Place; instances?: Place },
+  top: { app?: Place; registry?: Place; instances?: Place },
   project: Project,
   problems: ConfigProblems,
-): Pick<ProjectConfig, 'instances' | 'ownSettings'> {
+): Pick<ProjectConfig, 'instances' | 'ownSettings' | 'hooks'> {
   const roots: Roots = { project: project.directory, secrets: project.state.secrets }
   const beforeApp = problems.count
   const app = top.app ? readFields(reader, top.app, roots) : NO_FIELDS
   const appIsSound = problems.count === beforeApp
   const instances: InstanceDefinition[] = []
   const ownSettings = new Map<InstanceName, readonly string[]>()
+  const hooks = new Map<InstanceName, Hooks>()
   const entries = top.instances ? reader.entries(top.instances) : []
-  if (entries.length === 0 && !('command' in app))
+  // An operator's project, from which hosts are worked on, has nothing to run; it says of the registry where that is.
+  const runsNothing = entries.length === 0 && !top.app && top.registry
+  if (entries.length === 0 && !('command' in app) && !runsNothing)
     reader.problem(
       top.app ?? { node: undefined, path: 'app' },
       'has no command; expected one, which every instance runs',
@@ -287,11 +306,12 @@ function readInstances(
     if (obstacle !== undefined) reader.problem(place, `cannot be started: ${obstacle}`)
     instances.push(definition)
     ownSettings.set(name, Object.keys(own.settings))
+    hooks.set(name, mergeHooks(app, own))
   }
-  return { instances, ownSettings }
+  return { instances, ownSettings, hooks }
 }
 
-const NO_FIELDS: InstanceFields = { settings: {}, limits: {} }
+const NO_FIELDS: InstanceFields = { settings: {}, limits: {}, hooks: {} }
 
 /** What would keep a definition from being launched whatever the generation; asked of the part that launches it. */
 function launchProblem(definition: InstanceDefinition): string | undefined {

@@ -77,10 +77,10 @@ export function createOrders(options: OrdersOptions): CarryOut {
 async function readAndDefine(options: OrdersOptions): Promise<ReloadReport> {
   const config = await readOrRefuse(options.project)
   await bringInStep(options, config)
-  const { pool, edge } = options.started
+  const { pool, edge, host } = options.started
   // The name of new instances is read by whoever makes one.
-  if (!isDeepStrictEqual([{ ...config.pool, name: pool.name }, config.edge], [pool, edge]))
-    options.log({ event: 'waits_for_mux_up', changed: 'pool or edge', until: 'mux is started again' })
+  if (!isDeepStrictEqual([{ ...config.pool, name: pool.name }, config.edge, config.host], [pool, edge, host]))
+    options.log({ event: 'waits_for_mux_up', changed: 'pool, edge or host', until: 'mux is started again' })
   return options.supervisor.define(config.instances)
 }
 

@@ -18,6 +18,8 @@ export const ROUTE_KEY_RULE = 'a host name without a port, or * for the default 
 export const LOCAL_HOST = 'local' as HostName
 /** The origin that stands for {@link LOCAL_HOST}: no URL of a gateway, since no network lies between. */
 export const LOCAL_ORIGIN = 'local:'
+/** What the origin of a host begins with that a Worker reaches by a binding of its own; the name of the binding follows. */
+export const VPC_ORIGIN = 'vpc:'
 export const DEFAULT_ROUTE = '*' as RouteKey
 
 const USER_NAME = /^[a-z0-9][a-z0-9._@+-]{0,63}$/

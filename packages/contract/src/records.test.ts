@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { parseHostName, parseInstanceName } from './names.ts'
-import { decodeRecord, encodeRecord, nextVersion, RecordError, type UserRecord } from './records.ts'
+import {
+  controlUrl,
+  decodeRecord,
+  encodeRecord,
+  type HostRecord,
+  nextVersion,
+  RecordError,
+  type UserRecord,
+} from './records.ts'
 
 const brian: UserRecord = {
   v: 1,
@@ -52,6 +60,34 @@ describe('a record', () => {
 
   it('that could not be read again is not written', () => {
     expect(() => encodeRecord('user', 'brian', { ...brian, version: 0 })).toThrow(RecordError)
+  })
+})
+
+describe('the record of a host', () => {
+  const web1: HostRecord = { v: 1, origin: 'https://web1.example.com', control: null, state: 'open' }
+
+  it.each([
+    ['https://web1.example.com:8443', true],
+    ['http://[::1]:9090', true],
+    ['vpc:WEB1', true],
+    ['local:', false],
+    ['vpc:', false],
+    ['vpc:WEB 1', false],
+    ['vpc:WEB1/x', false],
+    ['https://web1.example.com/', false],
+    ['ftp://web1', false],
+  ])('with the origin %s can be used: %s', (origin, usable) => {
+    const decode = () => decodeRecord('host', 'web1', JSON.stringify({ ...web1, origin }))
+    if (usable) expect(decode()).toEqual({ ...web1, origin })
+    else expect(decode).toThrow(RecordError)
+  })
+
+  it('says where the operator reaches it, which is never a binding of the Worker', () => {
+    const control = 'https://10.0.0.5:9090'
+    expect(controlUrl(web1)).toBe('https://web1.example.com')
+    expect(controlUrl({ ...web1, control })).toBe(control)
+    expect(controlUrl({ ...web1, origin: 'vpc:WEB1', control })).toBe(control)
+    expect(controlUrl({ ...web1, origin: 'vpc:WEB1' })).toBeNull()
   })
 })
 

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { parseHostName, parseInstanceName, parseUserName } from './names.ts'
+import { LOCAL_ORIGIN, parseHostName, parseInstanceName, parseUserName, VPC_ORIGIN } from './names.ts'
 
 /** The longest label of a token, in characters. */
 export const MAX_LABEL = 100
@@ -26,7 +26,15 @@ const userName = v.pipe(
 )
 const version = v.pipe(v.number(), v.safeInteger(), v.minValue(1))
 const timestamp = v.pipe(v.string(), v.isoTimestamp())
-const origin = v.pipe(v.string(), v.regex(/^(?:local:|https?:\/\/[^/?#@\s]+)$/))
+const URL_ORIGIN = String.raw`https?:\/\/[^/?#@\s]+`
+const url = v.pipe(v.string(), v.maxLength(300), v.regex(new RegExp(`^${URL_ORIGIN}$`)))
+/** What an edge elsewhere can reach: the URL of a gateway, or {@link VPC_ORIGIN} and the name of a binding. */
+const remoteOrigin = v.pipe(
+  v.string(),
+  v.maxLength(300),
+  v.regex(new RegExp(`^(?:${URL_ORIGIN}|${VPC_ORIGIN}[A-Za-z_][A-Za-z0-9_]{0,62})$`)),
+)
+const origin = v.union([v.literal(LOCAL_ORIGIN), remoteOrigin])
 
 const target = v.strictObject({ host: hostName, origin })
 
@@ -71,11 +79,28 @@ const tokenRecord = v.strictObject({
   used: v.optional(v.nullable(v.pipe(v.string(), v.isoDate())), null),
 })
 
-const SCHEMAS = { user: userRecord, instance: instanceRecord, route: routeRecord, token: tokenRecord }
+/** A host whose instances the operator works on from elsewhere. */
+const hostRecord = v.strictObject({
+  v: v.literal(1),
+  origin: remoteOrigin,
+  /** URL at which the operator's commands reach its gateway; null: at `origin`, which a binding is none for. */
+  control: v.nullable(url),
+  /** `draining`: it gets no new instances, and what it has goes on. */
+  state: v.picklist(['open', 'draining']),
+})
+
+const SCHEMAS = {
+  user: userRecord,
+  instance: instanceRecord,
+  host: hostRecord,
+  route: routeRecord,
+  token: tokenRecord,
+}
 
 export type Target = v.InferOutput<typeof target>
 export type UserRecord = v.InferOutput<typeof userRecord>
 export type InstanceRecord = v.InferOutput<typeof instanceRecord>
+export type HostRecord = v.InferOutput<typeof hostRecord>
 export type RouteRecord = v.InferOutput<typeof routeRecord>
 export type TokenRecord = v.InferOutput<typeof tokenRecord>
 
@@ -83,11 +108,12 @@ export type TokenRecord = v.InferOutput<typeof tokenRecord>
 export interface Records {
   user: UserRecord
   instance: InstanceRecord
+  host: HostRecord
   route: RouteRecord
   token: TokenRecord
 }
 export type RecordKind = keyof Records
-export const RECORD_KINDS = ['user', 'instance', 'route', 'token'] as const satisfies RecordKind[]
+export const RECORD_KINDS = ['user', 'instance', 'host', 'route', 'token'] as const satisfies RecordKind[]
 
 /** A stored value that this version of mux cannot use. Says which record, never what stood in it. */
 export class RecordError extends Error {
@@ -132,6 +158,11 @@ export function encodeRecord<Kind extends RecordKind>(
   const text = JSON.stringify(record)
   decodeRecord(kind, name, text)
   return text
+}
+
+/** Where the operator's commands reach the gateway of a host; null: nowhere. */
+export function controlUrl({ origin, control }: HostRecord): string | null {
+  return control ?? (origin.startsWith(VPC_ORIGIN) ? null : origin)
 }
 
 /**

@@ -25,7 +25,7 @@ export function checkForWorker(changes: readonly RegistryChange[], instances: In
 
 function problemsOf(change: RegistryChange, instances: Instances): string[] {
   const { kind, name, record } = change
-  if (record === null || kind === 'token') return []
+  if (record === null || kind === 'token' || kind === 'host') return []
   if (kind === 'instance')
     return isLocal(record) ? [`instance ${name}: it has no URL; mux up --host gives this machine one`] : []
   const leads = record.instance === null || instances.has(record.instance)

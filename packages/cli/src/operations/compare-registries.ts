@@ -24,7 +24,8 @@ export async function snapshotOf(registry: RegistryStore): Promise<Snapshot> {
   const token = await listed(registry, 'token')
   const route = await listed(registry, 'route')
   const user = await listed(registry, 'user')
-  return { token, route, user, instance: await listed(registry, 'instance') }
+  const instance = await listed(registry, 'instance')
+  return { token, route, user, instance, host: await listed(registry, 'host') }
 }
 
 async function listed<Kind extends RecordKind>(

@@ -48,6 +48,7 @@ it('a list of keys in KV shows what each record is about, and no hash', async ()
   await registry.change(() => ({ changes, result: undefined }))
   const { keys } = await explorer.namespace.list()
   expect(keys.map(({ name, metadata }) => [name, metadata])).toEqual([
+    ['host:x', { origin: 'vpc:WEB1', state: 'draining' }],
     ['instance:x', { host: 'local', state: 'maintenance' }],
     ['route:x', { instance: 'django1', access: 'public' }],
     ['token:x', { user: 'brian', expires: '2027-01-01T00:00:00Z' }],

@@ -19,6 +19,11 @@ const route = (name: string, record: Records['route'] | null): RegistryChange =>
   name,
   record,
 })
+const host = (name: string, record: Records['host'] | null): RegistryChange => ({
+  kind: 'host',
+  name,
+  record,
+})
 const token = (name: string, record: Records['token'] | null): RegistryChange => ({
   kind: 'token',
   name,
@@ -33,6 +38,8 @@ it('what takes access away goes first, and nothing leads to an instance that is 
     user('added', { instance: fresh }),
     route('app.example.com', { ...RECORDS.route, instance: fresh }),
     instance('fresh', RECORDS.instance),
+    host('empty', null),
+    host('new', RECORDS.host),
     user('changed', {}),
     user('unmapped', { instance: null, target: null }),
     user('disabled', { instance: fresh, disabled: true }),
@@ -43,11 +50,11 @@ it('what takes access away goes first, and nothing leads to an instance that is 
   ])
   expect(order.map((step) => step.map(({ name }) => name))).toEqual([
     ['removed', 'revoked', 'old.example.com'],
-    ['changed', 'unmapped', 'disabled', '*'],
+    ['new', 'changed', 'unmapped', 'disabled', '*'],
     ['fresh'],
     ['added', 'app.example.com'],
     ['made'],
-    ['gone'],
+    ['gone', 'empty'],
   ])
 })
 

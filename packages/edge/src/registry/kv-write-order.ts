@@ -5,7 +5,7 @@ export type WriteStep = RegistryChange[]
 
 /**
  * The order in which a store that cannot do all at once does it, so that it may break off anywhere. First goes whatever
- * takes access away. Nothing leads to an instance before that is there, or after it is gone; no token comes before the
+ * takes access away. Nothing leads to an instance, or to a host, before that is there, or after it is gone; no token comes before the
  * record of its user.
  */
 export function inWriteOrder(changes: readonly RegistryChange[]): WriteStep[] {
@@ -21,6 +21,7 @@ export function inWriteOrder(changes: readonly RegistryChange[]): WriteStep[] {
 function stepOf(change: RegistryChange, awaited: ReadonlySet<string>): number {
   const { kind, record } = change
   if (kind === 'instance') return record === null ? 5 : 2
+  if (kind === 'host') return record === null ? 5 : 1
   if (record === null) return 0
   if (kind === 'token') return 4
   if (kind === 'user' && record.disabled) return 1
