@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises'
+import { Readable } from 'node:stream'
 import { afterEach, expect, it } from 'vitest'
+import { fillBacklog } from '../../packages/edge/src/fixtures/silent-port.ts'
 import { ask } from './harness/client.ts'
 import { echoYaml } from './harness/echo.ts'
 import { expectWhole, IN_FLIGHT, Load, printTally } from './harness/load.ts'
-import { processesOf } from './harness/processes.ts'
+import { environmentOf, processesOf } from './harness/processes.ts'
 import { Project } from './harness/project.ts'
 import { Running } from './harness/running.ts'
 import { until } from './harness/until.ts'
@@ -60,6 +62,33 @@ it('an instance that hangs under load costs what was under way with it: who come
   // Three intervals, and what a busy machine adds.
   expect(noticed).toBeLessThan(3 * PROBE + 5_000)
 }, 120_000)
+
+it('an instance that drops packets is 504 within its ten seconds for every kind of request, and costs no other a moment', async () => {
+  const onPort = 'probe: off, settings: { SOCKET: "" }'
+  project = await Project.create(echoYaml(`{ django1: { ${onPort} }, django2: {} }`))
+  const { url } = (running = await Running.up(project))
+  await Promise.all([project.addUser('brian', 'django1'), project.addUser('graham', 'django2')])
+  // Not by a request: it would leave a connection that is kept, and the next one would find it.
+  const { newPid: pid } = (await project.must(['instance', 'restart', 'django1', '--json'])).json()
+  await ask(url, '/', { user: 'graham' })
+  process.kill(pid, 'SIGSTOP')
+  await fillBacklog(Number((await environmentOf(pid))['PORT']))
+  const began = performance.now()
+  const silent = Promise.all([
+    ask(url, '/', { user: 'brian' }),
+    ask(url, '/', { user: 'brian', method: 'POST', body: 'x' }),
+    ask(url, '/', { user: 'brian', method: 'POST', body: Readable.from(['x', 'y']) }),
+  ])
+  const other = await ask(url, '/', { user: 'graham' })
+  expect([other.status, performance.now() - began < 5_000]).toEqual([200, true])
+  for (const { status, json } of await silent)
+    expect([status, json().code]).toEqual([504, 'instance_response_timeout'])
+  const took = performance.now() - began
+  expect(took).toBeGreaterThan(9_000)
+  expect(took).toBeLessThan(15_000)
+  process.kill(pid, 'SIGCONT')
+  expect((await ask(url, '/', { user: 'brian' })).json().pid).toBe(pid)
+})
 
 /** When the first instance was found to hang, in milliseconds since the epoch. */
 async function hungIn(path: string): Promise<number | undefined> {

@@ -1,3 +1,4 @@
+import { connect } from 'cloudflare:sockets'
 import {
   LOCAL_ORIGIN,
   Problem,
@@ -11,7 +12,8 @@ import type { DecidedRequest, Exchange } from './forward.ts'
 import { appendTo, headersOf, listOf, valueOf, without } from './header-list.ts'
 import type { Log } from './log-event.ts'
 import type { DecisionSigner } from './sign-decision.ts'
-import { OutOfTime, within } from './time-limit.ts'
+import { OutOfTime } from './time-limit.ts'
+import { whileReached } from './while-reached.ts'
 
 /**
  * How long the gateway may take to begin its answer, in milliseconds. Longer than a host takes to give up by itself, unless
@@ -109,22 +111,33 @@ export class WorkerExchange implements Exchange {
         // One user's answer in the platform's cache would be the next one's.
         cache: 'no-store',
       })
-      const answer = await within(HEADERS_TIMEOUT, asked)
+      const answer = await whileReached(asked, HEADERS_TIMEOUT, () => touch(origin))
       // What Cloudflare says itself when it does not reach a host. An answer of the host never has these.
       if (answer.status < 520 || answer.status > 530) return answer
       log({ event: 'host_unreachable', request_id: this.requestId, host, status: answer.status })
       await answer.body?.cancel()
       throw new Problem(
-        [522, 524].includes(answer.status) ? 'instance_start_timeout' : 'instance_unreachable',
+        [522, 524].includes(answer.status) ? 'instance_response_timeout' : 'instance_unreachable',
       )
     } catch (error) {
       if (error instanceof Problem) throw error
       log({ event: 'host_unreachable', request_id: this.requestId, host, error })
-      throw new Problem(error instanceof OutOfTime ? 'instance_start_timeout' : 'instance_unreachable', {
+      throw new Problem(error instanceof OutOfTime ? 'instance_response_timeout' : 'instance_unreachable', {
         cause: error,
       })
     }
   }
+}
+
+/**
+ * A connection to the machine of an origin, closed as soon as it is there. Where the platform allows none, to its own
+ * addresses, it says so at once; what is behind those it watches itself (status 522).
+ */
+async function touch(origin: string): Promise<void> {
+  const { hostname, port, protocol } = new URL(origin)
+  const socket = connect(`${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`)
+  await socket.opened
+  await socket.close()
 }
 
 /** A problem of the gateway, to be answered in the form that fits this client. */

@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers'
 import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import {
   HOST_KEY_INFO,
+  type InstanceRecord,
   parseInstanceName,
   parseSignature,
   parseUserName,
@@ -17,6 +18,7 @@ import { basic } from './fixtures/edge-under-test.ts'
 import { FAILURE_LIMITS, FAILURE_WINDOW } from './failures.ts'
 import { PASSWORD, PASSWORD_HASH } from './fixtures/memory-registry.ts'
 import { browse } from './fixtures/raw-client.ts'
+import { silentPort } from './fixtures/silent-port.ts'
 import {
   type Bundle,
   bundleWorker,
@@ -25,6 +27,7 @@ import {
   type WorkerUnderTest,
   CONFIG,
 } from './fixtures/worker-under-test.ts'
+import { FIRST_LOOK, SILENCE } from './while-reached.ts'
 
 const EDGE_KEY = Buffer.alloc(32, 1)
 const SECRETS = { EDGE_KEY: EDGE_KEY.toString('base64'), SESSION_KEY: Buffer.alloc(32, 2).toString('base64') }
@@ -358,6 +361,33 @@ describe('in workerd', () => {
     expect(answer.status).toBe(502)
     expect(await answer.json()).toMatchObject({ code: 'instance_unreachable' })
     await expect.poll(() => worker.log.join('\n')).toContain('host_unreachable')
+  })
+
+  test('a host that drops packets is 504 within ten seconds; one that is reached, and takes its time, is waited for', async () => {
+    await worker.put('instance:silent', {
+      v: 1,
+      host: 'north',
+      origin: `http://127.0.0.1:${await silentPort()}`,
+      state: 'open',
+      message: null,
+    } satisfies Record<keyof InstanceRecord, unknown>)
+    await worker.put('route:silent.example', { v: 1, instance: 'silent', access: 'public' })
+    behaviour = (_incoming, outgoing) =>
+      void setTimeout(() => outgoing.end('at last'), FIRST_LOOK + SILENCE / 2)
+    const slow = get('/')
+    const began = performance.now()
+    const call = openRequest(worker.url, { method: 'POST', headers: { host: 'silent.example' } }).end('x')
+    const [answer] = (await once(call, 'response')) as [IncomingMessage]
+    const took = performance.now() - began
+    expect(answer.statusCode).toBe(504)
+    expect(JSON.parse(await text(answer))).toMatchObject({ code: 'instance_response_timeout' })
+    expect(took).toBeGreaterThan(FIRST_LOOK + SILENCE - 100)
+    // What a busy machine adds.
+    expect(took).toBeLessThan(FIRST_LOOK + SILENCE + 5_000)
+    await expect
+      .poll(() => worker.log.join('\n'))
+      .toMatch(/host_unreachable.*"host":"north".*nothing came of a connection/)
+    expect(await (await slow).text()).toBe('at last')
   })
 
   test('a host whose TLS is none is 502, and is not asked in plain text instead', async () => {

@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net'
 import { buildConnector, errors, Pool } from 'undici'
 import type { Address, Lease } from '../lease.ts'
 
-/** How long connecting to a generation on this machine may take, in milliseconds. */
+/** How long connecting to a generation on this machine may take, in milliseconds: one that accepts nobody drops packets. */
 const CONNECT_LIMIT = 10_000
 /** How long a kept connection may be idle, in milliseconds: less than what servers commonly allow (gunicorn: 2 s). */
 const KEEP_ALIVE = 1_000
@@ -84,7 +84,7 @@ function openSocket(address: Address): Socket {
   const where =
     'socketPath' in address ? { path: address.socketPath } : { host: '127.0.0.1', port: address.port }
   const socket = connect({ ...where, allowHalfOpen: true, noDelay: true, keepAlive: true })
-  const late = Object.assign(new Error('connecting took too long'), { code: 'ETIMEDOUT' })
+  const late = new errors.ConnectTimeoutError('connecting took too long')
   const limit = setTimeout(() => socket.destroy(late), CONNECT_LIMIT)
   const done = () => clearTimeout(limit)
   return socket.once('connect', done).once('close', done)

@@ -19,7 +19,7 @@ export function toProblem(error: Error & { code?: unknown }): Error {
   if (error instanceof Problem) return error
   const { code } = error
   if (typeof code === 'string' && UNWRITABLE.has(code)) return new Problem('bad_request', { cause: error })
-  if (error instanceof errors.HeadersTimeoutError)
+  if (error instanceof errors.HeadersTimeoutError || error instanceof errors.ConnectTimeoutError)
     return new Problem('instance_response_timeout', { cause: error })
   const byInstance =
     error instanceof OddAnswer ||
