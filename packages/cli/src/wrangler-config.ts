@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import stripJsonComments from 'strip-json-comments'
+import { type ParseError, parse as parseJsonc } from 'jsonc-parser'
 import { CliError } from './errors.ts'
 
 /** What mux takes from a configuration of wrangler (https://developers.cloudflare.com/workers/wrangler/configuration/). */
@@ -55,12 +55,9 @@ export function parseWranglerConfig(
 }
 
 function parse(file: string, text: string): Section & { env?: unknown } {
-  let value: unknown
-  try {
-    value = JSON.parse(stripJsonComments(text, { trailingCommas: true }))
-  } catch (error) {
-    throw unusable(file, 'it is not JSON with comments', error)
-  }
+  const errors: ParseError[] = []
+  const value: unknown = parseJsonc(text.replace(/^\uFEFF/, ''), errors, { allowTrailingComma: true })
+  if (errors.length > 0) throw unusable(file, 'it is not JSON with comments')
   if (!isMap(value)) throw unusable(file, 'it is not a map')
   return value
 }
