@@ -32,6 +32,8 @@ export interface AppParts {
   /** Whether each user has cookies of their own with each instance. */
   isolateCookies: boolean
   brand: Brand
+  /** What `/_mux/health` says that it is; undefined: nothing. */
+  release?: string | undefined
   log: Log
   /** Milliseconds since the epoch. */
   now: () => number
@@ -49,7 +51,7 @@ export function createApp(parts: AppParts): Hono<EdgeEnv> {
 
   app.onError((error, c) => answerError(error, c, parts.log))
 
-  app.route('/_mux', ownPages({ ...parts, authenticator }))
+  app.route('/_mux', ownPages({ ...parts, release: parts.release, authenticator }))
 
   app.all('*', async (c) => {
     const { exchange } = c.env

@@ -22,6 +22,8 @@ export interface OwnPagesParts {
   endedSessions: EndedSessions
   authenticator: Authenticator
   brand: Brand
+  /** Which deployment of this edge it is, for those who watch over it; undefined: there is only the one. */
+  release: string | undefined
 }
 
 export const SIGN_IN_PATH = '/_mux/signin'
@@ -39,6 +41,7 @@ export function ownPages({
   endedSessions,
   authenticator,
   brand,
+  release,
 }: OwnPagesParts): Hono<EdgeEnv> {
   const pages = new Hono<EdgeEnv>()
 
@@ -110,7 +113,7 @@ export function ownPages({
   pages.get('/health', async (c) => {
     // An edge that cannot read its registry serves nobody, and a balancer should know.
     await registry.read('route', '*')
-    return c.json({ status: 'ok' })
+    return c.json({ status: 'ok', release })
   })
 
   pages.all('/signin', refuseMethod('GET, HEAD, POST'))

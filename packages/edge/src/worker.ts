@@ -32,6 +32,8 @@ interface Env {
   FAILURES_PAIR?: RateLimit
   FAILURES_NETWORK?: RateLimit
   FAILURES_USER?: RateLimit
+  /** By which `mux deploy` sees that it is this version that answers. */
+  VERSION?: { id: string }
 }
 
 const MIN_KEY_BYTES = 32
@@ -66,6 +68,7 @@ function createEdge(env: Env): Edge {
     identityHeader: env.IDENTITY_HEADER ?? DEFAULT_IDENTITY_HEADER,
     isolateCookies: env.COOKIES !== 'share',
     brand: { name: env.SITE_NAME, logo: env.SITE_LOGO },
+    release: env.VERSION?.id,
     log,
     now,
   })
