@@ -7,6 +7,7 @@ import { routing } from './routing.ts'
 import { sessions } from './sessions.ts'
 import { tokens } from './tokens.ts'
 import { upgrades } from './upgrades.ts'
+import { websockets } from './websockets.ts'
 
 /** What both ways to run do alike, asked of a URL and of a command line. */
 export function conformance(start: () => Promise<Layout>): void {
@@ -16,6 +17,7 @@ export function conformance(start: () => Promise<Layout>): void {
     await layout.addUser('graham', 'django1')
     await layout.addUser('brian', 'django2')
     await layout.addUser('malcolm', 'django3')
+    await layout.addUser('terry', 'sockets')
   })
   afterAll(() => layout?.close())
 
@@ -25,5 +27,6 @@ export function conformance(start: () => Promise<Layout>): void {
   describe('sessions', () => sessions(() => layout))
   describe('an API token', () => tokens(() => layout))
   describe('upgrades', () => upgrades(() => layout))
+  describe('websockets', () => websockets(() => layout))
   describe('restarts', () => restarts(() => layout))
 }
