@@ -1,4 +1,4 @@
-import { request } from 'node:http'
+import { type IncomingMessage, request } from 'node:http'
 import { basename, dirname } from 'node:path'
 import {
   CONTROL_PATH,
@@ -15,7 +15,7 @@ const MAX_REPLY = 16 * 1024 * 1024
 /** Any system takes the path of a socket up to this length, in bytes. */
 const SHORT_PATH = 100
 
-type OrderFor<Op extends ControlOp> = Omit<Extract<ControlRequest, { op: Op }>, 'v'>
+export type OrderFor<Op extends ControlOp> = Omit<Extract<ControlRequest, { op: Op }>, 'v'>
 
 /**
  * Gives one order to the supervisor behind a control socket and waits for its reply.
@@ -59,19 +59,21 @@ function exchange(socketPath: string, body: string, signal: AbortSignal): Promis
       signal,
     })
     call.once('error', reject)
-    call.once('response', (reply) => {
-      const chunks: Buffer[] = []
-      let size = 0
-      reply.on('data', (chunk: Buffer) => {
-        size += chunk.length
-        if (size > MAX_REPLY) reply.destroy(new Error('the reply is too long'))
-        else chunks.push(chunk)
-      })
-      reply.once('error', reject)
-      reply.once('end', () => resolve(Buffer.concat(chunks).toString('utf8')))
-    })
+    call.once('response', (reply) => resolve(readReply(reply)))
     call.end(body)
   })
+}
+
+/** A reply, whole. @throws when it breaks off, and when it is longer than any that a supervisor gives */
+export async function readReply(reply: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of reply as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > MAX_REPLY) throw new Error('the reply is too long')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
 }
 
 function translate(error: unknown, timeout: number): CliError {

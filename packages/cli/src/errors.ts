@@ -45,10 +45,12 @@ export const CLI_ERRORS = {
   service_exists: EXIT.conflict,
   service_enabled: EXIT.conflict,
   nothing_to_restore: EXIT.conflict,
+  host_busy: EXIT.conflict,
   registry_conflict: EXIT.conflict,
 
   not_running: EXIT.unreachable,
   supervisor_unresponsive: EXIT.unreachable,
+  host_unreachable: EXIT.unreachable,
   cloudflare_unreachable: EXIT.unreachable,
   cloudflare_rate_limited: EXIT.unreachable,
   cloudflare_failed: EXIT.unreachable,
@@ -57,6 +59,7 @@ export const CLI_ERRORS = {
   not_permitted: EXIT.refused,
   state_refused: EXIT.refused,
   control_refused: EXIT.refused,
+  host_refused: EXIT.refused,
   plain_http_refused: EXIT.refused,
   key_exposed: EXIT.refused,
   token_missing: EXIT.refused,
@@ -135,6 +138,7 @@ const CONTROL_CODES: Record<ControlErrorCode, CliErrorCode> = {
   pool_full: 'pool_full',
   config_invalid: 'config_invalid',
   shutting_down: 'shutting_down',
+  host_busy: 'host_busy',
   internal: 'internal',
 }
 

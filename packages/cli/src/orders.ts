@@ -65,6 +65,10 @@ export function createOrders(options: OrdersOptions): CarryOut {
       case 'keys':
         await options.reloadKeys()
         return { pid: process.pid }
+      case 'known':
+      case 'hold':
+      case 'release':
+        throw new ControlError('control_request_invalid', 'There is no gateway here that could do this.')
       case 'shutdown':
         options.shutdown()
         return { pid: process.pid }

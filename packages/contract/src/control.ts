@@ -1,9 +1,10 @@
 import * as v from 'valibot'
-import { parseInstanceName } from './names.ts'
+import { parseInstanceName, parseUserName, type UserName } from './names.ts'
 
 /**
  * The control API of a host: one `POST` of a request to {@link CONTROL_PATH}, one reply, both JSON, over HTTP on the
- * Unix socket `.mux/run/control.sock` (mode 0600: whoever may open it may give orders).
+ * Unix socket `.mux/run/control.sock` (mode 0600: whoever may open it may give orders), and at the gateway of the host
+ * for who signs with its control key (see `ControlledRequest`).
  */
 export const CONTROL_PATH = '/_mux/control'
 /** The longest request body that is read, in bytes. */
@@ -16,6 +17,29 @@ const instance = v.pipe(
   v.transform((name) => name!),
 )
 
+const user = v.pipe(
+  v.string(),
+  v.transform(parseUserName),
+  v.check((name) => name !== undefined, 'not the name of a user'),
+  v.transform((name) => name!),
+)
+
+/** The least version of a user's record that is good. */
+export interface KnownUser {
+  name: UserName
+  version: number
+}
+
+/** How many users one order can tell of: what it is told in fits {@link CONTROL_MAX_BODY} with names of any length. */
+export const KNOWN_AT_ONCE = 500
+/** The longest time that one order holds requests for, in milliseconds. */
+export const HOLD_MAX = 15 * 60_000
+
+const knownUsers: v.GenericSchema<unknown, KnownUser[]> = v.pipe(
+  v.array(v.strictObject({ name: user, version: v.pipe(v.number(), v.safeInteger(), v.minValue(1)) })),
+  v.maxLength(KNOWN_AT_ONCE),
+)
+
 const request = v.variant('op', [
   v.strictObject({ v: v.literal(1), op: v.literal('status') }),
   /** Reads mux.yaml and the registry's instance records again; defines what is new, ends what is gone. */
@@ -25,6 +49,20 @@ const request = v.variant('op', [
   v.strictObject({ v: v.literal(1), op: v.literal('restart'), instance }),
   /** Reads the keys of sessions, or of the host, again. */
   v.strictObject({ v: v.literal(1), op: v.literal('keys') }),
+  /**
+   * From now on, also after a restart of the host, whoever is sent here by an older version of one of these users' records
+   * is refused, and what they have open by one is closed. A version that is not above the one known changes nothing.
+   */
+  v.strictObject({ v: v.literal(1), op: v.literal('known'), users: knownUsers }),
+  /** Holds the requests for an instance that come from now on, for at most so many milliseconds. */
+  v.strictObject({
+    v: v.literal(1),
+    op: v.literal('hold'),
+    instance,
+    for: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(HOLD_MAX)),
+  }),
+  /** Lets them go on: each is looked at again as if it came now. */
+  v.strictObject({ v: v.literal(1), op: v.literal('release'), instance }),
   /** Ends every instance and then the supervisor; the reply comes before the end. */
   v.strictObject({ v: v.literal(1), op: v.literal('shutdown') }),
 ])
@@ -125,6 +163,17 @@ const results = {
   stop: instanceStatus,
   restart: restarted,
   keys: v.object({ pid: v.number() }),
+  known: v.object({
+    /** How many of these users the host did not know this version of. */
+    raised: v.number(),
+    /** How many WebSockets and answers under way were ended. */
+    closed: v.number(),
+  }),
+  hold: v.object({ until: v.string() }),
+  release: v.object({
+    /** Requests that were held. */
+    released: v.number(),
+  }),
   shutdown: v.object({ pid: v.number() }),
 }
 
@@ -143,6 +192,7 @@ export const CONTROL_ERRORS = [
   'pool_full',
   'config_invalid',
   'shutting_down',
+  'host_busy',
   'internal',
 ] as const
 export type ControlErrorCode = (typeof CONTROL_ERRORS)[number]

@@ -1,5 +1,6 @@
 import { createHmac, hkdfSync } from 'node:crypto'
 import {
+  assertionComponents,
   HOST_KEY_INFO,
   isFresh,
   parseHostName,
@@ -9,6 +10,7 @@ import {
   signatureBase,
   type AssertedRequest,
 } from '@mux/contract'
+import { createVerifier, httpbis } from 'http-message-signatures'
 import { expect, test } from 'vitest'
 import { createDecisionSigner } from './sign-decision.ts'
 
@@ -31,7 +33,9 @@ const REQUEST: AssertedRequest = {
 /** What a host makes of the headers that holds `key`, by other means than those that signed. */
 function verify(headers: Record<string, string>, key: Uint8Array, request = REQUEST): boolean {
   const { parameters, signatureBase64 } = parseSignature(headers['signature-input']!, headers['signature']!)!
-  const expected = createHmac('sha256', key).update(signatureBase(request, parameters)).digest('base64')
+  const expected = createHmac('sha256', key)
+    .update(signatureBase(assertionComponents(request), parameters))
+    .digest('base64')
   return signatureBase64 === expected && isFresh(parameters, NOW / 1000) && parameters.keyid === 'east'
 }
 function hostKey(host: string): Uint8Array {
@@ -56,4 +60,32 @@ test('no two signatures carry the same nonce', () => {
   const signer = createDecisionSigner(MASTER, () => NOW)
   const inputs = Array.from({ length: 50 }, () => signer.sign(REQUEST, EAST))
   expect(new Set(inputs.map((headers) => headers['signature-input'])).size).toBe(50)
+})
+
+test('another implementation of RFC 9421 verifies the signature', async () => {
+  const signed = createDecisionSigner(MASTER, Date.now).sign(REQUEST, EAST)
+  const headers = {
+    'x-forwarded-host': 'mux.example',
+    'mux-user': 'brian',
+    'mux-instance': 'django2',
+    'mux-version': '7',
+    'x-request-id': 'id-1',
+  }
+  const verifies = (changed: Record<string, string>, url = 'http://east.test/a%2Fb?c=d') =>
+    httpbis.verifyMessage(
+      {
+        keyLookup: ({ keyid }) =>
+          Promise.resolve(
+            keyid === 'east'
+              ? { algs: ['hmac-sha256'], verify: createVerifier(Buffer.from(hostKey('east')), 'hmac-sha256') }
+              : null,
+          ),
+        requiredFields: ['@method', '@path', '@query', ...Object.keys(headers)],
+        requiredParams: ['created', 'expires', 'nonce', 'keyid', 'alg'],
+      },
+      { method: 'POST', url, headers: { ...headers, ...signed, ...changed } },
+    )
+  expect(await verifies({})).toBe(true)
+  expect(await verifies({ 'mux-user': 'graham' })).toBe(false)
+  expect(await verifies({}, 'http://east.test/a/b?c=d')).toBe(false)
 })

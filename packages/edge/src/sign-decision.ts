@@ -1,12 +1,13 @@
 import { Buffer } from 'node:buffer'
 import { createHmac, createSecretKey, hkdfSync, randomBytes, type KeyObject } from 'node:crypto'
 import {
-  ASSERTION_LIFETIME,
+  SIGNATURE_LIFETIME,
+  assertionComponents,
   HOST_KEY_INFO,
   signatureBase,
   signatureHeaders,
   type AssertedRequest,
-  type AssertionParameters,
+  type SignatureParameters,
   type HostName,
 } from '@mux/contract'
 
@@ -40,16 +41,17 @@ export function createDecisionSigner(masterKey: Uint8Array, now: () => number): 
   return {
     sign(request, host) {
       const created = Math.floor(now() / 1000)
-      const parameters: AssertionParameters = {
+      const parameters: SignatureParameters = {
         created,
-        expires: created + ASSERTION_LIFETIME,
+        expires: created + SIGNATURE_LIFETIME,
         nonce: randomBytes(NONCE_BYTES).toString('base64url'),
         keyid: host,
       }
+      const components = assertionComponents(request)
       // As bytes, because workerd takes five times as long for an HMAC of text.
-      const base = utf8.encode(signatureBase(request, parameters))
+      const base = utf8.encode(signatureBase(components, parameters))
       const signature = createHmac('sha256', keyOf(host)).update(base).digest('base64')
-      return signatureHeaders(request, parameters, signature)
+      return signatureHeaders(components, parameters, signature)
     },
   }
 }

@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, request as openRequest, type Server
 import { text } from 'node:stream/consumers'
 import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import {
+  assertionComponents,
   HOST_KEY_INFO,
   type InstanceRecord,
   parseInstanceName,
@@ -164,7 +165,7 @@ describe('in workerd', () => {
     const parsed = parseSignature(String(headers['signature-input']), String(headers['signature']))!
     const user = headers['mux-user'] === undefined ? undefined : parseUserName(String(headers['mux-user']))
     const base = signatureBase(
-      {
+      assertionComponents({
         method: method!,
         ...splitTarget(url!),
         forwardedHost: String(headers['x-forwarded-host']),
@@ -174,7 +175,7 @@ describe('in workerd', () => {
           version: Number(headers['mux-version']),
           requestId: String(headers['x-request-id']),
         },
-      },
+      }),
       parsed.parameters,
     )
     const key = new Uint8Array(hkdfSync('sha256', EDGE_KEY, '', `${HOST_KEY_INFO}east`, 32))

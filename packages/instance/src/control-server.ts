@@ -41,6 +41,7 @@ const STATUS: Record<ControlErrorCode, number> = {
   pool_full: 409,
   config_invalid: 422,
   shutting_down: 503,
+  host_busy: 429,
   internal: 500,
 }
 

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import {
-  ASSERTION_SKEW,
+  SIGNATURE_SKEW,
   clientErrorAnswer,
   foldedName,
   type HostName,
@@ -103,7 +103,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       throw new Problem('assertion_invalid')
     }
     if (upgrade || !SAFE_METHODS.has(incoming.method!)) {
-      const use = nonces.use(assertion.nonce, assertion.expires + ASSERTION_SKEW, seconds)
+      const use = nonces.use(assertion.nonce, assertion.expires + SIGNATURE_SKEW, seconds)
       if (use === 'full') throw busy()
       if (use === 'again') {
         log({ event: 'assertion_refused', reason: 'replayed', request: assertion.decision.requestId })

@@ -1,6 +1,7 @@
 import { webcrypto } from 'node:crypto'
 import { HOST_KEY_INFO } from '@mux/contract'
 import { describe, expect, it } from 'vitest'
+import { signIndependently } from './fixtures/independent-signer.ts'
 import { HOST, KEY, NOW, sign, type SignOptions } from './fixtures/signing-edge.ts'
 import { verifyAssertion } from './verify-assertion.ts'
 
@@ -43,6 +44,22 @@ describe('a valid assertion', () => {
 
   it.each([-30, 0, 30, 89])('is one %i s after it was made', (after) => {
     expect(verify(sign(), { now: NOW + after })).toHaveProperty('decision')
+  })
+
+  it('is the one that another implementation of RFC 9421 makes', async () => {
+    const headers = {
+      'x-forwarded-host': 'notes.example.com',
+      'mux-user': 'brian',
+      'mux-instance': 'django2',
+      'mux-version': '7',
+      'x-request-id': 'r1',
+    }
+    const request = { method: 'GET', target: '/a%2Fb?c=d', headers }
+    const fields = ['@method', '@path', '@query', ...Object.keys(headers)]
+    const signed = await signIndependently(request, fields, { key: KEY, keyid: 'east' })
+    expect(verify(signed)).toMatchObject({ decision: { user: 'brian', version: 7 } })
+    const less = await signIndependently(request, fields.slice(1), { key: KEY, keyid: 'east' })
+    expect(verify(less)).toBe('signature')
   })
 
   it('is the one that an edge makes with WebCrypto', async () => {

@@ -1,6 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import {
   ASSERTION_HEADERS,
+  assertionComponents,
   parseInstanceName,
   parseUserName,
   signatureBase,
@@ -51,17 +52,18 @@ export async function gatewayDoor(): Promise<Door> {
       requestId: randomBytes(8).toString('hex'),
     }
     const request = { method, ...splitTarget(target), forwardedHost: 'notes.example', decision }
+    const components = assertionComponents(request)
     const created = Math.floor(Date.now() / 1000)
     const nonce = randomBytes(16).toString('base64url')
     const parameters = { created, expires: created + 60, nonce, keyid: name }
-    const signature = createHmac('sha256', hostKey).update(signatureBase(request, parameters))
+    const signature = createHmac('sha256', hostKey).update(signatureBase(components, parameters))
     const headers = {
       [ASSERTION_HEADERS.user]: decision.user,
       [ASSERTION_HEADERS.instance]: decision.instance,
       [ASSERTION_HEADERS.version]: String(decision.version),
       [ASSERTION_HEADERS.requestId]: decision.requestId,
       [ASSERTION_HEADERS.forwardedHost]: request.forwardedHost,
-      ...signatureHeaders(request, parameters, signature.digest('base64')),
+      ...signatureHeaders(components, parameters, signature.digest('base64')),
     }
     return Object.entries(headers)
       .map(([header, value]) => `${header}: ${value}\r\n`)
