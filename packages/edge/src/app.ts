@@ -8,6 +8,8 @@ import type { EndedSessions } from './ended-sessions.ts'
 import type { FailureCounter } from './failures.ts'
 import { chooseInstance, locate } from './find-instance.ts'
 import type { Log } from './log-event.ts'
+import type { DecidedRequest, Exchange } from './forward.ts'
+import { Outdated, stale } from './outdated.ts'
 import { ownPages, SIGN_IN_PATH } from './own-pages.ts'
 import { createPasswordMemory } from './password-memory.ts'
 import type { Brand } from './pages/brand.ts'
@@ -53,9 +55,20 @@ export function createApp(parts: AppParts): Hono<EdgeEnv> {
 
   app.route('/_mux', ownPages({ ...parts, release: parts.release, authenticator }))
 
-  app.all('*', async (c) => {
-    const { exchange } = c.env
+  app.all('*', async ({ env: { exchange } }) => {
     refuseUnsafe(exchange)
+    const decided = await decide(exchange)
+    if (decided instanceof Response) return decided
+    try {
+      return await exchange.forward(decided)
+    } catch (error) {
+      if (!(error instanceof Outdated)) throw error
+      return await forwardAgain(exchange, decided, error)
+    }
+  })
+
+  /** What becomes of a request by the records as they are: it goes to an instance, or its client is to sign in. */
+  async function decide(exchange: Exchange): Promise<DecidedRequest | Response> {
     const host = exchange.header('host')!
     const navigation = isNavigation(exchange.method, (name) => exchange.header(name))
 
@@ -67,11 +80,12 @@ export function createApp(parts: AppParts): Hono<EdgeEnv> {
     if (choice === undefined) {
       if (!navigation) throw new Problem('unauthenticated')
       const location = `${SIGN_IN_PATH}?next=${encodeURIComponent(exchange.target)}`
-      return c.body(null, 303, {
+      const headers = {
         Location: location,
         'Cache-Control': 'no-store',
         'X-Request-Id': exchange.requestId,
-      })
+      }
+      return new Response(null, { status: 303, headers })
     }
 
     const target = await locate(registry, choice)
@@ -89,7 +103,7 @@ export function createApp(parts: AppParts): Hono<EdgeEnv> {
     })
     const renewal = identity?.by === 'session' ? sessions.renewal(identity.session) : undefined
     const facts = { requestId: exchange.requestId, signedIn: identity !== undefined, cookies, renewal }
-    return await exchange.forward({
+    return {
       decision,
       origin: target.origin,
       headers,
@@ -97,10 +111,39 @@ export function createApp(parts: AppParts): Hono<EdgeEnv> {
       standing:
         identity === undefined || user === undefined ? undefined : () => authenticator.standing(identity),
       answerHeaders: (raw) => responseHeaders(raw, facts),
-    })
-  })
+    }
+  }
+
+  /**
+   * Decides by the records as they are now, from the credential on, and asks once more: never a third time, and never by
+   * what was refused.
+   * @throws {Problem} `registry_stale`, `misdirected`
+   */
+  async function forwardAgain(
+    exchange: Exchange,
+    refused: DecidedRequest,
+    { facts }: Outdated,
+  ): Promise<Response> {
+    const decided = await decide(exchange)
+    if (decided instanceof Response) return decided
+    if (!facts.named && isSamePlace(decided, refused)) throw new Problem('misdirected')
+    if (!facts.repeatable) throw stale()
+    try {
+      return await exchange.forward(decided)
+    } catch (error) {
+      if (error instanceof Outdated && (facts.named || error.facts.named)) throw stale()
+      throw error
+    }
+  }
 
   return app
+}
+
+function isSamePlace(one: DecidedRequest, other: DecidedRequest): boolean {
+  const [a, b] = [one.decision, other.decision]
+  return (
+    a.version === b.version && a.instance === b.instance && a.host === b.host && one.origin === other.origin
+  )
 }
 
 /** The path of a request target, byte for byte, without its query. */

@@ -38,7 +38,8 @@ export interface Exchange {
   askForBody(): void
   /**
    * Hands the request on. Resolves to the answer, or to the sign that it has been written already.
-   * @throws {Problem} before anything has been written, and never after
+   * @throws {Problem} before anything has been written, and never after; an `Outdated` when the host knows better, after which
+   *   the request can be handed on once more
    */
   forward(request: DecidedRequest): Promise<Response>
 }

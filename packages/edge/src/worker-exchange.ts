@@ -1,6 +1,8 @@
 import { connect } from 'cloudflare:sockets'
 import {
+  DEFAULT_ROUTE,
   LOCAL_ORIGIN,
+  parseRouteKey,
   Problem,
   PROBLEMS,
   splitTarget,
@@ -11,6 +13,8 @@ import {
 import type { DecidedRequest, Exchange } from './forward.ts'
 import { appendTo, headersOf, listOf, valueOf, without } from './header-list.ts'
 import type { Log } from './log-event.ts'
+import { Outdated } from './outdated.ts'
+import type { KvRegistry } from './registry/kv.ts'
 import type { DecisionSigner } from './sign-decision.ts'
 import { OutOfTime } from './time-limit.ts'
 import { whileReached } from './while-reached.ts'
@@ -22,8 +26,14 @@ import { whileReached } from './while-reached.ts'
  */
 const HEADERS_TIMEOUT = 900_000
 
+/** The longest body that is kept until the host has answered, to be sent once more, in bytes. */
+const MAX_KEPT = 64 * 1024
+/** The version of a user's record that a host wants, as it names it. */
+const VERSION = /^[1-9]\d{0,15}$/
+
 export interface GatewayForwarding {
   signer: DecisionSigner
+  registry: Pick<KvRegistry, 'doubt' | 'expect'>
   log: Log
 }
 
@@ -37,10 +47,13 @@ export class WorkerExchange implements Exchange {
   readonly upgrade: boolean
   readonly #request: Request
   readonly #forwarding: GatewayForwarding
+  /** What is left to send of the body: all of it, or a copy; undefined when it has been sent and there is none. */
+  #body: ReadableStream | null | undefined
 
   constructor(request: Request, forwarding: GatewayForwarding) {
     const { url, headers } = request
     this.#request = request
+    this.#body = request.body
     this.#forwarding = forwarding
     // Not of the parsed URL: its path and query lose a question mark with nothing behind it, its origin a default port.
     this.target = url.slice(url.indexOf('/', url.indexOf('://') + 3))
@@ -70,7 +83,8 @@ export class WorkerExchange implements Exchange {
     const answer = await this.#ask(origin, this.#signed(headers, decision), decision.host)
     const answered = listOf(answer.headers)
     const code = valueOf(answered, 'mux-problem')
-    if (code !== undefined) throw await readProblem(answer, code)
+    if (code !== undefined) throw await this.#problem(answer, code, decision)
+    void this.#body?.cancel()
     const kept = answerHeaders(answered)
     // The platform copies headers faster than it takes a list of them; nearly always there is nothing to leave out.
     if (answered.every((text, at) => text === kept[at])) {
@@ -80,6 +94,44 @@ export class WorkerExchange implements Exchange {
     }
     const { status, statusText, webSocket } = answer
     return new Response(answer.body, { status, statusText, webSocket, headers: headersOf(kept) })
+  }
+
+  /** What a host refuses for knowing better is decided anew, by records that are read anew. */
+  async #problem(answer: Response, code: string, { user, instance, host }: Decision): Promise<Problem> {
+    const problem = await readProblem(answer, code)
+    if (problem.code !== 'misdirected') return problem
+    const { registry, log } = this.#forwarding
+    const version = answer.headers.get('mux-version') ?? ''
+    const named = user !== undefined && VERSION.test(version)
+    log({
+      event: 'decision_outdated',
+      request_id: this.requestId,
+      host,
+      version: named ? version : undefined,
+    })
+    if (named) registry.expect(user, Number(version))
+    registry.doubt([
+      ...(user === undefined ? [] : [['user', user] as const]),
+      ['instance', instance],
+      ['route', parseRouteKey(this.header('host')!) ?? DEFAULT_ROUTE],
+      ['route', DEFAULT_ROUTE],
+    ])
+    return new Outdated({ named, repeatable: this.#body !== undefined })
+  }
+
+  /** The body to send now. A small one of a known length is kept besides: what is let through in pieces is not. */
+  #takeBody(): ReadableStream | null {
+    const body = this.#body
+    if (body === null) return null
+    if (body === undefined) throw new Problem('internal', { cause: new Error('the body has been sent') })
+    const length = Number(this.header('content-length') ?? Number.NaN)
+    if (!(length <= MAX_KEPT)) {
+      this.#body = undefined
+      return body
+    }
+    const [now, later] = body.tee()
+    this.#body = later
+    return now
   }
 
   /** What the gateway gets: the headers of the instance and the signature over what they say. */
@@ -106,7 +158,7 @@ export class WorkerExchange implements Exchange {
       const asked = fetch(origin + this.target, {
         method: this.method,
         headers: headersOf(headers),
-        body: this.#request.body,
+        body: this.#takeBody(),
         redirect: 'manual',
         // One user's answer in the platform's cache would be the next one's.
         cache: 'no-store',

@@ -1,3 +1,4 @@
+import { waitUntil } from 'cloudflare:workers'
 import { Problem } from '@mux/contract'
 import { problemResponse } from './answer.ts'
 import { createApp } from './app.ts'
@@ -58,10 +59,11 @@ export default {
 function createEdge(env: Env): Edge {
   const now = Date.now
   const sessions = createSessions({ keys: sessionKeys(env), now })
+  const registry = kvRegistry(env.REGISTRY, { keepAlive: waitUntil, log, now })
   const app = createApp({
-    registry: kvRegistry(env.REGISTRY, { now }),
+    registry,
     sessions,
-    endedSessions: kvEndedSessions(env.REGISTRY, { endOf: sessions.endOf, now }),
+    endedSessions: kvEndedSessions(env.REGISTRY, { endOf: sessions.endOf, keepAlive: waitUntil, now }),
     failures: failureCounter(env, now),
     tokenUse: NO_TOKEN_USE,
     rehash: NO_REHASH,
@@ -72,7 +74,8 @@ function createEdge(env: Env): Edge {
     log,
     now,
   })
-  const forwarding = { signer: createDecisionSigner(readKey('EDGE_KEY', env.EDGE_KEY), now), log }
+  const signer = createDecisionSigner(readKey('EDGE_KEY', env.EDGE_KEY), now)
+  const forwarding = { signer, registry, log }
   return async (request) => app.fetch(request, { exchange: new WorkerExchange(request, forwarding) })
 }
 

@@ -39,7 +39,7 @@ beforeEach(() => {
   clock = START * 1000
 })
 const isolate = (): EndedSessions =>
-  kvEndedSessions(kv, { endOf: ({ expires }) => expires, now: () => clock })
+  kvEndedSessions(kv, { endOf: ({ expires }) => expires, keepAlive: () => {}, now: () => clock })
 
 test('a session that was ended is so at once where that was, and elsewhere as KV tells', async () => {
   const [here, elsewhere] = [isolate(), isolate()]

@@ -1,12 +1,21 @@
 import { BoundedMap } from '../bounded-map.ts'
 import type { EndedSessions } from '../ended-sessions.ts'
 import type { Session } from '../session.ts'
-import { CACHE_TTL, fetchText, type KvNamespace } from './kv.ts'
+import { CACHE_TTL, fetchText, PATIENCE, type KvNamespace } from './kv.ts'
 import { RegistryError } from './registry.ts'
+import { SharedReads } from './shared-reads.ts'
 
 /** What is used of a Workers KV binding besides reading. */
 export interface WritableKvNamespace extends KvNamespace {
   put(key: string, value: string, options: { expirationTtl: number }): Promise<void>
+}
+
+export interface KvEndedSessionsOptions {
+  endOf: (session: Session) => number
+  /** See {@link SharedReads}. */
+  keepAlive: (reading: Promise<unknown>) => void
+  /** Milliseconds since the epoch. */
+  now: () => number
 }
 
 /** The shortest life that KV gives a value, in seconds. */
@@ -20,8 +29,9 @@ const CAPACITY = 10_000
  */
 export function kvEndedSessions(
   namespace: WritableKvNamespace,
-  { endOf, now }: { endOf: (session: Session) => number; now: () => number },
+  { endOf, keepAlive, now }: KvEndedSessionsOptions,
 ): EndedSessions {
+  const reads = new SharedReads<string | null>({ patience: PATIENCE, keepAlive })
   const known = new BoundedMap<string, { ended: boolean; until: number }>(CAPACITY)
 
   function remember(id: string, ended: boolean): boolean {
@@ -33,7 +43,8 @@ export function kvEndedSessions(
     async has({ id }) {
       const found = known.get(id)
       if (found !== undefined && (found.ended || now() < found.until)) return found.ended
-      return remember(id, (await fetchText(namespace, `ended:${id}`)) !== null)
+      const key = `ended:${id}`
+      return remember(id, (await reads.read(key, () => fetchText(namespace, key))) !== null)
     },
 
     async end(session) {

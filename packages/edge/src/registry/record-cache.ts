@@ -2,36 +2,22 @@ import type { RecordKind, Records } from '@mux/contract'
 import { BoundedMap } from '../bounded-map.ts'
 import { deepFreeze } from './deep-freeze.ts'
 
-export interface RecordCacheOptions {
-  capacity: number
-  /** How long an entry is good, in milliseconds; without it, until it is deleted. */
-  hold?: number
-  /** Milliseconds since the epoch. */
-  now?: () => number
-}
-
 /** Decoded records by their key. That there is no such record is worth remembering as well. */
 export class RecordCache {
-  readonly #entries: BoundedMap<string, { record: Records[RecordKind] | undefined; until: number }>
-  readonly #hold: number
-  readonly #now: () => number
+  readonly #entries: BoundedMap<string, { record: Records[RecordKind] | undefined }>
 
-  constructor({ capacity, hold = Infinity, now = () => 0 }: RecordCacheOptions) {
+  constructor({ capacity }: { capacity: number }) {
     this.#entries = new BoundedMap(capacity)
-    this.#hold = hold
-    this.#now = now
   }
 
   get<Kind extends RecordKind>(kind: Kind, name: string): { record: Records[Kind] | undefined } | undefined {
-    const entry = this.#entries.get(`${kind}:${name}`)
-    if (entry === undefined || this.#now() >= entry.until) return undefined
-    return entry as { record: Records[Kind] | undefined }
+    return this.#entries.get(`${kind}:${name}`) as { record: Records[Kind] | undefined } | undefined
   }
 
   /** Freezes the record. */
   set<Kind extends RecordKind>(kind: Kind, name: string, record: Records[Kind] | undefined): void {
     if (record !== undefined) deepFreeze(record)
-    this.#entries.set(`${kind}:${name}`, { record, until: this.#now() + this.#hold })
+    this.#entries.set(`${kind}:${name}`, { record })
   }
 
   delete(kind: RecordKind, name: string): void {
