@@ -1,5 +1,6 @@
+import type { RegistryStore } from '@mux/edge/registry'
 import { Command, Flags } from './oclif.ts'
-import { withUsage } from './errors.ts'
+import { CliError, withUsage } from './errors.ts'
 import { findProject, type Project } from './project.ts'
 import * as render from './render.ts'
 
@@ -25,6 +26,9 @@ export abstract class BaseCommand extends Command {
     }),
   }
 
+  /** What was done here and has not reached all who have to know it; thrown when the result has been shown. */
+  private late: CliError | undefined
+
   /** @throws {CliError} `project_not_found` */
   protected findProject(flags: { project: string | undefined }): Project {
     return findProject(flags.project, process.cwd())
@@ -35,12 +39,32 @@ export abstract class BaseCommand extends Command {
     this.logToStderr(render.hint(text))
   }
 
+  /** Has a task change the registry. Where that does not reach KV, the command shows its result and fails then. */
+  protected async withRegistry<Result>(
+    project: Project,
+    task: (registry: RegistryStore) => Promise<Result>,
+  ): Promise<Result> {
+    // A command without one starts faster.
+    const { withRegistry } = await import('./registry.ts')
+    return withRegistry(project, task, { late: (failure) => (this.late ??= failure) })
+  }
+
+  override toSuccessJson(result: unknown): unknown {
+    if (this.late === undefined) return result
+    const { code, message, hint, details, cause } = this.late
+    throw new CliError(code, message, { hint, details, cause, report: result as Record<string, unknown> })
+  }
+
   override jsonEnabled(): boolean {
     return wantsJson(this.argv)
   }
 
   override logJson(value: unknown): void {
     process.stdout.write(`${render.json(value)}\n`)
+  }
+
+  protected override async finally(error: Error | undefined): Promise<void> {
+    if (error === undefined && this.late !== undefined && !this.jsonEnabled()) throw this.late
   }
 
   protected override async catch(error: Error): Promise<void> {

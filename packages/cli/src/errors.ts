@@ -55,6 +55,7 @@ export const CLI_ERRORS = {
   cloudflare_rate_limited: EXIT.unreachable,
   cloudflare_failed: EXIT.unreachable,
   cloudflare_garbled: EXIT.unreachable,
+  registry_behind: EXIT.unreachable,
 
   not_permitted: EXIT.refused,
   state_refused: EXIT.refused,

@@ -29,3 +29,14 @@ export interface KvFlags {
   env: string | undefined
   'token-stdin': boolean
 }
+
+/** The same for a command that has no such flags. */
+export function kvFlagsOf(environment: NodeJS.ProcessEnv): KvFlags {
+  const given = (name: string) => environment[name] || undefined
+  return {
+    account: given('CLOUDFLARE_ACCOUNT_ID'),
+    namespace: given('MUX_KV_NAMESPACE'),
+    env: given('CLOUDFLARE_ENV'),
+    'token-stdin': false,
+  }
+}

@@ -1,6 +1,7 @@
 import { type InstanceRecord, LOCAL_ORIGIN, type RecordError, type UserRecord } from '@mux/contract'
 import { parseStoredPassword, type RegistryChange } from '@mux/edge/registry'
 import { CliError } from '../errors.ts'
+import { type CheckChanges, recordOrError } from '../noted-changes.ts'
 
 /** The instances that there will be. */
 type Instances = ReadonlyMap<string, InstanceRecord | RecordError>
@@ -13,12 +14,36 @@ const NAMED = 20
  * @throws {CliError} `record_unfit`
  */
 export function checkForWorker(changes: readonly RegistryChange[], instances: Instances): void {
+  refuseUnfit(changes, instances, 'Nothing was changed. Put them right, then again: mux registry push')
+}
+
+/**
+ * The same for changes that are about to be made here and in KV. What takes access away is never refused.
+ * @throws {CliError} `record_unfit`
+ */
+export const checkChangeForWorker: CheckChanges = (changes, read) => {
+  const giving = changes.filter(({ kind, record }) => !(kind === 'user' && record?.disabled === true))
+  const instances = new Map<string, InstanceRecord | RecordError>()
+  for (const { kind, record } of giving) {
+    if (record === null || !(kind === 'user' || kind === 'route') || record.instance === null) continue
+    const found = recordOrError(() => read('instance', record.instance!))
+    if (found !== undefined) instances.set(record.instance, found)
+  }
+  for (const { kind, name, record } of changes) {
+    if (kind !== 'instance') continue
+    if (record === null) instances.delete(name)
+    else instances.set(name, record)
+  }
+  refuseUnfit(giving, instances, 'Nothing was changed.')
+}
+
+function refuseUnfit(changes: readonly RegistryChange[], instances: Instances, hint: string): void {
   const problems = changes.flatMap((change) => problemsOf(change, instances))
   if (problems.length === 0) return
   const records = problems.length === 1 ? 'A record' : `${problems.length} records`
   const more = problems.length > NAMED ? [`and ${problems.length - NAMED} more`] : []
   throw new CliError('record_unfit', `${records} would not work from Cloudflare.`, {
-    hint: 'Nothing was changed. Put them right, then again: mux registry push',
+    hint,
     details: [...problems.slice(0, NAMED), ...more],
   })
 }

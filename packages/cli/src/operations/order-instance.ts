@@ -1,16 +1,11 @@
-import {
-  type InstanceName,
-  type InstanceRecord,
-  type InstanceStatus,
-  type RestartReport,
-} from '@mux/contract'
+import { type InstanceName, type InstanceStatus, type RestartReport } from '@mux/contract'
+import type { RegistryStore } from '@mux/edge/registry'
 import type { InstanceDefinition } from '@mux/instance'
 import { sendOrder } from '../control-client.ts'
 import { unlessInterrupted } from '../end-signals.ts'
 import { CliError } from '../errors.ts'
 import { type ProjectConfig, readConfig } from '../mux-yaml.ts'
 import type { Project } from '../project.ts'
-import { withRegistry } from '../registry.ts'
 import { noInstance } from './choose-instance.ts'
 import { recordInstanceState } from './instance-state.ts'
 import { instanceOrderLimit } from './order-limits.ts'
@@ -20,9 +15,13 @@ import { instanceOrderLimit } from './order-limits.ts'
  * @throws {CliError} `instance_not_found`; `not_running` when there is nobody to boot it
  * @throws {ControlError} `instance_failed` with the end of its log
  */
-export async function startInstance(project: Project, name: InstanceName): Promise<InstanceStatus> {
+export async function startInstance(
+  project: Project,
+  registry: RegistryStore,
+  name: InstanceName,
+): Promise<InstanceStatus> {
   const definition = requireInstance(await readConfig(project), name)
-  await record(project, name, { state: 'open', message: null })
+  await recordInstanceState(registry, name, { state: 'open', message: null })
   const { controlSocket } = project.state
   const limit = instanceOrderLimit(definition)
   return unlessInterrupted((signal) =>
@@ -43,13 +42,14 @@ export async function startInstance(project: Project, name: InstanceName): Promi
  */
 export async function stopInstance(
   project: Project,
+  registry: RegistryStore,
   name: InstanceName,
   message: string | null,
 ): Promise<InstanceStatus | null> {
   // While mux.yaml is broken, an operator must still be able to stop what was started before.
   const config = await readConfig(project).catch(() => undefined)
   const definition = config && requireInstance(config, name)
-  await record(project, name, { state: 'maintenance', message })
+  await recordInstanceState(registry, name, { state: 'maintenance', message })
   const { controlSocket } = project.state
   const limit = instanceOrderLimit(definition)
   return unlessInterrupted((signal) =>
@@ -81,12 +81,4 @@ export function requireInstance(config: ProjectConfig, name: InstanceName): Inst
   const found = config.instances.find((instance) => instance.name === name)
   if (found) return found
   throw noInstance(config, name, 'Add one: mux instance add NAME')
-}
-
-function record(
-  project: Project,
-  name: InstanceName,
-  wanted: Pick<InstanceRecord, 'state' | 'message'>,
-): Promise<boolean> {
-  return withRegistry(project, (registry) => recordInstanceState(registry, name, wanted))
 }

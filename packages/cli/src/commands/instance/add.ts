@@ -2,7 +2,6 @@ import { Args, Flags } from '../../oclif.ts'
 import { BaseCommand } from '../../base-command.ts'
 import { instanceName } from '../../names.ts'
 import { addInstance } from '../../operations/add-instance.ts'
-import { withRegistry } from '../../registry.ts'
 import { parseSettings, readSecrets, secretFlag } from '../../setting-arguments.ts'
 
 export default class InstanceAdd extends BaseCommand {
@@ -30,7 +29,7 @@ export default class InstanceAdd extends BaseCommand {
     const instance = instanceName(args.name)
     const set = parseSettings(flags.set)
     const secrets = await readSecrets(flags.secret, set)
-    const result = await withRegistry(project, (registry) =>
+    const result = await this.withRegistry(project, (registry) =>
       addInstance(project, registry, { instance, set, secrets }),
     )
     this.log(

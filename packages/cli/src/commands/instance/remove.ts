@@ -3,7 +3,6 @@ import { confirmed } from '../../ask.ts'
 import { BaseCommand } from '../../base-command.ts'
 import { instanceName } from '../../names.ts'
 import { removeInstance } from '../../operations/remove-instance.ts'
-import { withRegistry } from '../../registry.ts'
 
 export default class InstanceRemove extends BaseCommand {
   static override summary = 'end an instance that nobody uses and take it out of mux.yaml'
@@ -22,7 +21,7 @@ export default class InstanceRemove extends BaseCommand {
     const { args, flags } = await this.parse(InstanceRemove)
     const project = this.findProject(flags)
     const name = instanceName(args.name)
-    const result = await withRegistry(project, (registry) =>
+    const result = await this.withRegistry(project, (registry) =>
       removeInstance(project, registry, {
         instance: name,
         purge: flags.purge,

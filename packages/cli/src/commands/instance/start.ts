@@ -14,7 +14,9 @@ export default class InstanceStart extends BaseCommand {
 
   async run() {
     const { args, flags } = await this.parse(InstanceStart)
-    const status = await startInstance(this.findProject(flags), instanceName(args.instance))
+    const project = this.findProject(flags)
+    const name = instanceName(args.instance)
+    const status = await this.withRegistry(project, (registry) => startInstance(project, registry, name))
     this.log(`${status.name} is ${status.state}: process ${status.generation?.pid ?? 'none'}.`)
     return status
   }

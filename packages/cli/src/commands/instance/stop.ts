@@ -34,7 +34,10 @@ export default class InstanceStop extends BaseCommand {
         'usage',
         `The message has ${message.length} characters; expected ${LONGEST_MESSAGE} at most.`,
       )
-    const status = await stopInstance(this.findProject(flags), instance, message)
+    const project = this.findProject(flags)
+    const status = await this.withRegistry(project, (registry) =>
+      stopInstance(project, registry, instance, message),
+    )
     this.log(
       status === null
         ? `${instance} will stay stopped. mux is not running here, so nothing had to be ended.`

@@ -2,7 +2,6 @@ import { Args } from '../../oclif.ts'
 import { BaseCommand } from '../../base-command.ts'
 import { routeKey } from '../../names.ts'
 import { removeRoute } from '../../operations/change-route.ts'
-import { withRegistry } from '../../registry.ts'
 
 export default class RouteRemove extends BaseCommand {
   static override summary = 'remove a route; everybody gets their own instance there again'
@@ -12,7 +11,7 @@ export default class RouteRemove extends BaseCommand {
   async run() {
     const { args, flags } = await this.parse(RouteRemove)
     const key = routeKey(args.key)
-    await withRegistry(this.findProject(flags), (registry) => removeRoute(registry, key))
+    await this.withRegistry(this.findProject(flags), (registry) => removeRoute(registry, key))
     this.log(`Removed the route ${key}.`)
     return { key }
   }

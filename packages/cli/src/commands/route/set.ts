@@ -2,7 +2,6 @@ import { Args, Flags } from '../../oclif.ts'
 import { BaseCommand } from '../../base-command.ts'
 import { instanceName, routeKey } from '../../names.ts'
 import { setRoute } from '../../operations/change-route.ts'
-import { withRegistry } from '../../registry.ts'
 
 export default class RouteSet extends BaseCommand {
   static override summary = 'send a host name to one instance, whoever asks'
@@ -27,7 +26,7 @@ export default class RouteSet extends BaseCommand {
       instance: instanceName(flags.instance),
       access: flags.public ? ('public' as const) : ('signed-in' as const),
     }
-    const result = await withRegistry(project, (registry) => setRoute(project, registry, order))
+    const result = await this.withRegistry(project, (registry) => setRoute(project, registry, order))
     const who = order.access === 'public' ? 'everybody' : 'all who are signed in'
     this.log(
       result.changed

@@ -2,7 +2,6 @@ import { Args, Flags } from '../../oclif.ts'
 import { BaseCommand } from '../../base-command.ts'
 import { userName } from '../../names.ts'
 import { expiryAfter, makeToken, tokenLabel } from '../../operations/tokens.ts'
-import { withRegistry } from '../../registry.ts'
 import * as render from '../../render.ts'
 
 export default class TokenCreate extends BaseCommand {
@@ -31,7 +30,7 @@ export default class TokenCreate extends BaseCommand {
       label: flags.label === undefined ? null : tokenLabel(flags.label),
       expires: flags.expires === undefined ? null : expiryAfter(flags.expires),
     }
-    const made = await withRegistry(this.findProject(flags), (registry) => makeToken(registry, order))
+    const made = await this.withRegistry(this.findProject(flags), (registry) => makeToken(registry, order))
     this.log(made.token)
     const until = made.expires === null ? 'until it is revoked' : `until ${render.time(made.expires)}`
     this.hint(`A token of ${made.user}, good ${until}. Nobody can see it again: mux token revoke ${made.id}`)

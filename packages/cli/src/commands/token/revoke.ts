@@ -1,7 +1,6 @@
 import { Args } from '../../oclif.ts'
 import { BaseCommand } from '../../base-command.ts'
 import { revokeToken } from '../../operations/tokens.ts'
-import { withRegistry } from '../../registry.ts'
 
 export default class TokenRevoke extends BaseCommand {
   static override summary = 'take a token out of use, from the next request on'
@@ -12,7 +11,7 @@ export default class TokenRevoke extends BaseCommand {
 
   async run() {
     const { args, flags } = await this.parse(TokenRevoke)
-    const { id, user, label } = await withRegistry(this.findProject(flags), (registry) =>
+    const { id, user, label } = await this.withRegistry(this.findProject(flags), (registry) =>
       revokeToken(registry, args.id),
     )
     this.log(`Revoked the token ${id}${user === null ? '' : ` of ${user}`}.`)

@@ -4,7 +4,6 @@ import { instanceName, userName } from '../../names.ts'
 import { addUser } from '../../operations/add-user.ts'
 import { givenPassword, newPassword } from '../../operations/new-password.ts'
 import { passwordFlags } from '../../password-flags.ts'
-import { withRegistry } from '../../registry.ts'
 
 export default class UserAdd extends BaseCommand {
   static override summary = 'add a person: instance, user, entry and password, or none of it'
@@ -31,7 +30,7 @@ export default class UserAdd extends BaseCommand {
     const user = userName(args.name)
     const instance = flags.instance === undefined ? undefined : instanceName(flags.instance)
     const given = await givenPassword(flags)
-    const result = await withRegistry(project, (registry) =>
+    const result = await this.withRegistry(project, (registry) =>
       addUser(project, registry, {
         user,
         instance,

@@ -2,7 +2,6 @@ import { Args } from '../../oclif.ts'
 import { BaseCommand } from '../../base-command.ts'
 import { userName } from '../../names.ts'
 import { setDisabled } from '../../operations/change-user.ts'
-import { withRegistry } from '../../registry.ts'
 
 export default class UserDisable extends BaseCommand {
   static override summary = 'shut a user out, from the next request on; everything of theirs stays'
@@ -12,7 +11,7 @@ export default class UserDisable extends BaseCommand {
   async run() {
     const { args, flags } = await this.parse(UserDisable)
     const user = userName(args.name)
-    const changed = await withRegistry(this.findProject(flags), (registry) =>
+    const changed = await this.withRegistry(this.findProject(flags), (registry) =>
       setDisabled(registry, user, true),
     )
     this.log(changed ? `Disabled ${user}.` : `${user} is disabled already. Nothing was changed.`)

@@ -2,7 +2,6 @@ import { Args } from '../../oclif.ts'
 import { BaseCommand } from '../../base-command.ts'
 import { userName } from '../../names.ts'
 import { setDisabled } from '../../operations/change-user.ts'
-import { withRegistry } from '../../registry.ts'
 
 export default class UserEnable extends BaseCommand {
   static override summary = 'let a user in again who was disabled'
@@ -12,7 +11,7 @@ export default class UserEnable extends BaseCommand {
   async run() {
     const { args, flags } = await this.parse(UserEnable)
     const user = userName(args.name)
-    const changed = await withRegistry(this.findProject(flags), (registry) =>
+    const changed = await this.withRegistry(this.findProject(flags), (registry) =>
       setDisabled(registry, user, false),
     )
     this.log(changed ? `Enabled ${user}.` : `${user} is enabled already. Nothing was changed.`)

@@ -2,7 +2,6 @@ import { Args, Flags } from '../../oclif.ts'
 import { BaseCommand } from '../../base-command.ts'
 import { instanceName } from '../../names.ts'
 import { importUsers, readPeople } from '../../operations/import-users.ts'
-import { withRegistry } from '../../registry.ts'
 import * as render from '../../render.ts'
 
 export default class UserImport extends BaseCommand {
@@ -23,7 +22,7 @@ export default class UserImport extends BaseCommand {
     const project = this.findProject(flags)
     const instance = flags.instance === undefined ? undefined : instanceName(flags.instance)
     const people = await readPeople(args.file)
-    const result = await withRegistry(project, (registry) =>
+    const result = await this.withRegistry(project, (registry) =>
       importUsers(project, registry, { people, instance }),
     )
     for (const added of result.added) this.log(`Added ${added.user} on ${added.instance}.`)

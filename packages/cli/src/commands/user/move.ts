@@ -2,7 +2,6 @@ import { Args, Flags } from '../../oclif.ts'
 import { BaseCommand } from '../../base-command.ts'
 import { instanceName, userName } from '../../names.ts'
 import { moveUser } from '../../operations/change-user.ts'
-import { withRegistry } from '../../registry.ts'
 
 export default class UserMove extends BaseCommand {
   static override summary = 'give a user another instance, from the next request on'
@@ -26,7 +25,7 @@ export default class UserMove extends BaseCommand {
     const { args, flags } = await this.parse(UserMove)
     const project = this.findProject(flags)
     const order = { user: userName(args.name), instance: instanceName(flags.instance), create: flags.create }
-    const result = await withRegistry(project, (registry) => moveUser(project, registry, order))
+    const result = await this.withRegistry(project, (registry) => moveUser(project, registry, order))
     this.log(
       result.changed
         ? `Moved ${result.user} from ${result.from ?? 'nowhere'} to ${result.instance}${result.instanceCreated ? ', which is new' : ''}.`

@@ -5,7 +5,6 @@ import { setPassword } from '../../operations/change-user.ts'
 import { existing } from '../../operations/existing-user.ts'
 import { givenPassword, newPassword } from '../../operations/new-password.ts'
 import { passwordFlags } from '../../password-flags.ts'
-import { withRegistry } from '../../registry.ts'
 
 export default class UserPassword extends BaseCommand {
   static override summary = 'give a user a new password; wherever they are signed in, they are signed out'
@@ -26,7 +25,7 @@ export default class UserPassword extends BaseCommand {
     const { args, flags } = await this.parse(UserPassword)
     const user = userName(args.name)
     const given = await givenPassword(flags)
-    return withRegistry(this.findProject(flags), async (registry) => {
+    return this.withRegistry(this.findProject(flags), async (registry) => {
       await existing(registry, user)
       const { hash, generated } = await newPassword(flags, given)
       const tokens = await setPassword(registry, user, { password: hash, keepTokens: flags['keep-tokens'] })

@@ -3,7 +3,6 @@ import { confirmed } from '../../ask.ts'
 import { BaseCommand } from '../../base-command.ts'
 import { userName } from '../../names.ts'
 import { removePerson } from '../../operations/remove-person.ts'
-import { withRegistry } from '../../registry.ts'
 
 export default class UserRemove extends BaseCommand {
   static override summary = 'remove a person: they are out with the next request'
@@ -25,7 +24,7 @@ export default class UserRemove extends BaseCommand {
     const { args, flags } = await this.parse(UserRemove)
     const project = this.findProject(flags)
     const user = userName(args.name)
-    const result = await withRegistry(project, (registry) =>
+    const result = await this.withRegistry(project, (registry) =>
       removePerson(project, registry, {
         user,
         withInstance: flags['with-instance'],

@@ -2,7 +2,6 @@ import { Args } from '../../oclif.ts'
 import { BaseCommand } from '../../base-command.ts'
 import { userName } from '../../names.ts'
 import { signOutUser } from '../../operations/sign-out-user.ts'
-import { withRegistry } from '../../registry.ts'
 
 export default class UserSignOut extends BaseCommand {
   static override summary = 'sign a user out of every browser; password and tokens stay good'
@@ -12,7 +11,7 @@ export default class UserSignOut extends BaseCommand {
   async run() {
     const { args, flags } = await this.parse(UserSignOut)
     const user = userName(args.name)
-    await withRegistry(this.findProject(flags), (registry) => signOutUser(registry, user))
+    await this.withRegistry(this.findProject(flags), (registry) => signOutUser(registry, user))
     this.log(`Signed ${user} out everywhere.`)
     return { user }
   }
