@@ -10,6 +10,7 @@ import {
   type HostName,
   type ProblemCode,
 } from '@mux/contract'
+import { fetchTarget } from './fetch-target.ts'
 import type { DecidedRequest, Exchange } from './forward.ts'
 import { appendTo, headersOf, listOf, valueOf, without } from './header-list.ts'
 import type { Log } from './log-event.ts'
@@ -80,7 +81,8 @@ export class WorkerExchange implements Exchange {
 
   async forward({ decision, origin, headers, answerHeaders }: DecidedRequest): Promise<Response> {
     if (origin === LOCAL_ORIGIN) throw new Problem('instance_undefined')
-    const answer = await this.#ask(origin, this.#signed(headers, decision), decision.host)
+    const target = fetchTarget(this.target)
+    const answer = await this.#ask(origin, target, this.#signed(target, headers, decision), decision.host)
     const answered = listOf(answer.headers)
     const code = valueOf(answered, 'mux-problem')
     if (code !== undefined) throw await this.#problem(answer, code, decision)
@@ -135,11 +137,11 @@ export class WorkerExchange implements Exchange {
   }
 
   /** What the gateway gets: the headers of the instance and the signature over what they say. */
-  #signed(headers: readonly string[], decision: Decision): string[] {
+  #signed(target: string, headers: readonly string[], decision: Decision): string[] {
     const { user, instance, version, requestId } = decision
     const asserted = {
       method: this.method,
-      ...splitTarget(this.target),
+      ...splitTarget(target),
       forwardedHost: valueOf(headers, 'X-Forwarded-Host')!,
       decision: { user, instance, version, requestId },
     }
@@ -152,10 +154,10 @@ export class WorkerExchange implements Exchange {
   }
 
   /** @throws {Problem} when the host gives no answer of its own */
-  async #ask(origin: string, headers: readonly string[], host: HostName): Promise<Response> {
+  async #ask(origin: string, target: string, headers: readonly string[], host: HostName): Promise<Response> {
     const { log } = this.#forwarding
     try {
-      const asked = fetch(origin + this.target, {
+      const asked = fetch(origin + target, {
         method: this.method,
         headers: headersOf(headers),
         body: this.#takeBody(),

@@ -195,6 +195,27 @@ describe('in workerd', () => {
     },
   )
 
+  test.each([
+    ["/it's?q='a'", "/it's?q=%27a%27"],
+    ['/{id}/"a"?{b}', '/%7Bid%7D/%22a%22?{b}'],
+    ['/%7Bid%7D', '/%7Bid%7D'],
+    ['/.well-known/x', '/.well-known/x'],
+  ])('the gateway can verify %s, which a URL cannot hold as it is', async (path, sent) => {
+    const call = openRequest(worker.url, { path, headers: GRAHAM }).end()
+    const [answer] = (await once(call, 'response')) as [IncomingMessage]
+    expect(JSON.parse(await text(answer))).toMatchObject({ url: sent, verified: true })
+  })
+
+  test.each(['/x/../_mux/session', '/./x', '/%2e%2e/x', '/\\evil.example'])(
+    'the host is not asked for %s, of which a URL makes another path',
+    async (path) => {
+      const call = openRequest(worker.url, { path, headers: GRAHAM }).end()
+      const [answer] = (await once(call, 'response')) as [IncomingMessage]
+      expect([answer.statusCode, JSON.parse(await text(answer)).code]).toEqual([400, 'bad_request'])
+      expect(received).toEqual([])
+    },
+  )
+
   test.each(['GET', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'PROPFIND'])(
     'of a %s too',
     async (method) => {
