@@ -90,6 +90,7 @@ describe.skipIf(chromium === undefined)('one browser, used by one person after t
     expect(names).toEqual([
       '__Host-mux',
       'csrftoken',
+      'depth',
       'mux~django2~brian~deep',
       'mux~django2~brian~sessionid',
     ])
@@ -105,9 +106,13 @@ describe.skipIf(chromium === undefined)('one browser, used by one person after t
     await signIn(running.url, next, '/')
     expect(await heading()).toContain(`for ${next}`)
     await expectNothingOf(first)
-    await page.goto(`${running.url}/deep`)
-    expect(await heading()).toContain(`for ${next}`)
-    expect((await received()).cookie).not.toContain(first)
+    for (const path of ['/deep', '/deep/er']) {
+      await page.goto(running.url + path)
+      expect(await heading()).toContain(`for ${next}`)
+      expect(await page.evaluate<string>('document.cookie')).not.toContain(first)
+      expect((await received()).cookie).not.toContain(first)
+    }
+    expect(JSON.stringify(await context.cookies())).not.toContain(first)
   })
 
   it('keeps what it has for the same person, whose session had ended', async () => {

@@ -223,15 +223,30 @@ describe('a session', () => {
     const first = cookieOf(await signIn(CREDENTIALS))
     under.clock.now += 8 * 86_400_000
     const cookie = `csrftoken=a; ${first}; mux~django1~graham~sessionid=s`
-    const brian = { username: 'brian', password: PASSWORD }
-    const { status, headers } = await signIn(brian, { cookie })
-    expect(status).toBe(303)
-    expect(headers['clear-site-data']).toBe('"cache", "storage"')
-    expect(headers['set-cookie']).toEqual([
-      expect.stringMatching(/^__Host-mux=v1\./),
-      'csrftoken=; Max-Age=0; Path=/; Secure',
-      'mux~django1~graham~sessionid=; Max-Age=0; Path=/; Secure',
-    ])
+    const brian = { username: 'brian', password: PASSWORD, next: '/notes' }
+    const cleared = await signIn(brian, { cookie })
+    expect(cleared.status).toBe(307)
+    expect(cleared.headers['clear-site-data']).toBe('"cache", "cookies", "storage"')
+    const { location } = cleared.headers
+
+    // With what it sends then, whether it has cleared anything or not; and at once, where it is no browser.
+    for (const { path, sent, mode } of [
+      { path: location!, sent: cookie, mode: 'navigate' },
+      { path: location!, sent: cookie.replace(first, cookieOf(cleared)), mode: 'navigate' },
+      { path: '/_mux/signin', sent: cookie, mode: 'cors' },
+    ]) {
+      const { status, headers } = await browse(under.url + path, {
+        form: brian,
+        headers: { cookie: sent, 'sec-fetch-mode': mode },
+      })
+      expect([status, headers.location]).toEqual([303, '/notes'])
+      expect(headers['clear-site-data']).toBe('"cache", "storage"')
+      expect(headers['set-cookie']).toEqual([
+        expect.stringMatching(/^__Host-mux=v1\./),
+        'csrftoken=; Max-Age=0; Path=/; Secure',
+        'mux~django1~graham~sessionid=; Max-Age=0; Path=/; Secure',
+      ])
+    }
     const again = await signIn(CREDENTIALS, { cookie })
     expect(again.headers['clear-site-data']).toBeUndefined()
     expect(again.headers['set-cookie']).toHaveLength(1)

@@ -1,4 +1,4 @@
-import { type InstanceName, Problem, type ProblemCode, type UserName } from '@mux/contract'
+import { type InstanceName, Problem, type ProblemCode } from '@mux/contract'
 import { Hono, type Context, type Handler } from 'hono'
 import type { EdgeEnv } from './answer.ts'
 import type { Authenticator, Identity } from './authenticate.ts'
@@ -27,6 +27,13 @@ export interface OwnPagesParts {
 }
 
 export const SIGN_IN_PATH = '/_mux/signin'
+
+/**
+ * In the query of a form that a browser sends for the second time. One that was somebody else's is first told to clear all
+ * its cookies: those of other paths do not come along, so they cannot be named. That may take along what is set in the
+ * same answer, so the browser is to send its form once more (307).
+ */
+const CLEARED = 'cleared'
 
 /** Why a sign-in by the form failed, as the form says it. */
 const SIGN_IN_MESSAGES: Partial<Record<ProblemCode, string>> = {
@@ -78,7 +85,13 @@ export function ownPages({
       )
       await endSession(c)
       c.header('Set-Cookie', sessions.issue({ user, version: record.version }).setCookie)
-      forgetOther(c, user)
+      const isCleared = queryOf(c).has(CLEARED)
+      const wasOther = (sessions.lastUser(cookiesOf(c)) ?? user) !== user
+      if (wasOther && !isCleared && isBrowser(c)) {
+        c.header('Clear-Site-Data', '"cache", "cookies", "storage"')
+        return c.redirect(`${SIGN_IN_PATH}?${CLEARED}`, 307)
+      }
+      if (wasOther || isCleared) forgetOther(c)
       return c.redirect(next, 303)
     } catch (error) {
       const message = error instanceof Problem ? SIGN_IN_MESSAGES[error.code] : undefined
@@ -124,21 +137,15 @@ export function ownPages({
     throw new Problem('not_found')
   })
 
-  /**
-   * Has a browser that was somebody else's forget what it has of them. Its cookies one by one: the order to clear all
-   * cookies might take the one along that comes in the same answer.
-   */
-  function forgetOther(c: Context<EdgeEnv>, user: UserName): void {
-    const cookies = headerValues(c.env.exchange.rawHeaders, 'cookie').join('; ')
-    const last = sessions.lastUser(cookies)
-    if (last === undefined || last === user) return
-    for (const removal of removeAll(cookies)) c.header('Set-Cookie', removal, { append: true })
+  /** Has a browser forget what it has of the site and can be named; our own cookie is being set anew. */
+  function forgetOther(c: Context<EdgeEnv>): void {
+    for (const removal of removeAll(cookiesOf(c))) c.header('Set-Cookie', removal, { append: true })
     c.header('Clear-Site-Data', '"cache", "storage"')
   }
 
   /** Ends the session that this browser has, and every copy of its cookie. */
   async function endSession(c: Context<EdgeEnv>): Promise<void> {
-    const session = sessions.read(headerValues(c.env.exchange.rawHeaders, 'cookie').join('; '))
+    const session = sessions.read(cookiesOf(c))
     if (session !== undefined) await endedSessions.end(session)
   }
 
@@ -166,6 +173,15 @@ export function ownPages({
 
 function page(c: Context<EdgeEnv>, markup: ReturnType<typeof signInPage>, status = 200) {
   return c.html(markup, { status: status as never, headers: PAGE_HEADERS as Record<string, string> })
+}
+
+function cookiesOf(c: Context<EdgeEnv>): string {
+  return headerValues(c.env.exchange.rawHeaders, 'cookie').join('; ')
+}
+
+/** Every browser of the last years says so of a form, on the origins where it obeys `Clear-Site-Data`. */
+function isBrowser(c: Context<EdgeEnv>): boolean {
+  return c.env.exchange.header('sec-fetch-mode') === 'navigate'
 }
 
 /** The query as it came: the web Request's own URL is not the one that was asked for. */
