@@ -84,6 +84,24 @@ test('an answer for somebody is kept from the caches that others share, in every
   expect(responseHeaders([...raw, ...more], FACTS)).toEqual([...raw, ...more, ...ID])
 })
 
+test.each([
+  'Basic realm="app"',
+  'basic',
+  'Digest realm="a", qop="auth", BASIC realm="b"',
+  'Bearer,\tBasic realm="x"',
+])('an instance asks for no password that mux would take: %j', (value) => {
+  expect(responseHeaders(['WWW-Authenticate', value, 'www-authenticate', 'Bearer'], FACTS)).toEqual([
+    'www-authenticate',
+    'Bearer',
+    ...ID,
+  ])
+})
+
+test('an instance may ask for credentials that are its own', () => {
+  for (const value of ['Digest realm="basic", nonce="x"', 'Bearer realm="a"', 'BasicAuth realm="x"'])
+    expect(responseHeaders(['WWW-Authenticate', value], FACTS)).toEqual(['WWW-Authenticate', value, ...ID])
+})
+
 test('a renewed session is added to what the instance sets', () => {
   const facts = { ...FACTS, signedIn: true, renewal: '__Host-mux=new' }
   expect(responseHeaders(['Set-Cookie', 'a=1', 'Set-Cookie', '__Host-mux=evil'], facts)).toEqual([

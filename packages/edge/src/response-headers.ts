@@ -28,6 +28,7 @@ export function responseHeaders(raw: readonly string[], facts: AnswerFacts): str
     const value = raw[i + 1]!
     const { lowerName, dropped, ofSharedCaches } = judge(name)
     if (dropped || nominated?.has(lowerName)) continue
+    if (lowerName === 'www-authenticate' && asksForBasic(value)) continue
     if (lowerName === 'set-cookie') {
       if (!setsOurCookie(value))
         for (const one of cookies.toBrowser(withoutDomain(value))) list.push(name, one)
@@ -59,6 +60,15 @@ const judge = rememberByName((name) => {
     ofSharedCaches: lowerName.endsWith('cdn-cache-control') || lowerName === 'surrogate-control',
   }
 })
+
+/**
+ * True when a browser would ask for a name and a password, of which mux takes the answer: whatever is typed there signs
+ * somebody else in, or nobody, at each request until the browser ends. With a challenge of another kind in the same line,
+ * that goes too.
+ */
+function asksForBasic(challenges: string): boolean {
+  return /(?:^|,)[ \t]*basic(?:[ \t,]|$)/i.test(challenges)
+}
 
 /**
  * Browsers trim the name of a cookie before they look at it (RFC 6265bis section 5.6), and send one without a name as its
