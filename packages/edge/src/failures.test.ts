@@ -87,6 +87,18 @@ describe('failed attempts to sign in', () => {
   })
 })
 
+describe('a clock that is put right', () => {
+  it('keeps nobody waiting for as long as it was wrong', () => {
+    clock += 400 * 86_400_000
+    fail(9, 'brian', '192.0.2.1')
+    clock -= 400 * 86_400_000
+    fail(9, 'brian', '192.0.2.1')
+    expect(counter.check('brian', '192.0.2.1')).toBeUndefined()
+    fail(1, 'brian', '192.0.2.1')
+    expect(counter.check('brian', '192.0.2.1')).toBe(60)
+  })
+})
+
 describe('counts of failures', () => {
   it('outlive the process that counted', () => {
     const directory = mkdtempSync(join(tmpdir(), 'mux-edge-'))

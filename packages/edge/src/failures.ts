@@ -71,7 +71,10 @@ export function createFailureCounter({ store, now }: FailureCounterOptions): Loc
 
   function current(kind: FailureKind, key: string): FailureCount {
     const count = counts[kind].get(key)
-    return count !== undefined && now() < count.until ? count : { failures: 0, until: now() + FAILURE_WINDOW }
+    const latest = now() + FAILURE_WINDOW
+    // One that lasts longer was begun under a clock that has been put back since: nobody is to wait for that.
+    const isCurrent = count !== undefined && now() < count.until && count.until <= latest
+    return isCurrent ? count : { failures: 0, until: latest }
   }
 
   function set(kind: FailureKind, key: string, count: FailureCount): void {

@@ -226,6 +226,8 @@ describe('a Cookie header', () => {
     ['a no-break space before the name', '\u00a0__Host-mux=VALUE'],
     ['an en quad before the name, as Node reads it', 'â\u0080\u0080__Host-mux=VALUE'],
     ['the cookie inside another one', '$Version=1,__Host-mux=VALUE'],
+    ['the syntax of before', '$Version=1; __Host-mux=VALUE'],
+    ['the syntax of before, behind it', '__Host-mux=VALUE; a=b; $VERSION = "1"'],
     ['the cookie inside a nameless one', '=__Host-mux=VALUE'],
     ['the name without a value', '__Host-mux'],
     ['a blank inside the name', '__Host- mux=VALUE'],

@@ -145,9 +145,15 @@ function importKeys(keys: SessionKeys): KeyObject[] {
 
 function findCookie(cookieHeader: string | undefined): string | undefined {
   if (cookieHeader === undefined || !cookieHeader.includes(SESSION_COOKIE)) return undefined
-  const ours = cookieHeader.split(';').filter((pair) => cookieName(pair) === SESSION_COOKIE)
-  if (ours.length !== 1) return undefined
+  const pairs = cookieHeader.split(';')
+  const ours = pairs.filter((pair) => cookieName(pair) === SESSION_COOKIE)
+  if (ours.length !== 1 || pairs.some(isOfOldSyntax)) return undefined
   return trimBlanks(ours[0]!.slice(ours[0]!.indexOf('=') + 1))
+}
+
+/** In the syntax that this begins (RFC 2965 section 3.3.4) quoted text hides a semicolon, and another cookie with it. */
+function isOfOldSyntax(pair: string): boolean {
+  return pair.includes('$') && cookieName(pair)?.toLowerCase() === '$version'
 }
 
 /** The name of one pair of a `Cookie` header; undefined where there is none. */
