@@ -5,7 +5,7 @@ import type { InstanceDefinition } from './definition.ts'
 import type { TreeEnd } from './end-tree.ts'
 import { openPool } from './forward/connection.ts'
 import type { Address, Lease } from './lease.ts'
-import { PortGuard } from './port-guard.ts'
+import { AddressGuard } from './address-guard.ts'
 import { isStopped, type ProcessIdentity } from './process-tree.ts'
 import type { Exit, RunningProcess } from './running-process.ts'
 import type { Tenancy } from './tenancy.ts'
@@ -60,7 +60,7 @@ export class Generation {
     setMaxListeners(0, this.#ended.signal)
     const { address } = tenancy
     if ('port' in address) {
-      const guard = new PortGuard(address.port, process.identity)
+      const guard = new AddressGuard(address.port, process.identity)
       this.isReached = () => guard.holds()
     }
     this.pool = openPool(address, this.isReached)

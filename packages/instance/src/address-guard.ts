@@ -7,7 +7,7 @@ import type { ProcessIdentity } from './process-tree.ts'
  * be sent what was meant for the instance, with the name of its user on it. So each connection is looked at when it is
  * open and nothing has been sent yet.
  */
-export class PortGuard {
+export class AddressGuard {
   readonly #port: number
   readonly #identity: ProcessIdentity
   /** By which the generation was seen to hold the port. */
