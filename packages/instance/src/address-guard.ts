@@ -1,22 +1,27 @@
+import { statSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Address } from './lease.ts'
 import { type Descriptor, holdOf, isHeld } from './listeners.ts'
 import type { ProcessIdentity } from './process-tree.ts'
 
 /**
- * Watches over the port of a generation. The moment its process ends, anybody on this machine may listen there, and would
- * be sent what was meant for the instance, with the name of its user on it. So each connection is looked at when it is
- * open and nothing has been sent yet.
+ * Watches over the address of a generation. The moment its process ends, anybody on this machine may listen on its port, and
+ * whoever may write to the directory of its socket may put another in its place; they would be sent what was meant for the
+ * instance, with the name of its user on it. So each connection is looked at when it is open and nothing has been sent yet.
  */
 export class AddressGuard {
-  readonly #port: number
+  readonly #address: Address
   readonly #identity: ProcessIdentity
-  /** By which the generation was seen to hold the port. */
+  /** By which the generation was seen to hold the address. */
   #hold: readonly Descriptor[] = []
+  /** What was there of a socket when that was seen; see {@link nodeAt}. */
+  #node: string | undefined
+  #hasHeld = false
   #isBlind = false
   #look: Promise<boolean> | undefined
 
-  constructor(port: number, identity: ProcessIdentity) {
-    this.#port = port
+  constructor(address: Address, identity: ProcessIdentity) {
+    this.#address = address
     this.#identity = identity
   }
 
@@ -33,10 +38,24 @@ export class AddressGuard {
   }
 
   async #holds(): Promise<boolean> {
-    if (this.#isBlind || (this.#hold.length > 0 && this.#hold.every(isHeld))) return true
-    const { holder, descriptors } = await holdOf(this.#port, this.#identity)
-    this.#hold = holder === 'ours' ? descriptors : []
-    this.#isBlind = holder === 'unknown'
-    return holder === 'ours' || this.#isBlind
+    if (this.#isBlind) return true
+    const node = nodeAt(this.#address)
+    if (this.#hold.length > 0 && node === this.#node && this.#hold.every(isHeld)) return true
+    const { holder, descriptors } = await holdOf(this.#address, this.#identity)
+    const isOurs = holder === 'ours'
+    this.#hold = isOurs ? descriptors : []
+    this.#node = node
+    this.#hasHeld ||= isOurs
+    // A socket that was made under another name, such as the one that mux gives to it a second time, is not found by this one.
+    const isUnseen = holder === 'nobody' && 'socketPath' in this.#address && !this.#hasHeld
+    this.#isBlind = holder === 'unknown' || isUnseen
+    return isOurs || this.#isBlind
   }
+}
+
+/** What tells the file of a socket from one that takes its place, whose number may be the same; nothing for a port. */
+function nodeAt(address: Address): string | undefined {
+  if ('port' in address) return undefined
+  const found = statSync(address.socketPath, { bigint: true, throwIfNoEntry: false })
+  return found && [found.dev, found.ino, found.ctimeNs].join()
 }

@@ -59,7 +59,7 @@ async function serves(
   const limit = AbortSignal.any([hurry, AbortSignal.timeout(PROBE_LIMIT)])
   const { ready } = await untilReady(address, definition.health, limit)
   if (!ready) return false
-  const isStrange = 'port' in address && (await holderOf(address.port, identity)) === 'stranger'
+  const isStrange = (await holderOf(address, identity)) === 'stranger'
   return !isStrange && isThere()
 }
 

@@ -21,8 +21,8 @@ import type { SettingsHistory } from './settings-history.ts'
 import { addressKind, type LaunchPlan, launchPlan, SettingsError } from './settings.ts'
 import { Tenancy } from './tenancy.ts'
 
-/** How often a generation is started on another port when somebody else has taken the one it was given. */
-const PORT_ATTEMPTS = 3
+/** How often a generation is started anew when somebody else has taken the address that it was given. */
+const ADDRESS_ATTEMPTS = 3
 const LOG_LINES = 20
 
 /** Where generations live, and what they share. */
@@ -84,7 +84,7 @@ export async function boot(habitat: Habitat, order: BootOrder): Promise<Generati
       obstacle = await afterExit(generation, generation.exit)
     }
     await generation.end()
-    if (order.signal.aborted || (obstacle.portTaken && attempt < PORT_ATTEMPTS)) continue
+    if (order.signal.aborted || (obstacle.addressTaken && attempt < ADDRESS_ATTEMPTS)) continue
     const { why, overdue = false } = obstacle
     throw new BootError(why, { log: await output.tail(LOG_LINES), overdue })
   }
@@ -193,7 +193,7 @@ function unusable(error: SettingsError, log: readonly string[]): BootError {
 
 interface Obstacle {
   why: string
-  portTaken?: boolean
+  addressTaken?: boolean
   overdue?: boolean
 }
 
@@ -228,15 +228,16 @@ async function prove(
 }
 
 async function afterExit({ address, identity }: Generation, exit: Exit): Promise<Obstacle> {
-  const portTaken = 'port' in address && (await holderOf(address.port, identity)) === 'stranger'
+  const addressTaken = (await holderOf(address, identity)) === 'stranger'
   const hint = exit.code === 0 ? '; its command has to stay in the foreground' : ''
-  return { why: `It ${exitText(exit)} before it was ready${hint}.`, portTaken }
+  return { why: `It ${exitText(exit)} before it was ready${hint}.`, addressTaken }
 }
 
-/** Somebody else who answers on the port must not be taken for the instance. */
+/** Somebody else who answers at the address must not be taken for the instance. */
 async function imposter({ address, identity }: Generation): Promise<Obstacle | undefined> {
-  if (!('port' in address) || (await holderOf(address.port, identity)) !== 'stranger') return undefined
-  return { why: `Port ${address.port}, which it was given, is answered by another process.`, portTaken: true }
+  if ((await holderOf(address, identity)) !== 'stranger') return undefined
+  const which = 'port' in address ? `Port ${address.port}` : `The socket ${address.socketPath}`
+  return { why: `${which}, which it was given, is answered by another process.`, addressTaken: true }
 }
 
 async function elsewhere({ address, identity }: Generation): Promise<string> {

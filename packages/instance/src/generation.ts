@@ -59,10 +59,8 @@ export class Generation {
     // One listener for each exchange under way.
     setMaxListeners(0, this.#ended.signal)
     const { address } = tenancy
-    if ('port' in address) {
-      const guard = new AddressGuard(address.port, process.identity)
-      this.isReached = () => guard.holds()
-    }
+    const guard = new AddressGuard(address, process.identity)
+    this.isReached = () => guard.holds()
     this.pool = openPool(address, this.isReached)
   }
 

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import type { Address } from './lease.ts'
 import { hasProc } from './proc.ts'
 import { forEachOfTree, type ProcessIdentity } from './process-tree.ts'
 
@@ -13,11 +14,11 @@ interface Listener {
 export type Holder = 'ours' | 'stranger' | 'nobody' | 'unknown'
 
 /**
- * Who answers on a loopback port: `ours` when every socket that listens there belongs to the tree, `stranger` when
+ * Who answers at an address: `ours` when every socket that listens there belongs to the tree, `stranger` when
  * one does not. `unknown` where that can't be seen (no `/proc`, or processes of another user).
  */
-export async function holderOf(port: number, identity: ProcessIdentity): Promise<Holder> {
-  return (await holdOf(port, identity)).holder
+export async function holderOf(address: Address, identity: ProcessIdentity): Promise<Holder> {
+  return (await holdOf(address, identity)).holder
 }
 
 /**
@@ -25,11 +26,11 @@ export async function holderOf(port: number, identity: ProcessIdentity): Promise
  * many connections, whereas {@link isHeld} takes a few microseconds.
  */
 export async function holdOf(
-  port: number,
+  address: Address,
   identity: ProcessIdentity,
 ): Promise<{ holder: Holder; descriptors: Descriptor[] }> {
   if (!hasProc) return { holder: 'unknown', descriptors: [] }
-  const listening = inodesOn(port)
+  const listening = 'port' in address ? inodesOn(address.port) : inodesAt(address.socketPath)
   if (listening.length === 0) return { holder: 'nobody', descriptors: [] }
   const { sockets, complete } = await socketsOf(identity)
   const descriptors = listening.flatMap((inode) => {
@@ -55,6 +56,15 @@ export function isHeld({ path, inode }: Descriptor): boolean {
 export function inodesOn(port: number): string[] {
   const there = listeners(`:${port.toString(16).toUpperCase().padStart(4, '0')} `)
   return there.filter((listener) => listener.port === port && listener.loopback).map(({ inode }) => inode)
+}
+
+/** The sockets that listen at a path, by inode: those that were made under this very name, also where another took their place. */
+function inodesAt(path: string): string[] {
+  return readTable('/proc/net/unix', 'utf8').flatMap((line) => {
+    if (!line.endsWith(` ${path}`)) return []
+    const [, , , flags, , , inode] = line.split(/\s+/)
+    return (Number.parseInt(flags!, 16) & ACCEPTS) === 0 ? [] : [inode!]
+  })
 }
 
 /** The TCP ports on which a tree listens, to tell an operator where an instance went instead. */
@@ -93,6 +103,8 @@ function socketInode(link: string): string | undefined {
 }
 
 const LISTENING = '0A'
+/** `__SO_ACCEPTCON`, among the flags of a Unix socket (proc_net_unix(5)). */
+const ACCEPTS = 0x10000
 /** 127.0.0.1, 0.0.0.0, :: and ::ffff:127.0.0.1 in either byte order. */
 const REACHED_BY_LOOPBACK = /^(?:0100007F|7F000001|0+|0{16}(?:FFFF0000|0000FFFF)(?:0100007F|7F000001))$/
 
@@ -109,9 +121,9 @@ function listeners(mark = ''): Listener[] {
   )
 }
 
-function readTable(path: string): string[] {
+function readTable(path: string, encoding: 'latin1' | 'utf8' = 'latin1'): string[] {
   try {
-    return readFileSync(path, 'latin1').split('\n').slice(1)
+    return readFileSync(path, encoding).split('\n').slice(1)
   } catch {
     return []
   }

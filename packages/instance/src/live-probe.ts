@@ -91,7 +91,7 @@ export class LiveProbe {
     try {
       const finding = await probe(address, health, underWay.signal)
       if (!finding.ready || isReached === undefined || (await isReached())) return finding
-      return { ready: false, why: 'its port is answered by another process' }
+      return { ready: false, why: 'its address is answered by another process' }
     } finally {
       clearTimeout(timer)
     }
