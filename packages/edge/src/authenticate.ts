@@ -99,9 +99,12 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
     const lines = headerValues(rawHeaders, 'cookie')
     const session = lines.length === 0 ? undefined : sessions.read(lines.join('; '))
     if (session === undefined) return undefined
+    // Both are begun before one is waited for: where they are far away, that is one way instead of two.
+    const ended = endedSessions.has(session)
+    if (typeof ended !== 'boolean') ended.catch(() => {})
     const record = await registry.read('user', session.user)
     if (record === undefined || record.disabled || record.version !== session.version) return undefined
-    if (await endedSessions.has(session)) return undefined
+    if (await ended) return undefined
     return { user: session.user, record, by: 'session', session }
   }
 

@@ -22,7 +22,8 @@ export interface Choice {
   target: Target | undefined
 }
 
-const routeKeyOf = rememberByName(parseRouteKey)
+/** The key under which a route for the host name of a request would be. */
+export const routeKeyOf = rememberByName(parseRouteKey)
 
 /**
  * Which instance serves `identity` under the host name of the request: the one that the operator fixed for this host

@@ -25,6 +25,8 @@ export interface KvRegistryOptions {
 export type RecordName = readonly [kind: RecordKind, name: string]
 
 export interface KvRegistry extends RegistryReader {
+  /** Begins to read what will be wanted; whether that works is told to whoever reads it. */
+  begin(kind: RecordKind, name: string): void
   /** Has these read anew when they are wanted next, unless that was done just now. */
   doubt(names: readonly RecordName[]): void
   /** The user's record has this version or a later one, as somebody says who knows: no older one is used from now on. */
@@ -108,6 +110,11 @@ export function kvRegistry(namespace: KvNamespace, { keepAlive, log, now }: KvRe
         refuseOlder(name, (found as Records['user']).version)
       }
       return found as Records[Kind] | undefined
+    },
+
+    begin(kind, name) {
+      const held = cache.get(`${kind}:${name}`)
+      if (held === undefined || now() >= held.until) renew(kind, name, held).catch(() => {})
     },
 
     doubt(names) {
