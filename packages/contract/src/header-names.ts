@@ -90,7 +90,8 @@ const TRUSTED: ReadonlySet<string> = new Set([
   'x-accel-mapping',
   'x-middleware-subrequest',
 ])
-const TRUSTED_PREFIXES = ['mux-', 'x-forwarded-']
+// What Cloudflare Access says of somebody, and what it is said itself, which is somebody's to use.
+const TRUSTED_PREFIXES = ['mux-', 'x-forwarded-', 'cf-access-']
 
 /**
  * True for a folded name that an instance, or what it is built with, believes without proof. Neither as a header nor

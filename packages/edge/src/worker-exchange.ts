@@ -2,7 +2,6 @@ import { connect } from 'cloudflare:sockets'
 import {
   DEFAULT_ROUTE,
   LOCAL_ORIGIN,
-  parseRouteKey,
   Problem,
   PROBLEMS,
   splitTarget,
@@ -11,7 +10,9 @@ import {
   type ProblemCode,
 } from '@mux/contract'
 import { fetchTarget } from './fetch-target.ts'
+import { routeKeyOf } from './find-instance.ts'
 import type { DecidedRequest, Exchange } from './forward.ts'
+import { doorTo, type HostDoor, type HostDoors } from './host-door.ts'
 import { appendTo, headersOf, listOf, valueOf, without } from './header-list.ts'
 import type { Log } from './log-event.ts'
 import { Outdated } from './outdated.ts'
@@ -34,6 +35,7 @@ const VERSION = /^[1-9]\d{0,15}$/
 
 export interface GatewayForwarding {
   signer: DecisionSigner
+  doors: HostDoors
   registry: Pick<KvRegistry, 'doubt' | 'expect'>
   log: Log
 }
@@ -115,7 +117,7 @@ export class WorkerExchange implements Exchange {
     registry.doubt([
       ...(user === undefined ? [] : [['user', user] as const]),
       ['instance', instance],
-      ['route', parseRouteKey(this.header('host')!) ?? DEFAULT_ROUTE],
+      ['route', routeKeyOf(this.header('host')!) ?? DEFAULT_ROUTE],
       ['route', DEFAULT_ROUTE],
     ])
     return new Outdated({ named, repeatable: this.#body !== undefined })
@@ -155,17 +157,20 @@ export class WorkerExchange implements Exchange {
 
   /** @throws {Problem} when the host gives no answer of its own */
   async #ask(origin: string, target: string, headers: readonly string[], host: HostName): Promise<Response> {
-    const { log } = this.#forwarding
+    const { doors, log } = this.#forwarding
     try {
-      const asked = fetch(origin + target, {
+      const door = doorTo(origin, doors)
+      if (door === undefined) throw new Error(`there is no binding for ${origin}`)
+      const { fetcher, base } = door
+      const asked = (fetcher ?? globalThis).fetch(base + target, {
         method: this.method,
-        headers: headersOf(headers),
+        headers: headersOf(door.headers.length === 0 ? headers : [...headers, ...door.headers]),
         body: this.#takeBody(),
         redirect: 'manual',
         // One user's answer in the platform's cache would be the next one's.
         cache: 'no-store',
       })
-      const answer = await whileReached(asked, HEADERS_TIMEOUT, () => touch(origin))
+      const answer = await whileReached(asked, HEADERS_TIMEOUT, () => touch(door))
       // What Cloudflare says itself when it does not reach a host. An answer of the host never has these.
       if (answer.status < 520 || answer.status > 530) return answer
       log({ event: 'host_unreachable', request_id: this.requestId, host, status: answer.status })
@@ -185,10 +190,11 @@ export class WorkerExchange implements Exchange {
 
 /**
  * A connection to the machine of an origin, closed as soon as it is there. Where the platform allows none, to its own
- * addresses, it says so at once; what is behind those it watches itself (status 522).
+ * addresses, it says so at once; what is behind those, and behind a binding, it watches itself (status 522).
  */
-async function touch(origin: string): Promise<void> {
-  const { hostname, port, protocol } = new URL(origin)
+async function touch({ fetcher, base }: HostDoor): Promise<void> {
+  if (fetcher !== undefined) return
+  const { hostname, port, protocol } = new URL(base)
   const socket = connect(`${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`)
   await socket.opened
   await socket.close()

@@ -3,6 +3,7 @@ import { Problem } from '@mux/contract'
 import { problemResponse } from './answer.ts'
 import { createApp } from './app.ts'
 import { createFailureCounter, type FailureCounter } from './failures.ts'
+import { routeKeyOf } from './find-instance.ts'
 import type { LogEvent } from './log-event.ts'
 import { kvEndedSessions } from './registry/kv-ended-sessions.ts'
 import { kvRegistry } from './registry/kv.ts'
@@ -23,6 +24,9 @@ interface Env {
   SESSION_KEY_PREVIOUS?: string
   /** Base64 of at least 32 bytes: what the key of each host is derived from. */
   EDGE_KEY?: string
+  /** An Access service token, for hosts that Cloudflare Access stands before. */
+  HOST_ACCESS_CLIENT_ID?: string
+  HOST_ACCESS_CLIENT_SECRET?: string
   IDENTITY_HEADER?: string
   /** `share`: instances share the cookies of a browser, as they share its origin. */
   COOKIES?: string
@@ -75,8 +79,23 @@ function createEdge(env: Env): Edge {
     now,
   })
   const signer = createDecisionSigner(readKey('EDGE_KEY', env.EDGE_KEY), now)
-  const forwarding = { signer, registry, log }
-  return async (request) => app.fetch(request, { exchange: new WorkerExchange(request, forwarding) })
+  const doors = { bindings: { ...env }, serviceToken: serviceToken(env) }
+  const forwarding = { signer, doors, registry, log }
+  return async (request) => {
+    const exchange = new WorkerExchange(request, forwarding)
+    // Read while it is found out who asks, for both are needed.
+    const route = routeKeyOf(exchange.header('host') ?? '')
+    if (route !== undefined) registry.begin('route', route)
+    return app.fetch(request, { exchange })
+  }
+}
+
+/** @throws when there is half of one */
+function serviceToken({ HOST_ACCESS_CLIENT_ID: id, HOST_ACCESS_CLIENT_SECRET: secret }: Env) {
+  if (id === undefined && secret === undefined) return undefined
+  if (id === undefined || secret === undefined)
+    throw new Error('The secrets HOST_ACCESS_CLIENT_ID and HOST_ACCESS_CLIENT_SECRET go together.')
+  return { id, secret }
 }
 
 /** Where nothing is bound, as in a workerd of one's own, each isolate counts for itself. */

@@ -90,6 +90,8 @@ describe('an asserted request', () => {
         'SCRIPT_NAME: /admin',
         'mux_user: admin',
         'MUX-Role: admin',
+        'CF-Access-Client-Id: token',
+        'CF-Access-Client-Secret: secret',
         'x-auth_user: admin',
         'X-Auth-User: admin',
         'Forwarded: for=x',

@@ -45,6 +45,8 @@ export function headers(layout: () => Layout): void {
       'x-forwarded-prefix',
       'client_ip',
       'true-client-ip',
+      'cf-access-jwt-assertion',
+      'CF-Access-Client_Secret',
       'x-original-url',
       'SCRIPT_NAME',
     ]) {
