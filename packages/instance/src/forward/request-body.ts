@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import { Problem } from '@mux/contract'
+import { OddAnswer } from './upstream.ts'
 
 /**
  * How long the rest of a body is read and thrown away that nobody wants any more, in milliseconds. An answer that came
@@ -19,7 +20,9 @@ export class ClientGone extends Error {
  */
 export class RequestBody extends Readable {
   readonly #incoming: IncomingMessage
-  readonly #silence: NodeJS.Timeout
+  /** Of the client before the answer, of the instance after; undefined once nothing is waited for. */
+  #silence: NodeJS.Timeout | undefined
+  #isAnswered = false
 
   /** @param silence milliseconds in which something of it has to come, while somebody wants it and has not answered yet */
   constructor(incoming: IncomingMessage, silence: number) {
@@ -32,17 +35,30 @@ export class RequestBody extends Readable {
     this.on('error', ignore)
   }
 
-  /** An answer has begun: the rest may come when it likes. */
-  answered(): void {
-    clearTimeout(this.#silence)
+  /**
+   * An answer has begun: the rest may come when it likes.
+   * @param patience milliseconds in which the instance, where it says nothing, has to take something of what waits for it:
+   *   nothing is read meanwhile of the client, not even that it has left. Null: none
+   */
+  answered(patience: number | null): void {
+    if (this.#silence === undefined) return
+    this.#isAnswered = true
+    this.#stopWaiting()
+    if (patience !== null) this.#silence = setTimeout(() => this.#onSilence(), patience)
+  }
+
+  /** The instance has said something of its answer. */
+  heard(): void {
+    this.#silence?.refresh()
   }
 
   override _read(): void {
+    if (this.#isAnswered) this.#silence?.refresh()
     this.#incoming.resume()
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    clearTimeout(this.#silence)
+    this.#stopWaiting()
     const incoming = this.#incoming
     incoming.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose)
     if (!incoming.destroyed) discardRest(incoming)
@@ -50,17 +66,26 @@ export class RequestBody extends Readable {
   }
 
   readonly #onData = (chunk: Buffer): void => {
-    this.#silence.refresh()
+    this.#silence?.refresh()
     if (!this.push(chunk)) this.#incoming.pause()
   }
   readonly #onEnd = (): void => {
-    clearTimeout(this.#silence)
+    this.#stopWaiting()
     this.push(null)
   }
   #onSilence(): void {
-    // It is not the client who is slow.
-    if (this.#incoming.isPaused()) this.#silence.refresh()
-    else this.destroy(new Problem('request_timeout'))
+    // While it is paused, it is the instance who is slow; else it is the client.
+    if (this.#incoming.isPaused() !== this.#isAnswered) this.#silence?.refresh()
+    else
+      this.destroy(
+        this.#isAnswered
+          ? new OddAnswer('the instance takes nothing of the request that it is answering')
+          : new Problem('request_timeout'),
+      )
+  }
+  #stopWaiting(): void {
+    clearTimeout(this.#silence)
+    this.#silence = undefined
   }
   readonly #onClose = (): void => {
     if (!this.#incoming.complete) this.destroy(new ClientGone('the client left in the middle of its request'))

@@ -183,7 +183,7 @@ class Exchange implements Receiver, ClaimOptions {
     // Closing under an upload would cost the client the answer.
     if (this.#lease!.leaving && this.#incoming.complete) headers.push('Connection', 'close')
     this.#answerHeaders = headers
-    this.#body?.answered()
+    this.#body?.answered(this.#lease!.responseLimit)
     try {
       this.#outgoing.writeHead(status, reason, headers)
     } catch (error) {
@@ -199,6 +199,7 @@ class Exchange implements Receiver, ClaimOptions {
 
   data(chunk: Buffer): boolean {
     this.#wroteBody = true
+    this.#body?.heard()
     if (this.#outgoing.write(chunk)) return true
     this.#outgoing.once('drain', () => this.#upstream?.resume())
     return false

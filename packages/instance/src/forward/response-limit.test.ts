@@ -91,6 +91,46 @@ it('a body may be silent once its answer has begun', async () => {
   expect(await client.closed()).toMatch(/whole/)
 })
 
+const WHOLE = Buffer.alloc(32 * 1024 * 1024, 'a')
+
+it.each([
+  ['of a known length', `Content-Length: ${WHOLE.length}\r\n\r\n`],
+  ['in chunks', `Transfer-Encoding: chunked\r\n\r\n${WHOLE.length.toString(16)}\r\n`],
+])(
+  'a body %s of which an instance takes nothing once its answer has begun is given up, though its client has left',
+  async (_, framing) => {
+    const upstream = await startUpstream((incoming, outgoing) => {
+      incoming.pause()
+      outgoing.write('begun')
+    })
+    const front = await startFront(upstream, { responseLimit: LIMIT })
+    const client = rawClient(front.port, `${UPLOAD}${framing}a`)
+    await client.until(/begun/)
+    client.socket.end(WHOLE.subarray(1))
+    await eventually(
+      () => front.leased === 0 && front.open === 0,
+      () => `left: ${front.leased} leased, ${front.open} open`,
+    )
+  },
+)
+
+it('a body may wait for longer while its answer goes on', async () => {
+  const upstream = await startUpstream((incoming, outgoing) => {
+    incoming.pause()
+    let said = 0
+    const saying = setInterval(() => {
+      outgoing.write('more')
+      if (++said < 8) return
+      clearInterval(saying)
+      incoming.resume().once('end', () => outgoing.end('whole'))
+    }, LIMIT / 3)
+  })
+  const front = await startFront(upstream, { responseLimit: LIMIT })
+  const client = rawClient(front.port, `${UPLOAD}Content-Length: ${WHOLE.length}\r\n\r\n`)
+  client.socket.write(WHOLE)
+  expect(await client.closed()).toMatch(/whole/)
+})
+
 it('a GET is not sent once more because a kept connection was late', async () => {
   let seen = 0
   const upstream = await startUpstream((_, outgoing) => {
