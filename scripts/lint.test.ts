@@ -49,6 +49,7 @@ it('two files that import each other are refused', () => {
 it.each([
   ['contract', '@mux/edge'],
   ['contract', 'node:fs'],
+  ['connections', '@mux/contract'],
   ['edge', '@mux/instance'],
   ['instance', '@mux/edge'],
   ['instance', 'mux'],
@@ -57,7 +58,7 @@ it.each([
   expect(lint({ [file]: `export * from '${target}'\n` })).toContain(`${file} eslint(no-restricted-imports)`)
 })
 
-it('cli imports all three', () => {
+it('cli imports all of them', () => {
   const imports = ['contract', 'edge', 'instance'].map((name) => `export * from '@mux/${name}'\n`)
   expect(lint({ 'packages/cli/src/a.ts': imports.join('') })).toEqual([])
 })

@@ -4,10 +4,10 @@ import { createServer as createSecureServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
+import { Connections } from '@mux/connections'
 import { clientErrorAnswer, Problem, type HostName } from '@mux/contract'
 import { problemResponse } from './answer.ts'
 import { createApp, pathOf } from './app.ts'
-import { Connections } from './connections.ts'
 import { openEdgeState } from './edge-state.ts'
 import { createEndedSessions } from './ended-sessions.ts'
 import { createFailureCounter } from './failures.ts'
@@ -164,7 +164,10 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
   server.maxHeadersCount = 0
   server.maxConnections = limits.connections
   server.on('drop', () => noteDrop(limits.connections))
-  const connections = new Connections(server, limits.body)
+  const connections = new Connections(server, {
+    patience: limits.body,
+    cut: (count) => log({ event: 'clients_stalled', connections: count }),
+  })
 
   /**
    * Takes the requests of one connection one after the other. Node hands over at once what a client sent ahead, and a
@@ -174,7 +177,7 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
     const { socket } = incoming
     const before = latestOn.get(socket)
     latestOn.set(socket, outgoing)
-    behind(before, socket, () => void serve(incoming, outgoing))
+    behind(before, socket, () => connections.answers(outgoing, () => void serve(incoming, outgoing)))
   }
 
   /** An upgrade has its turn, too: what the instance says would come before the answer to the request ahead of it. */
@@ -186,7 +189,6 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
   }
 
   async function serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-    connections.answers(outgoing)
     const exchange = new NodeExchange(incoming, { outgoing }, forwarding)
     if (isReservedPath(pathOf(exchange.target))) return servePage(exchange, incoming, outgoing)
     try {

@@ -1,6 +1,7 @@
 import { lstatSync, unlinkSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
+import { Connections } from '@mux/connections'
 import {
   CONTROL_MAX_BODY,
   CONTROL_PATH,
@@ -13,7 +14,6 @@ import {
   decodeControlRequest,
 } from '@mux/contract'
 import type { LogEvent } from './log-event.ts'
-import { ServerConnections } from './server-connections.ts'
 
 export interface ControlServerOptions {
   /** Absolute path of the socket; at most 107 bytes, which is all that a socket's address can hold. */
@@ -63,9 +63,11 @@ export async function serveControl({
   })
   server.maxConnections = MAX_CLIENTS
   server.on('request', (incoming, outgoing) => {
-    void carryOut(incoming, handle, log).then((reply) => send(outgoing, reply))
+    connections.answers(outgoing, () => {
+      void carryOut(incoming, handle, log).then((reply) => send(outgoing, reply))
+    })
   })
-  const connections = new ServerConnections(server)
+  const connections = new Connections(server)
 
   await clearStaleSocket(socketPath)
   await new Promise<void>((resolve, reject) => {

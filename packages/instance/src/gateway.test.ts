@@ -383,7 +383,7 @@ describe('limits', () => {
       socket.on('drain', write)
       write()
     })
-    const { port } = await startGateway(peer, { limits: { body: 200 } })
+    const { port, log } = await startGateway(peer, { limits: { body: 200 } })
     const { socket } = rawClient(port)
     socket.removeAllListeners('data').pause()
     socket.write(message('GET', sign()))
@@ -391,6 +391,7 @@ describe('limits', () => {
       () => peer.sockets[0]?.closed === true,
       () => 'still open',
     )
+    expect(log).toEqual([{ event: 'clients_stalled', connections: 1 }])
   })
 })
 

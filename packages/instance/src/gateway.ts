@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { Connections } from '@mux/connections'
 import {
   SIGNATURE_SKEW,
   clientErrorAnswer,
@@ -21,7 +22,6 @@ import { createInstanceHost } from './instance-host.ts'
 import type { LeaseSource } from './lease.ts'
 import type { LogEvent } from './log-event.ts'
 import { NonceMemory } from './nonce-memory.ts'
-import { ServerConnections } from './server-connections.ts'
 import { UnderWay } from './under-way.ts'
 import { type Assertion, verifyAssertion } from './verify-assertion.ts'
 import { busy } from './waiting-room.ts'
@@ -90,7 +90,6 @@ export function createGateway(options: GatewayOptions): Gateway {
   /** Connections of which nothing more is served: Node hands over what was sent behind a request that was the last. */
   const spent = new WeakSet<Duplex>()
   const latestOn = new WeakMap<Duplex, ServerResponse>()
-  let closing = false
 
   /** @throws {Problem} */
   function verify(incoming: IncomingMessage, upgrade: boolean): Assertion {
@@ -189,27 +188,29 @@ export function createGateway(options: GatewayOptions): Gateway {
     const { socket } = incoming
     if (spent.has(socket)) return
     latestOn.set(socket, outgoing)
-    const answerHeaders: ForwardOrder['answerHeaders'] = (raw) => {
-      if (closing) outgoing.shouldKeepAlive = false
-      return withoutOurs(raw)
+    const serveIt = () => {
+      void serve(
+        incoming,
+        false,
+        (order) => instances.request(incoming, outgoing, order),
+        (problem, requestId) => {
+          // Where a request is not understood, nobody knows where the next one begins.
+          const isLast =
+            problem.code === 'assertion_invalid' || problem.code === 'bad_request' || problem.status === 408
+          if (!isLast) discardRest(incoming)
+          else {
+            spent.add(socket)
+            outgoing.shouldKeepAlive = false
+          }
+          answer(outgoing, problem, requestId)
+        },
+      )
     }
-    void serve(
-      incoming,
-      false,
-      (order) => instances.request(incoming, outgoing, { ...order, answerHeaders }),
-      (problem, requestId) => {
-        // Where a request is not understood, nobody knows where the next one begins.
-        const isLast =
-          problem.code === 'assertion_invalid' || problem.code === 'bad_request' || problem.status === 408
-        if (isLast) spent.add(socket)
-        if (closing || isLast) outgoing.shouldKeepAlive = false
-        else discardRest(incoming)
-        answer(outgoing, problem, requestId)
-      },
-    )
+    connections.answers(outgoing, serveIt)
   }
 
   function onUpgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): void {
+    connections.upgrades(socket)
     // Before any wait: from here on nobody else listens.
     socket.on('error', () => {})
     const before = latestOn.get(socket)
@@ -249,7 +250,10 @@ export function createGateway(options: GatewayOptions): Gateway {
   server.maxConnections = limits.connections
   server.on('request', onRequest).on('checkContinue', onRequest).on('checkExpectation', onRequest)
   server.on('upgrade', onUpgrade)
-  const connections = new ServerConnections(server, limits.body)
+  const connections = new Connections(server, {
+    patience: limits.body,
+    cut: (count) => log({ event: 'clients_stalled', connections: count }),
+  })
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (connections.hasBegun(socket) || !socket.writable || error.code === 'ECONNRESET') socket.destroy()
     else socket.end(clientErrorAnswer(error.code, NO_REQUEST_ID, PROBLEM_HEADER), () => socket.destroy())
@@ -265,14 +269,8 @@ export function createGateway(options: GatewayOptions): Gateway {
           resolve(server.address() as AddressInfo)
         })
       }),
-    settle: (limit) => {
-      closing = true
-      return connections.settle(limit)
-    },
-    close: (limit) => {
-      closing = true
-      return connections.close(limit)
-    },
+    settle: (limit) => connections.settle(limit),
+    close: (limit) => connections.close(limit),
   }
 }
 

@@ -4,17 +4,24 @@ import { Server as NetServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Server as TlsServer } from 'node:tls'
-import { Stalls } from '@mux/contract'
+import { Stalls } from './stalls.ts'
 
 /**
- * How long a connection that carries no request may bring one when the edge closes, in milliseconds. A client that
+ * How long a connection that carries no request may bring one when a server closes, in milliseconds. A client that
  * keeps a connection cannot know yet; closed at once, the request that is on its way would be lost.
  */
 const LAST_REQUESTS = 500
-/** How often connections are looked at while the edge closes, in milliseconds. */
+/** How often connections are looked at while a server closes, in milliseconds. */
 const LOOK_EVERY = 25
 /** How often it is looked whether clients take what is written to them, in parts of their time for it. */
 const LOOKS_FOR_STALLS = 4
+
+export interface ConnectionsOptions {
+  /** Milliseconds in which a client has to take something of what waits for it; then it is closed. Absent: as long as it likes. */
+  patience?: number
+  /** Told how many have been closed for that. */
+  cut?: (connections: number) => void
+}
 
 /** The open connections of a server, so that closing it loses no request and has an end. */
 export class Connections {
@@ -26,12 +33,12 @@ export class Connections {
   readonly #upgraded = new Set<Duplex>()
   /** Since when those have carried no request that still do not, on the monotonic clock; filled while closing. */
   readonly #quietSince = new Map<Socket, number>()
+  #left: Promise<void> | undefined
   #closed: Promise<unknown> | undefined
 
-  /** @param patience milliseconds in which a client has to take something of what waits for it; then it is closed */
-  constructor(server: Server, patience: number) {
+  constructor(server: Server, { patience, cut }: ConnectionsOptions = {}) {
     this.#server = server
-    server.once('listening', () => this.#endStalled(patience))
+    if (patience !== undefined) server.once('listening', () => this.#endStalled(patience, cut))
     // A connection by TLS carries requests once hands are shaken; until then, it is one of which nothing is expected.
     const isSecure = server instanceof TlsServer
     if (isSecure) {
@@ -49,11 +56,15 @@ export class Connections {
     })
   }
 
-  /** Counts a request as under way until its answer is closed; while closing, it is the last on its connection. */
-  answers(outgoing: ServerResponse): void {
-    if (this.#closed !== undefined) outgoing.shouldKeepAlive = false
+  /**
+   * Has a request served, and counts it as under way until its answer is closed; while closing, it is the last on its
+   * connection.
+   */
+  answers(outgoing: ServerResponse, serve: () => void): void {
+    if (this.#left !== undefined) outgoing.shouldKeepAlive = false
     this.#answering.add(outgoing)
     outgoing.once('close', () => this.#answering.delete(outgoing))
+    serve()
   }
 
   upgrades(socket: Duplex): void {
@@ -73,38 +84,44 @@ export class Connections {
    * @returns when no request can come any more and each that came is being answered, or at the limit
    */
   async settle(limit: number): Promise<void> {
-    this.#leave()
     const end = performance.now() + limit
+    await this.#leave()
     while (this.#mayComeOrWait() && performance.now() < end) await delay(LOOK_EVERY)
   }
 
   /** As {@link settle}; then lets what is under way come to its end, and ends at the limit what is left. */
   async close(limit: number): Promise<void> {
-    this.#leave()
     const end = setTimeout(() => {
       for (const socket of [...this.#open, ...this.#greeted]) socket.destroy()
     }, limit)
+    await this.#leave()
     await this.#closed
     clearTimeout(end)
   }
 
-  #endStalled(patience: number): void {
+  #endStalled(patience: number, cut: ConnectionsOptions['cut']): void {
     const stalls = new Stalls<Socket>(patience)
     const look = setInterval(() => {
-      for (const socket of stalls.among(this.#open, performance.now())) socket.destroy()
+      const stalled = stalls.among(this.#open, performance.now())
+      for (const socket of stalled) socket.destroy()
+      if (stalled.length > 0) cut?.(stalled.length)
     }, patience / LOOKS_FOR_STALLS)
     this.#server.once('close', () => clearInterval(look))
   }
 
-  #leave(): void {
-    if (this.#closed !== undefined || !this.#server.listening) return
+  #leave(): Promise<void> {
+    if (this.#left === undefined && !this.#server.listening) return Promise.resolve()
+    return (this.#left ??= this.#stopListening())
+  }
+
+  async #stopListening(): Promise<void> {
     this.#closed = once(this.#server, 'close')
-    // Not the one of the HTTP server, which at once closes every connection that is between two requests.
-    NetServer.prototype.close.call(this.#server)
     for (const outgoing of this.#answering) {
       // One that has begun may have said already that the connection stays.
       if (!outgoing.headersSent) outgoing.shouldKeepAlive = false
     }
+    // Not the one of the HTTP server, which at once closes every connection that is between two requests.
+    NetServer.prototype.close.call(this.#server)
     // What has come by now is read between the timer and the immediate, so that it does not pass for quiet.
     const look = setInterval(() => setImmediate(() => this.#endQuiet()), LOOK_EVERY)
     this.#server.once('close', () => {
