@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { Server, ServerResponse } from 'node:http'
 import { Server as NetServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { setTimeout as delay } from 'node:timers/promises'
+import { setImmediate as immediately, setTimeout as delay } from 'node:timers/promises'
 import { Server as TlsServer } from 'node:tls'
 import { Stalls } from './stalls.ts'
 
@@ -13,6 +13,9 @@ import { Stalls } from './stalls.ts'
 const LAST_REQUESTS = 500
 /** How often connections are looked at while a server closes, in milliseconds. */
 const LOOK_EVERY = 25
+/** How long nobody has to come before a listening socket is closed, and how long that is waited for, in milliseconds. */
+const NOBODY_COMES = 10
+const SOMEBODY_COMES = 250
 /** How often it is looked whether clients take what is written to them, in parts of their time for it. */
 const LOOKS_FOR_STALLS = 4
 
@@ -35,6 +38,8 @@ export class Connections {
   readonly #quietSince = new Map<Socket, number>()
   #left: Promise<void> | undefined
   #closed: Promise<unknown> | undefined
+  /** Requests that are not served before the listening socket is closed. */
+  #held: (() => void)[] | undefined
 
   constructor(server: Server, { patience, cut }: ConnectionsOptions = {}) {
     this.#server = server
@@ -64,7 +69,8 @@ export class Connections {
     if (this.#left !== undefined) outgoing.shouldKeepAlive = false
     this.#answering.add(outgoing)
     outgoing.once('close', () => this.#answering.delete(outgoing))
-    serve()
+    if (this.#held === undefined) serve()
+    else this.#held.push(serve)
   }
 
   upgrades(socket: Duplex): void {
@@ -120,8 +126,12 @@ export class Connections {
       // One that has begun may have said already that the connection stays.
       if (!outgoing.headersSent) outgoing.shouldKeepAlive = false
     }
+    const held: (() => void)[] = (this.#held = [])
+    await this.#acceptWaiting()
     // Not the one of the HTTP server, which at once closes every connection that is between two requests.
     NetServer.prototype.close.call(this.#server)
+    this.#held = undefined
+    for (const serve of held) serve()
     // What has come by now is read between the timer and the immediate, so that it does not pass for quiet.
     const look = setInterval(() => setImmediate(() => this.#endQuiet()), LOOK_EVERY)
     this.#server.once('close', () => {
@@ -130,6 +140,24 @@ export class Connections {
       this.#server.close()
     })
     this.#endQuiet()
+  }
+
+  /**
+   * The kernel resets who still waits to be accepted when a listening socket is closed, and Node accepts one connection in
+   * each turn of its loop: under load there are as many as there are clients. Who is answered comes again, so nobody is
+   * before the socket is closed; then nearly nobody waits. Who comes in the very moment is reset all the same.
+   */
+  async #acceptWaiting(): Promise<void> {
+    let came = false
+    const note = () => (came = true)
+    this.#server.on('connection', note)
+    const end = performance.now() + SOMEBODY_COMES
+    do {
+      came = false
+      await delay(NOBODY_COMES)
+      await immediately()
+    } while (came && performance.now() < end)
+    this.#server.off('connection', note)
   }
 
   #mayComeOrWait(): boolean {

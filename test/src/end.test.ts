@@ -1,0 +1,58 @@
+import { readdir } from 'node:fs/promises'
+import { afterEach, expect, it } from 'vitest'
+import { echoYaml } from './harness/echo.ts'
+import { Load, printTally, REQUESTS } from './harness/load.ts'
+import { leave } from './harness/nothing-left.ts'
+import { Project } from './harness/project.ts'
+import { Running } from './harness/running.ts'
+
+/** What `limits.drain` is in these tests, in milliseconds. */
+const DRAIN = 5_000
+
+let project: Project
+let running: Running | undefined
+let load: Load | undefined
+
+afterEach(async () => {
+  load?.kill()
+  await leave(project, running)
+  running = load = undefined
+})
+
+it.each([
+  ['on connections that are kept', true],
+  ['on a connection each', false],
+])(
+  'ended under load, %s, mux answers all that it has taken, refuses the rest, and is gone in time',
+  async (title, keepAlive) => {
+    project = await Project.create(
+      echoYaml('{ django1: {}, django2: { restart: replace } }', { fixture: 'ledger.mjs' }),
+    )
+    const mux = (running = await Running.up(project))
+    await Promise.all([project.addUser('graham', 'django1'), project.addUser('brian', 'django2')])
+    load = new Load(mux.url, { graham: 'django1', brian: 'django2' }, { keepAlive })
+    await load.reached(REQUESTS / 3)
+    const began = performance.now()
+    expect(await mux.stop('SIGTERM')).toBe(0)
+    const took = Math.round(performance.now() - began)
+    const tally = await load.end(project)
+    const { lost, refused, misdelivered, duplicated, unaccounted, carriedOut } = tally
+    const reset = lost.filter(({ kind }) => kind !== 'ECONNREFUSED')
+    printTally(`ended under load, ${title}`, tally, { took, reset: reset.length })
+    expect(took).toBeLessThan(DRAIN + 5_000)
+    expect({ refused, misdelivered, duplicated, unaccounted, carriedOut }).toEqual({
+      refused: [],
+      misdelivered: [],
+      duplicated: [],
+      unaccounted: [],
+      carriedOut: [],
+    })
+    expect(tally.answered + lost.length).toBe(tally.sent)
+    // Who connects in the very moment in which the socket is closed is reset by the kernel; of the 32, some 25 were.
+    expect(reset.length).toBeLessThanOrEqual(1)
+    expect((await readdir(project.path('.mux/run'))).filter((name) => /\.(sock|json)$/.test(name))).toEqual(
+      [],
+    )
+  },
+  120_000,
+)
