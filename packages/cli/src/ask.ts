@@ -48,6 +48,15 @@ export async function readHidden(what: string): Promise<string> {
         hint: 'Pipe it in, or leave the flag out to be asked for it.',
       },
     )
+  return (await readText(what, MAX_INPUT)).replace(/\r?\n$/, '')
+}
+
+/**
+ * All of standard input as text.
+ * @param most in bytes
+ * @throws {CliError} `password_invalid` when it is too long or no UTF-8
+ */
+export async function readText(what: string, most: number): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0
   const late = setTimeout(
@@ -57,17 +66,14 @@ export async function readHidden(what: string): Promise<string> {
   try {
     for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
       size += chunk.length
-      if (size > MAX_INPUT)
-        throw new CliError('password_invalid', `The ${what} is longer than ${MAX_INPUT} bytes.`)
+      if (size > most) throw new CliError('password_invalid', `The ${what} is longer than ${most} bytes.`)
       chunks.push(chunk)
     }
   } finally {
     clearTimeout(late)
   }
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-      .decode(Buffer.concat(chunks))
-      .replace(/\r?\n$/, '')
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.concat(chunks))
   } catch (error) {
     throw new CliError('password_invalid', `The ${what} is not UTF-8.`, { cause: error })
   }

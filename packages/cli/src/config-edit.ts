@@ -103,13 +103,8 @@ function withEntry(text: string, name: InstanceName, present: InstanceEntry, wan
   return reshapeYaml(text, ['instances', name], present, wanted as Record<string, YamlValue>)
 }
 
-export function withInstance(
-  text: string,
-  name: InstanceName,
-  settings: Record<string, SettingValue>,
-): string {
-  const entry: YamlValue = Object.keys(settings).length === 0 ? {} : { settings }
-  return setInYaml(text, ['instances', name], entry)
+export function withInstance(text: string, name: InstanceName, entry: InstanceEntry): string {
+  return setInYaml(text, ['instances', name], entry as Record<string, YamlValue>)
 }
 
 export function withoutInstance(text: string, name: InstanceName): string {

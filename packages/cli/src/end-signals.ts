@@ -56,3 +56,21 @@ export async function unlessInterrupted<Result>(
     process.off('SIGINT', interrupt)
   }
 }
+
+/**
+ * Does what ends at the first signal that tells the process to.
+ * @throws {CliError} `interrupted`
+ */
+export async function untilSignal<Result>(task: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+  const stop = new AbortController()
+  const signals = listenForEnd()
+  void signals.first.then(() => stop.abort(new CliError('interrupted', 'Interrupted.')))
+  try {
+    return await task(stop.signal)
+  } catch (error) {
+    stop.signal.throwIfAborted()
+    throw error
+  } finally {
+    signals.dispose()
+  }
+}

@@ -38,6 +38,7 @@ export const CLI_ERRORS = {
   user_exists: EXIT.conflict,
   instance_exists: EXIT.conflict,
   instance_in_use: EXIT.conflict,
+  instance_running: EXIT.conflict,
   pool_full: EXIT.conflict,
   address_in_use: EXIT.conflict,
   already_running: EXIT.conflict,
@@ -75,6 +76,7 @@ export const CLI_ERRORS = {
   demo_failed: EXIT.failed,
   instance_failed: EXIT.failed,
   instance_disabled: EXIT.failed,
+  data_unusable: EXIT.failed,
   shutting_down: EXIT.failed,
   key_unusable: EXIT.failed,
   certificate_unusable: EXIT.failed,
@@ -143,6 +145,10 @@ const CONTROL_CODES: Record<ControlErrorCode, CliErrorCode> = {
   internal: 'internal',
 }
 
+/** By their names, as above all: what archives or runs a hook is not loaded for every command. */
+const DATA_ERRORS = new Set(['ArchiveError', 'HookError', 'SettingsError'])
+const DATA_HINT = 'See app.hooks in mux.yaml, and what it has said above.'
+
 const HISTORY_HINT = 'Move it away: it is written anew when the instance is ready next.'
 
 const REGISTRY_HINTS = {
@@ -200,6 +206,8 @@ export function toCliError(thrown: unknown): CliError {
   // By its name: importing the class would load its decoder for every command.
   if (error instanceof Error && error.name === 'HistoryError')
     return new CliError('record_invalid', error.message, { hint: HISTORY_HINT, cause: error })
+  if (error instanceof Error && DATA_ERRORS.has(error.name))
+    return new CliError('data_unusable', error.message, { hint: DATA_HINT, cause: error })
   if (isRegistryError(error))
     return new CliError(error.code, error.message, { hint: REGISTRY_HINTS[error.code], cause: error })
   if (isCloudflareError(error))

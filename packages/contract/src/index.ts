@@ -1,4 +1,5 @@
 export * from './assertion.ts'
+export * from './carried-instance.ts'
 export * from './client-error.ts'
 export * from './command-channel.ts'
 export * from './control-signature.ts'

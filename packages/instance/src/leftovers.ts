@@ -42,6 +42,12 @@ export function findLeftovers(stateDirectory: string): Map<InstanceName, Leftove
   return leftovers
 }
 
+/** Whether processes of an instance run, with a supervisor or without one; not known on a system without `/proc`. */
+export function hasGeneration(stateDirectory: string, instance: InstanceName): boolean {
+  const records = findLeftovers(stateDirectory).get(instance)?.records ?? []
+  return records.some((record) => record.pid === null || isAlive(identityOf(record)))
+}
+
 /**
  * Whether a record came here with a copy of the project, while the project itself, and what the record tells of, is
  * where it was. A directory that was moved takes what runs in it along.

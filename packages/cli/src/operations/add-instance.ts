@@ -36,7 +36,8 @@ export async function addInstance(
         settings[key] = { secret: secretName(instance, key) }
         undo.push(await writeSecret(project, secretName(instance, key), value))
       }
-      const { told } = await defineInstance(project, registry, instance, settings)
+      const entry = Object.keys(settings).length === 0 ? {} : { settings }
+      const { told } = await defineInstance(project, registry, instance, entry)
       return { instance, changed: true, supervisor: told }
     } catch (error) {
       for (const one of undo) await one()

@@ -1,4 +1,10 @@
-import { type InstanceName, nextVersion, type UserName, type UserRecord } from '@mux/contract'
+import {
+  type InstanceName,
+  type InstanceRecord,
+  nextVersion,
+  type UserName,
+  type UserRecord,
+} from '@mux/contract'
 import { type RegistryStore, verifyPassword } from '@mux/edge/registry'
 import { CliError } from '../errors.ts'
 import { rememberUser } from '../last-user.ts'
@@ -57,7 +63,7 @@ export async function addUser(
     const defined = choice.defined ? undefined : await defineInstance(project, registry, choice.instance, {})
     try {
       await rememberUser(project, choice.instance, user)
-      await enter(registry, user, choice.instance, hash)
+      await enter(registry, user, choice.instance, hash, localInstance(await readConfig(project)))
     } catch (error) {
       await defined?.undo()
       throw error
@@ -89,11 +95,12 @@ async function enter(
   user: UserName,
   instance: InstanceName,
   password: string,
+  local: InstanceRecord,
 ): Promise<void> {
   await registry.change((read) => {
     if (read('user', user) !== undefined) throw exists(user, 'somebody else added them just now')
     const known = read('instance', instance)
-    const { host, origin } = known ?? localInstance()
+    const { host, origin } = known ?? local
     const now = Date.now()
     const record: UserRecord = {
       v: 1,
@@ -106,9 +113,7 @@ async function enter(
     }
     return {
       changes: [
-        ...(known === undefined
-          ? [{ kind: 'instance', name: instance, record: localInstance() } as const]
-          : []),
+        ...(known === undefined ? [{ kind: 'instance', name: instance, record: local } as const] : []),
         { kind: 'user', name: user, record },
       ],
       result: null,

@@ -37,7 +37,7 @@ export async function setRoute(
       return {
         changes: [
           ...(known === undefined
-            ? [{ kind: 'instance', name: instance, record: localInstance() } as const]
+            ? [{ kind: 'instance', name: instance, record: localInstance(config) } as const]
             : []),
           { kind: 'route', name: key, record: { v: 1, instance, access } },
         ],

@@ -1,4 +1,11 @@
-import { type InstanceName, nextVersion, RecordError, type UserName, type UserRecord } from '@mux/contract'
+import {
+  type InstanceName,
+  type InstanceRecord,
+  nextVersion,
+  RecordError,
+  type UserName,
+  type UserRecord,
+} from '@mux/contract'
 import type { RegistryChange, RegistryStore } from '@mux/edge'
 import { rememberUser } from '../last-user.ts'
 import { readConfig } from '../mux-yaml.ts'
@@ -65,7 +72,7 @@ export async function moveUser(
     let changed: boolean
     try {
       await rememberUser(project, instance, user)
-      changed = await enter(registry, user, instance)
+      changed = await enter(registry, user, instance, localInstance(await readConfig(project)))
     } catch (error) {
       await defined?.undo()
       throw error
@@ -97,12 +104,17 @@ export async function removeUser(registry: RegistryStore, user: UserName): Promi
   return { tokens: tokens.length + late.length }
 }
 
-async function enter(registry: RegistryStore, user: UserName, instance: InstanceName): Promise<boolean> {
+async function enter(
+  registry: RegistryStore,
+  user: UserName,
+  instance: InstanceName,
+  local: InstanceRecord,
+): Promise<boolean> {
   return registry.change((read) => {
     const found = read('user', user)
     if (found === undefined) throw userNotFound(user)
     const known = read('instance', instance)
-    const { host, origin } = known ?? localInstance()
+    const { host, origin } = known ?? local
     const target = { host, origin }
     const same =
       found.instance === instance &&
@@ -112,9 +124,7 @@ async function enter(registry: RegistryStore, user: UserName, instance: Instance
     if (same) return { changes: [], result: false }
     return {
       changes: [
-        ...(known === undefined
-          ? [{ kind: 'instance', name: instance, record: localInstance() } as const]
-          : []),
+        ...(known === undefined ? [{ kind: 'instance', name: instance, record: local } as const] : []),
         { kind: 'user', name: user, record: changed({ ...found, instance, target }) },
       ],
       result: found.instance !== instance,

@@ -20,8 +20,9 @@ export async function startInstance(
   registry: RegistryStore,
   name: InstanceName,
 ): Promise<InstanceStatus> {
-  const definition = requireInstance(await readConfig(project), name)
-  await recordInstanceState(registry, name, { state: 'open', message: null })
+  const config = await readConfig(project)
+  const definition = requireInstance(config, name)
+  await recordInstanceState(registry, name, { state: 'open', message: null }, config.host)
   const { controlSocket } = project.state
   const limit = instanceOrderLimit(definition)
   return unlessInterrupted((signal) =>
@@ -49,7 +50,7 @@ export async function stopInstance(
   // While mux.yaml is broken, an operator must still be able to stop what was started before.
   const config = await readConfig(project).catch(() => undefined)
   const definition = config && requireInstance(config, name)
-  await recordInstanceState(registry, name, { state: 'maintenance', message })
+  await recordInstanceState(registry, name, { state: 'maintenance', message }, config?.host ?? null)
   const { controlSocket } = project.state
   const limit = instanceOrderLimit(definition)
   return unlessInterrupted((signal) =>
