@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import type { HostName } from '@mux/contract'
 import { CliError } from './errors.ts'
 import { currentFile, type KeyRing, olderKeys } from './key-ring.ts'
@@ -33,6 +32,6 @@ export async function hostKeys(project: Project, host: HostName): Promise<Uint8A
   const key = await readKey(currentFile(ring))
   if (key) return [key, ...(await olderKeys(ring))]
   throw new CliError('key_unusable', `This machine has no key for the host ${host}.`, {
-    hint: `Derive it from the key of the edge, as docs/cloudflare.md says, and put it (base64, mode 0600) into ${join(ring.directory, `${ring.name}.key`)}`,
+    hint: `Give it the join key that its operator has from mux host add: mux host join ${host}`,
   })
 }

@@ -1,4 +1,4 @@
-import { type HostStatus, type HostName, LOCAL_HOST, LOCAL_ORIGIN, type Target } from '@mux/contract'
+import { type HostStatus, LOCAL_HOST, LOCAL_ORIGIN, type Target } from '@mux/contract'
 import { openSqliteRegistry, type RegistryStore } from '@mux/edge'
 import {
   createSupervisor,
@@ -15,6 +15,8 @@ import { sendOrder } from './control-client.ts'
 import { CliError } from './errors.ts'
 import type { EventLog } from './event-log.ts'
 import { type Door, edgeFront, gatewayFront, openFront } from './front.ts'
+import { type HostOverrides, hostRole } from './host-role.ts'
+import type { HostSection } from './host-section.ts'
 import { inheritedSocket } from './inherited-socket.ts'
 import { type ProjectConfig, readConfig } from './mux-yaml.ts'
 import { endLimit, settleLimit } from './operations/order-limits.ts'
@@ -30,13 +32,15 @@ export interface EmbeddedOptions {
   log: EventLog
   /** Instead of the address in mux.yaml; neither counts when this process was started with a listening socket. */
   listen?: ListenAddress | undefined
-  /** Serve an edge that runs elsewhere, instead of having one here: under this name, reached at this URL. */
-  gateway?: { host: HostName; origin: string } | undefined
+  /** Instead of what mux.yaml says of the host that this is. */
+  host?: Omit<HostOverrides, 'listen'> | undefined
 }
 
 /** mux, running in this process. */
 export interface Embedded {
   url: string
+  /** As which host it serves an edge elsewhere; undefined when it has one itself. */
+  role: HostSection | undefined
   /** Resolves when the operator has given the order to end. */
   endOrdered: Promise<void>
   /** Milliseconds that {@link close} may take. */
@@ -61,12 +65,15 @@ const HOLDER_PATIENCE = 1_000
 export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
   const { project, environment, log } = options
   const { directory } = project.state
-  const target = options.gateway ?? { host: LOCAL_HOST, origin: LOCAL_ORIGIN }
   const since = new Date().toISOString()
   const endOrdered = Promise.withResolvers<void>()
   const config = await readConfig(project)
+  const role = hostRole(config, { ...options.host, listen: options.listen })
+  const target: Target = role
+    ? { host: role.name, origin: role.origin }
+    : { host: LOCAL_HOST, origin: LOCAL_ORIGIN }
   const socket = inheritedSocket(environment, process.pid)
-  const address = options.listen ?? config.edge.listen
+  const address = role?.listen ?? options.listen ?? config.edge.listen
   const listen: Door = socket === undefined ? address : { fd: socket }
   await ensureStateDirectory(project)
 
@@ -95,7 +102,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
         isOpen ? supervisor.claim(name, claim) : opened.promise.then(() => supervisor.claim(name, claim)),
     }
     const parts = { project, config, listen, target, registry, source, log }
-    const front = await (options.gateway ? gatewayFront(parts) : edgeFront(parts))
+    const front = await (role ? gatewayFront(parts) : edgeFront(parts))
     const url = await openFront(front, listen, config.edge.behindProxy)
     ends.unshift(() => front.close(0))
     if (socket !== undefined) log({ event: 'socket_inherited', url, instead_of: listenText(address) })
@@ -144,7 +151,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
       }
     }
     log({ event: 'up', url, host: target.host, instances: config.instances.length, version: options.version })
-    return { url, endOrdered: endOrdered.promise, endLimit: endLimit(config.instances), close }
+    return { url, role, endOrdered: endOrdered.promise, endLimit: endLimit(config.instances), close }
   } catch (error) {
     for (const end of ends) {
       try {

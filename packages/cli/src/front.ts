@@ -153,7 +153,7 @@ function listenError(error: NodeJS.ErrnoException, listen: Door): unknown {
     ...listen,
     port: listen.port >= 1024 && listen.port < 65_535 ? listen.port + 1 : 8080,
   })
-  const hint = `Choose another: mux up --listen ${other}, or edge.listen in mux.yaml`
+  const hint = `Choose another: mux up --listen ${other}, or listen in mux.yaml`
   switch (error.code) {
     case 'EADDRINUSE':
       return new CliError('address_in_use', `Another program listens on ${address}.`, { hint, cause: error })
@@ -163,7 +163,7 @@ function listenError(error: NodeJS.ErrnoException, listen: Door): unknown {
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
       return new CliError('address_unusable', `This machine has no address ${listen.host}.`, {
-        hint: 'Choose another: mux up --listen 127.0.0.1:8080, or edge.listen in mux.yaml',
+        hint: 'Choose another: mux up --listen 127.0.0.1:8080, or listen in mux.yaml',
         cause: error,
       })
     default:

@@ -18,7 +18,7 @@ export async function refuseOpenHttp(host: string): Promise<void> {
     'plain_http_refused',
     `On ${host} mux would speak plain HTTP, and passwords could be read on their way.`,
     {
-      hint: 'Listen on 127.0.0.1 behind a TLS front, or give edge.tls a certificate. Where only a TLS front reaches that address, say edge.behind_proxy: true in mux.yaml.',
+      hint: 'Listen on 127.0.0.1 behind a TLS front, or give edge.tls (host.tls on a host) a certificate. Where only a TLS front reaches that address, say edge.behind_proxy: true in mux.yaml.',
     },
   )
 }

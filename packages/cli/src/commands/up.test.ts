@@ -234,13 +234,31 @@ describe('mux up --host', () => {
     expect(JSON.parse(stdout)).toMatchObject({ host: 'h1' })
   })
 
-  it('without a key is refused, naming the file', async () => {
+  it('without a key is refused, with how it gets one', async () => {
     project = await createProject()
     const refused = await project.mux('up', ...HOST)
-    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('.mux/keys/host-h1.key') })
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('mux host join h1') })
+  })
+
+  it('is not needed where mux.yaml says so, and cannot say something else', async () => {
+    const hostAt = (listen: string) =>
+      `${TWO_INSTANCES}host: { name: h1, origin: "https://h1.example.com", listen: "${listen}" }\n`
+    project = await createProject(hostAt('127.0.0.1:0'))
+    await mkdir(join(project.directory, '.mux/keys'), { recursive: true })
+    const key = `${Buffer.alloc(32, 7).toString('base64')}\n`
+    await writeFile(join(project.directory, '.mux/keys/host-h1.key'), key, { mode: 0o600 })
+    const other = await project.mux('up', '--host', 'h2')
+    expect(other).toMatchObject({ code: 2, stderr: expect.stringContaining('This project is the host h1') })
+    const up = await project.mux('up', '--detach', '--origin', 'https://other.example.com')
+    expect(up.stdout).toContain('as the host h1, for an edge that reaches it at https://other.example.com')
+    expect(await project.status()).toMatchObject({ host: 'h1' })
+    expect((await project.mux('down')).code).toBe(0)
+    await project.write('mux.yaml', hostAt('0.0.0.0:0'))
+    expect((await project.mux('up')).stderr).toContain('[plain_http_refused]')
   })
 
   it.each([
+    ['with an origin alone', ['--origin', 'https://h1.example.com']],
     ['without an address', ['--host', 'h1']],
     ['under an impossible name', ['--host', '../h1', ...HOST.slice(2)]],
     ['at a URL with a path', [...HOST.slice(0, 5), 'https://h1.example.com/mux']],

@@ -1,11 +1,21 @@
-import { type HostName, parseHostName } from '@mux/contract'
 import { Flags } from '../oclif.ts'
 import { BaseCommand } from '../base-command.ts'
-import { LISTEN_RULE, type ListenAddress, listenText, parseListen } from '../config-values.ts'
+import {
+  LISTEN_RULE,
+  type ListenAddress,
+  listenText,
+  ORIGIN_RULE,
+  parseListen,
+  parseOrigin,
+} from '../config-values.ts'
 import { type Embedded, startEmbedded } from '../embedded.ts'
 import { listenForEnd } from '../end-signals.ts'
 import { CliError, toCliError } from '../errors.ts'
 import { createEventLog } from '../event-log.ts'
+import { type HostOverrides, hostRole } from '../host-role.ts'
+import type { HostSection } from '../host-section.ts'
+import { readConfig } from '../mux-yaml.ts'
+import { hostName } from '../names.ts'
 import { describeProject, type ProjectOverview } from '../operations/describe-project.ts'
 import { startDetached } from '../operations/start-detached.ts'
 import type { Project } from '../project.ts'
@@ -16,7 +26,7 @@ import { findStarter } from '../starter.ts'
 interface UpOptions {
   project: Project
   listen: ListenAddress | undefined
-  gateway: { host: HostName; origin: string } | undefined
+  host: Omit<HostOverrides, 'listen'>
 }
 
 export default class Up extends BaseCommand {
@@ -33,19 +43,17 @@ export default class Up extends BaseCommand {
       description: 'run in the background; returns when it takes requests',
     }),
     listen: Flags.string({
-      description: 'listen here instead of at edge.listen of mux.yaml',
+      description: 'listen here instead of at edge.listen of mux.yaml, or host.listen on a host',
       helpValue: 'ADDR:PORT',
     }),
     host: Flags.string({
-      description: 'serve an edge that runs elsewhere, as the host of this name',
+      description: 'serve an edge that runs elsewhere, as this host; mux.yaml may say so instead',
       helpValue: 'NAME',
-      dependsOn: ['origin', 'listen'],
       helpGroup: 'CLOUDFLARE',
     }),
     origin: Flags.string({
-      description: 'the URL by which that edge reaches this host',
+      description: 'the URL by which that edge reaches this host, instead of host.origin of mux.yaml',
       helpValue: 'URL',
-      dependsOn: ['host'],
       helpGroup: 'CLOUDFLARE',
     }),
   }
@@ -55,20 +63,25 @@ export default class Up extends BaseCommand {
     const options: UpOptions = {
       project: this.findProject(flags),
       listen: flags.listen === undefined ? undefined : requireListen(flags.listen),
-      gateway: flags.host === undefined ? undefined : requireGateway(flags.host, flags.origin!),
+      host: {
+        name: flags.host === undefined ? undefined : hostName(flags.host),
+        origin: flags.origin === undefined ? undefined : requireOrigin(flags.origin),
+      },
     }
     if (flags.detach) return this.runDetached(options)
     await this.runHere(options)
     return undefined
   }
 
-  private async runDetached({ project, listen, gateway }: UpOptions) {
+  private async runDetached({ project, listen, host }: UpOptions) {
+    const role = hostRole(await readConfig(project), { ...host, listen })
     const started = await startDetached(project, [
       ...(listen ? ['--listen', listenText(listen)] : []),
-      ...(gateway ? ['--host', gateway.host, '--origin', gateway.origin] : []),
+      ...(host.name === undefined ? [] : ['--host', host.name]),
+      ...(host.origin === undefined ? [] : ['--origin', host.origin]),
     ])
     const overview = await describeProject(project)
-    this.log(summary(started.url, gateway, overview))
+    this.log(summary(started.url, role, overview))
     this.hint(`It is process ${started.pid}. To end it: mux down`)
     return { ...started, ...overview }
   }
@@ -101,22 +114,22 @@ export default class Up extends BaseCommand {
     }
   }
 
-  private async announce({ url }: Embedded, { project, gateway }: UpOptions): Promise<void> {
+  private async announce({ url, role }: Embedded, { project }: UpOptions): Promise<void> {
     const overview = await describeProject(project)
     // It goes on running, so the document cannot wait for the end of the command.
     if (this.jsonEnabled()) this.logJson({ pid: process.pid, url, ...overview })
-    this.log(summary(url, gateway, overview))
+    this.log(summary(url, role, overview))
     this.hint('Ctrl-C ends it, and every instance with it.')
   }
 }
 
 function summary(
   url: string,
-  gateway: UpOptions['gateway'],
+  host: HostSection | undefined,
   { instances, users, logs }: ProjectOverview,
 ): string {
   const people = users === 0 ? 'none yet; add the first one: mux user add NAME' : String(users)
-  const role = gateway ? ` as the host ${gateway.host}, for an edge that reaches it at ${gateway.origin}` : ''
+  const role = host ? ` as the host ${host.name}, for an edge that reaches it at ${host.origin}` : ''
   return `mux serves ${url}${role}\n\n${render.fields([
     ['instances', someOf(instances) || 'none yet; add one: mux instance add NAME'],
     ['users', people],
@@ -136,19 +149,8 @@ function requireListen(text: string): ListenAddress {
   throw new CliError('usage', `--listen is ${JSON.stringify(text)}; expected ${LISTEN_RULE}.`)
 }
 
-function requireGateway(name: string, url: string): { host: HostName; origin: string } {
-  const host = parseHostName(name)
-  if (!host) {
-    throw new CliError('name_invalid', `${JSON.stringify(name)} cannot be the name of a host.`, {
-      hint: 'A name such as web1: letters, digits and dashes, beginning with a letter.',
-    })
-  }
-  const origin = URL.canParse(url) ? new URL(url) : undefined
-  if (origin && /^https?:$/.test(origin.protocol) && origin.pathname === '/' && origin.search === '') {
-    return { host, origin: origin.origin }
-  }
-  throw new CliError(
-    'usage',
-    `--origin is ${JSON.stringify(url)}; expected a URL without a path such as https://web1.example.com.`,
-  )
+function requireOrigin(text: string): string {
+  const origin = parseOrigin(text)
+  if (origin !== undefined) return origin
+  throw new CliError('usage', `--origin is ${JSON.stringify(text)}; expected ${ORIGIN_RULE}.`)
 }

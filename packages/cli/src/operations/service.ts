@@ -47,9 +47,10 @@ export type UnitChange = 'written' | 'unchanged'
  */
 export async function describeService(options: ServiceOptions): Promise<Service> {
   const { project, scope, environment } = options
-  const { edge, instances } = await readConfig(project)
+  const { edge, host, instances } = await readConfig(project)
+  const door = host ?? edge
   // Or the service would be refused each time that it is started.
-  if (edge.tls === null && !edge.behindProxy) await refuseOpenHttp(edge.listen.host)
+  if (door.tls === null && !edge.behindProxy) await refuseOpenHttp(door.listen.host)
   if (/\p{Cc}|\\$/u.test(project.directory))
     throw new CliError('usage', 'systemd cannot be told of a directory with such a name.', 'Rename it.')
   const name = serviceName(options)
@@ -59,7 +60,7 @@ export async function describeService(options: ServiceOptions): Promise<Service>
     directory: project.directory,
     program: [process.execPath, PROGRAM],
     path: searchPath(environment['PATH']),
-    listen: await literal(edge.listen),
+    listen: await literal(door.listen, host ? 'host.listen' : 'edge.listen'),
     user: scope === 'system' ? ownerOf(project.directory) : undefined,
     limit: endLimit(instances),
     knowsSubgroup: systemdVersion(environment) >= 254,
@@ -177,15 +178,15 @@ function searchPath(path = ''): string {
 }
 
 /** A socket unit takes addresses only. */
-async function literal({ host, port }: ListenAddress): Promise<ListenAddress> {
+async function literal({ host, port }: ListenAddress, key: string): Promise<ListenAddress> {
   const unusable = (message: string) =>
-    new CliError('address_unusable', message, 'Write an address and a port into edge.listen of mux.yaml.')
-  if (port === 0) throw unusable('edge.listen has port 0, and systemd has to know the port.')
+    new CliError('address_unusable', message, `Write an address and a port into ${key} of mux.yaml.`)
+  if (port === 0) throw unusable(`${key} has port 0, and systemd has to know the port.`)
   if (isIP(host) !== 0) return { host, port }
   try {
     return { host: (await lookup(host)).address, port }
   } catch {
-    throw unusable(`edge.listen names ${host}, which this machine does not know.`)
+    throw unusable(`${key} names ${host}, which this machine does not know.`)
   }
 }
 
