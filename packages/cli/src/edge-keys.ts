@@ -9,9 +9,19 @@ export function sessionRing({ state }: Project): KeyRing {
   return { directory: state.keys, name: 'session' }
 }
 
+/** The keys from which those of all hosts are derived. */
+export function edgeRing({ state }: Project): KeyRing {
+  return { directory: state.keys, name: 'edge' }
+}
+
 /** The keys by which a host knows its edge. */
 export function hostRing({ state }: Project, host: HostName): KeyRing {
   return { directory: state.keys, name: `host-${host}` }
+}
+
+/** The keys by which a host knows its operator. */
+export function controlRing({ state }: Project, host: HostName): KeyRing {
+  return { directory: state.keys, name: `control-${host}` }
 }
 
 /**

@@ -116,6 +116,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
       pid: process.pid,
       since,
       version: options.version,
+      now: new Date().toISOString(),
       url,
       ...supervisor.status(),
     })

@@ -32,6 +32,7 @@ export const CLI_ERRORS = {
   token_not_found: EXIT.notFound,
   setting_not_found: EXIT.notFound,
   service_not_found: EXIT.notFound,
+  host_not_found: EXIT.notFound,
   cloudflare_not_found: EXIT.notFound,
 
   project_exists: EXIT.conflict,
@@ -47,6 +48,8 @@ export const CLI_ERRORS = {
   service_enabled: EXIT.conflict,
   nothing_to_restore: EXIT.conflict,
   host_busy: EXIT.conflict,
+  host_exists: EXIT.conflict,
+  host_in_use: EXIT.conflict,
   registry_conflict: EXIT.conflict,
 
   not_running: EXIT.unreachable,

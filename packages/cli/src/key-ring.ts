@@ -36,6 +36,26 @@ export async function replaceCurrent(ring: KeyRing, now: number, key?: Uint8Arra
 }
 
 /**
+ * Has a ring hold a key as its current one. What it held before stays good beside it.
+ * @param now milliseconds since the epoch
+ * @throws {CliError} `key_exposed`, `key_unusable`
+ */
+export async function acceptKey(
+  ring: KeyRing,
+  key: Uint8Array,
+  now: number,
+): Promise<'new' | 'added' | 'unchanged'> {
+  const present = await readKey(currentFile(ring))
+  if (present === undefined) {
+    await replaceKey(currentFile(ring), key)
+    return 'new'
+  }
+  if (Buffer.compare(present, key) === 0) return 'unchanged'
+  await replaceCurrent(ring, now, key)
+  return 'added'
+}
+
+/**
  * Throws away the keys that were replaced before `moment`, in milliseconds since the epoch.
  * @returns how many those were, and how many are left
  */

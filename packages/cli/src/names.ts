@@ -2,7 +2,6 @@ import {
   type HostName,
   INSTANCE_NAME_RULE,
   type InstanceName,
-  parseHostName,
   parseInstanceName,
   parseRouteKey,
   parseUserName,
@@ -11,6 +10,7 @@ import {
   USER_NAME_RULE,
   type UserName,
 } from '@mux/contract'
+import { HOST_NAME_RULE, parseRemoteHostName } from './config-values.ts'
 import { CliError } from './errors.ts'
 
 /** Names as the operator types them; all throw {@link CliError} `name_invalid`. */
@@ -24,7 +24,7 @@ export function instanceName(text: string): InstanceName {
 }
 
 export function hostName(text: string): HostName {
-  return parseHostName(text) ?? refuse(text, 'host', INSTANCE_NAME_RULE)
+  return parseRemoteHostName(text) ?? refuse(text, 'host', HOST_NAME_RULE)
 }
 
 export function routeKey(text: string): RouteKey {

@@ -22,6 +22,7 @@ import { type Spooled, spool } from '@mux/instance/spool'
 import { type OrderFor, readReply } from './control-client.ts'
 import { signControl } from './control-signer.ts'
 import { CliError } from './errors.ts'
+import { hostRefused, hostUnreachable } from './host-failure.ts'
 
 /** A host as its operator reaches it. */
 export interface RemoteHost {
@@ -113,7 +114,7 @@ function openCall(
   { path, sha256, size }: { path: string; sha256: string; size: number },
   signal: AbortSignal,
 ): ClientRequest {
-  if (!/^https?:/.test(host.origin)) throw unreachable(host, 'only the Worker reaches this origin')
+  if (!/^https?:/.test(host.origin)) throw hostUnreachable(host, 'only the Worker reaches this origin')
   const open = host.origin.startsWith('https:') ? requestSecurely : requestPlain
   const signed = signControl(host.key, { method: 'POST', target: path, host: host.name, sha256 }, Date.now())
   const call = open(new URL(path, host.origin), {
@@ -167,8 +168,9 @@ async function readAnswer(host: RemoteHost, answer: IncomingMessage): Promise<st
   const { statusCode, headers } = answer
   if (headers['content-type'] === 'application/json') return readReply(answer)
   answer.destroy()
-  if (statusCode === 403 && headers['mux-problem'] === 'assertion_invalid') throw refused(host)
-  throw unreachable(host, `what answers there is no host of this mux (status ${statusCode})`)
+  if (statusCode === 403 && headers['mux-problem'] === 'assertion_invalid')
+    throw hostRefused(host, headers.date)
+  throw hostUnreachable(host, `what answers there is no host of this mux (status ${statusCode})`)
 }
 
 /** Passes frames on as fast as they are taken. */
@@ -179,7 +181,7 @@ async function passOn(
 ): Promise<number> {
   if (answer.headers['content-type'] !== 'application/octet-stream') {
     decodeControlReply('status', await readAnswer(host, answer))
-    throw unreachable(host, 'it runs another version of mux')
+    throw hostUnreachable(host, 'it runs another version of mux')
   }
   const decoder = new FrameDecoder()
   for await (const piece of answer as AsyncIterable<Buffer>) {
@@ -189,7 +191,7 @@ async function passOn(
       if (frame.payload.length > 0 && !output.write(frame.payload)) await once(output, 'drain')
     }
   }
-  throw unreachable(host, 'the connection broke off, and what became of the command is not known')
+  throw hostUnreachable(host, 'the connection broke off, and what became of the command is not known')
 }
 
 /** @throws {CliError} for whatever fails on the way; the reason of `signal` when that was it */
@@ -203,7 +205,7 @@ async function translated<Result>(
   } catch (error) {
     signal.throwIfAborted()
     if (error instanceof CliError || error instanceof ControlError) throw error
-    throw unreachable(host, reasonOf(error as NodeJS.ErrnoException), error)
+    throw hostUnreachable(host, reasonOf(error as NodeJS.ErrnoException), error)
   }
 }
 
@@ -220,21 +222,4 @@ function reasonOf({ name, code, message }: NodeJS.ErrnoException): string {
     default:
       return name === 'TimeoutError' ? 'it does not answer in time' : message
   }
-}
-
-function unreachable(host: RemoteHost, reason: string, cause?: unknown): CliError {
-  return new CliError(
-    'host_unreachable',
-    `The host ${host.name} cannot be reached at ${host.origin}: ${reason}.`,
-    {
-      hint: `See whether mux runs there: mux status   Where its certificate is of a CA of your own, name that in NODE_EXTRA_CA_CERTS.`,
-      cause,
-    },
-  )
-}
-
-function refused(host: RemoteHost): CliError {
-  return new CliError('host_refused', `The host ${host.name} does not accept the key of this operator.`, {
-    hint: `Its log says why: assertion_refused in .mux/logs/mux.log there. See that the clocks of both machines agree; give it the key anew with: mux host key ${host.name}`,
-  })
 }

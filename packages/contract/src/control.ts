@@ -132,6 +132,8 @@ const hostStatus = v.object({
   pid: v.number(),
   since: v.string(),
   version: v.string(),
+  /** Its clock when it answered; null where it doesn't say. */
+  now: v.optional(v.nullable(v.pipe(v.string(), v.isoTimestamp())), null),
   /** What it listens on, for people. */
   url: v.nullable(v.string()),
   pool: v.object({

@@ -1,19 +1,14 @@
 import { Flags } from '../oclif.ts'
 import { BaseCommand } from '../base-command.ts'
-import {
-  LISTEN_RULE,
-  type ListenAddress,
-  listenText,
-  ORIGIN_RULE,
-  parseListen,
-  parseOrigin,
-} from '../config-values.ts'
+import { type ListenAddress, listenText } from '../config-values.ts'
 import { type Embedded, startEmbedded } from '../embedded.ts'
 import { listenForEnd } from '../end-signals.ts'
-import { CliError, toCliError } from '../errors.ts'
+import { toCliError } from '../errors.ts'
 import { createEventLog } from '../event-log.ts'
+import { originOf } from '../host-flags.ts'
 import { type HostOverrides, hostRole } from '../host-role.ts'
 import type { HostSection } from '../host-section.ts'
+import { listenOf } from '../listen-flag.ts'
 import { readConfig } from '../mux-yaml.ts'
 import { hostName } from '../names.ts'
 import { describeProject, type ProjectOverview } from '../operations/describe-project.ts'
@@ -62,10 +57,10 @@ export default class Up extends BaseCommand {
     const { flags } = await this.parse(Up)
     const options: UpOptions = {
       project: this.findProject(flags),
-      listen: flags.listen === undefined ? undefined : requireListen(flags.listen),
+      listen: listenOf(flags.listen),
       host: {
         name: flags.host === undefined ? undefined : hostName(flags.host),
-        origin: flags.origin === undefined ? undefined : requireOrigin(flags.origin),
+        origin: originOf(flags.origin, '--origin'),
       },
     }
     if (flags.detach) return this.runDetached(options)
@@ -128,7 +123,9 @@ function summary(
   host: HostSection | undefined,
   { instances, users, logs }: ProjectOverview,
 ): string {
-  const people = users === 0 ? 'none yet; add the first one: mux user add NAME' : String(users)
+  // Those of a host are for the most part known elsewhere.
+  const nobody = host ? 'none here' : 'none yet; add the first one: mux user add NAME'
+  const people = users === 0 ? nobody : String(users)
   const role = host ? ` as the host ${host.name}, for an edge that reaches it at ${host.origin}` : ''
   return `mux serves ${url}${role}\n\n${render.fields([
     ['instances', someOf(instances) || 'none yet; add one: mux instance add NAME'],
@@ -141,16 +138,4 @@ function summary(
 function someOf(names: readonly string[]): string {
   const shown = names.slice(0, 5).join(', ')
   return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown
-}
-
-function requireListen(text: string): ListenAddress {
-  const address = parseListen(text)
-  if (address) return address
-  throw new CliError('usage', `--listen is ${JSON.stringify(text)}; expected ${LISTEN_RULE}.`)
-}
-
-function requireOrigin(text: string): string {
-  const origin = parseOrigin(text)
-  if (origin !== undefined) return origin
-  throw new CliError('usage', `--origin is ${JSON.stringify(text)}; expected ${ORIGIN_RULE}.`)
 }

@@ -1,0 +1,181 @@
+import type { HostName, HostRecord } from '@mux/contract'
+import type { RegistryChange, RegistryStore } from '@mux/edge/registry'
+import { CliError } from '../errors.ts'
+import { type HostPlace, refuseUnreachable } from '../host-place.ts'
+import { joinKeyText } from '../join-key.ts'
+import { keysForHost } from '../operator-keys.ts'
+import { withProjectLock } from '../project-lock.ts'
+import type { Project } from '../project.ts'
+import { missingHost, pointingAt, usableHosts } from './find-hosts.ts'
+
+export interface AddedHost extends HostPlace {
+  host: HostName
+  changed: boolean
+  /** What the host is given by hand; null when it was there already. */
+  joinKey: string | null
+}
+
+/**
+ * Makes a host known. Again, it changes nothing.
+ * @throws {CliError} `host_exists`, `key_exposed`, `key_unusable`
+ */
+export async function addHost(
+  project: Project,
+  registry: RegistryStore,
+  { host, origin, control }: HostPlace & { host: HostName },
+): Promise<AddedHost> {
+  return withProjectLock(project, async () => {
+    const known = await usableHosts(registry)
+    const found = known.get(host)
+    if (found?.origin === origin && found.control === control)
+      return { host, origin, control, changed: false, joinKey: null }
+    if (found) {
+      throw new CliError('host_exists', `There is a host ${host} already, at ${found.origin}.`, {
+        hint: `If it is elsewhere by now: mux host set ${host} --url ${origin}`,
+      })
+    }
+    refuseTaken(known, host, origin)
+    const keys = await keysForHost(project, host, known.size === 0)
+    const record: HostRecord = { v: 1, origin, control, state: 'open' }
+    await registry.change(() => ({ changes: [{ kind: 'host', name: host, record }], result: undefined }))
+    return { host, origin, control, changed: true, joinKey: joinKeyText(keys) }
+  })
+}
+
+export interface PlacedHost extends HostPlace {
+  host: HostName
+  changed: boolean
+  /** How many users and instances are sent to the new place. */
+  users: number
+  instances: number
+}
+
+/**
+ * Has a host be somewhere else, with all its instances and their users.
+ * @param control undefined: as it was
+ * @throws {CliError} `host_not_found`, `host_exists`, `usage`, `record_invalid`
+ */
+export async function placeHost(
+  project: Project,
+  registry: RegistryStore,
+  {
+    host,
+    origin,
+    control,
+  }: { host: HostName; origin: string | undefined; control: string | null | undefined },
+): Promise<PlacedHost> {
+  return withProjectLock(project, async () => {
+    const known = await usableHosts(registry)
+    const found = known.get(host) ?? missingHost(known, host)
+    const record: HostRecord = {
+      ...found,
+      origin: origin ?? found.origin,
+      control: control === undefined ? found.control : control,
+    }
+    refuseUnreachable(record)
+    refuseTaken(known, host, record.origin)
+    const pointing = await pointingAt(registry, host)
+    const changes = await registry.change((read) => {
+      const made: RegistryChange[] = []
+      if (found.origin !== record.origin || found.control !== record.control)
+        made.push({ kind: 'host', name: host, record })
+      for (const name of pointing.instances) {
+        const instance = read('instance', name)
+        if (instance?.host !== host || instance.origin === record.origin) continue
+        made.push({ kind: 'instance', name, record: { ...instance, origin: record.origin } })
+      }
+      for (const name of pointing.users) {
+        const user = read('user', name)
+        if (user?.target?.host !== host || user.target.origin === record.origin) continue
+        // No new version: it is the same host, and nobody has to sign in again because its name in the network is another.
+        made.push({ kind: 'user', name, record: { ...user, target: { host, origin: record.origin } } })
+      }
+      return { changes: made, result: made }
+    })
+    const count = (kind: RegistryChange['kind']) => changes.filter((change) => change.kind === kind).length
+    return {
+      host,
+      origin: record.origin,
+      control: record.control,
+      changed: changes.length > 0,
+      users: count('user'),
+      instances: count('instance'),
+    }
+  })
+}
+
+export interface HostStateChange {
+  host: HostName
+  state: HostRecord['state']
+  changed: boolean
+}
+
+/** @throws {CliError} `host_not_found` */
+export async function setHostState(
+  registry: RegistryStore,
+  host: HostName,
+  state: HostRecord['state'],
+): Promise<HostStateChange> {
+  const known = await usableHosts(registry)
+  return registry.change((read) => {
+    const found = read('host', host) ?? missingHost(known, host)
+    const changed = found.state !== state
+    const record = { ...found, state }
+    return {
+      changes: changed ? [{ kind: 'host', name: host, record }] : [],
+      result: { host, state, changed },
+    }
+  })
+}
+
+/**
+ * Forgets a host to which nothing leads any more.
+ * @throws {CliError} `host_not_found`, `host_in_use`, `cancelled`
+ */
+export async function removeHost(
+  project: Project,
+  registry: RegistryStore,
+  host: HostName,
+  confirm: (question: string) => Promise<void>,
+): Promise<{ host: HostName }> {
+  const hosts = await registry.list('host')
+  // One whose record cannot be used has to go as well.
+  if (!hosts.some(({ name }) => name === host))
+    missingHost(new Map(hosts.map(({ name }) => [name, null])), host)
+  await refuseInUse(registry, host)
+  await confirm(`Remove the host ${host}?`)
+  return withProjectLock(project, async () => {
+    await refuseInUse(registry, host)
+    await registry.change(() => ({
+      changes: [{ kind: 'host', name: host, record: null }],
+      result: undefined,
+    }))
+    return { host }
+  })
+}
+
+async function refuseInUse(registry: RegistryStore, host: HostName): Promise<void> {
+  const { instances, users } = await pointingAt(registry, host)
+  if (instances.length === 0 && users.length === 0) return
+  const by = [...instances.map((name) => `instance ${name}`), ...users.map((name) => `user ${name}`)]
+  const shown = by.length > 5 ? `${by.slice(0, 5).join(', ')} and ${by.length - 5} more` : by.join(', ')
+  const next =
+    instances.length > 0
+      ? `mux instance move ${instances[0]} --host NAME, or mux instance remove ${instances[0]}`
+      : `mux user move ${users[0]} --instance NAME`
+  throw new CliError('host_in_use', `The host ${host} has ${shown}. Nothing was changed.`, {
+    hint: `First: ${next}   That it gets no new ones meanwhile: mux host drain ${host}`,
+  })
+}
+
+/** Two hosts at one place: one of them would refuse whatever is signed for the other. @throws {CliError} `host_exists` */
+function refuseTaken(known: ReadonlyMap<string, HostRecord>, host: HostName, origin: string): void {
+  for (const [name, record] of known) {
+    if (name !== host && record.origin === origin)
+      throw new CliError(
+        'host_exists',
+        `${origin} is the host ${name} already.`,
+        'See which there are: mux host list',
+      )
+  }
+}

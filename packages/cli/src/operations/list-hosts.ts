@@ -1,0 +1,62 @@
+import type { HostName, HostStatus } from '@mux/contract'
+import type { RegistryStore } from '@mux/edge/registry'
+import type { Project } from '../project.ts'
+import { type AskedHost, askHosts } from './ask-hosts.ts'
+import { missingHost, pointingAt } from './find-hosts.ts'
+
+/** A host with what leads to it. */
+export interface ListedHost extends Pick<AskedHost, 'name' | 'here' | 'problem' | 'clock'> {
+  origin: string | null
+  control: string | null
+  state: 'open' | 'draining' | null
+  reachable: boolean
+  /** Of mux there; null, here and below: it was not reached. */
+  version: string | null
+  since: string | null
+  pool: HostStatus['pool'] | null
+  /** Those that are there by the registry, and who is sent to them. */
+  instances: string[]
+  users: string[]
+}
+
+export async function listHosts(project: Project, registry: RegistryStore): Promise<ListedHost[]> {
+  const asked = await askHosts(project, registry)
+  return Promise.all(asked.map((host) => listed(registry, host)))
+}
+
+export interface ShownHost extends ListedHost {
+  /** As they run there. */
+  running: HostStatus['instances']
+}
+
+/** @throws {CliError} `host_not_found` */
+export async function showHost(
+  project: Project,
+  registry: RegistryStore,
+  name: HostName,
+): Promise<ShownHost> {
+  const [host] = await askHosts(project, registry, name)
+  if (host === undefined) {
+    const hosts = await registry.list('host')
+    return missingHost(new Map(hosts.map((one) => [one.name, one])), name)
+  }
+  return { ...(await listed(registry, host)), running: host.status?.instances ?? [] }
+}
+
+async function listed(registry: RegistryStore, host: AskedHost): Promise<ListedHost> {
+  const { name, here, record, status, problem, clock } = host
+  return {
+    name,
+    origin: record?.origin ?? null,
+    control: record?.control ?? null,
+    state: record?.state ?? null,
+    here,
+    reachable: status !== null,
+    problem,
+    version: status?.version ?? null,
+    since: status?.since ?? null,
+    pool: status?.pool ?? null,
+    clock,
+    ...(await pointingAt(registry, name)),
+  }
+}
