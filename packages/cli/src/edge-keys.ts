@@ -45,3 +45,13 @@ export async function hostKeys(project: Project, host: HostName): Promise<Uint8A
     hint: `Give it the join key that its operator has from mux host add: mux host join ${host}`,
   })
 }
+
+/**
+ * The keys with which an operator may sign orders to a host; none where nobody has been given that right.
+ * @throws {CliError} `key_exposed`, `key_unusable`
+ */
+export async function controlKeys(project: Project, host: HostName): Promise<Uint8Array[]> {
+  const ring = controlRing(project, host)
+  const key = await readKey(currentFile(ring))
+  return key ? [key, ...(await olderKeys(ring))] : []
+}

@@ -2,6 +2,7 @@ import { type HostStatus, LOCAL_HOST, LOCAL_ORIGIN, type Target } from '@mux/con
 import { openSqliteRegistry, type RegistryStore } from '@mux/edge'
 import {
   createSupervisor,
+  type HandleOrder,
   type HostLock,
   HostLockedError,
   type LeaseSource,
@@ -101,7 +102,10 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
       claim: (name, claim) =>
         isOpen ? supervisor.claim(name, claim) : opened.promise.then(() => supervisor.claim(name, claim)),
     }
-    const parts = { project, config, listen, target, registry, source, log }
+    const ordersReady = Promise.withResolvers<HandleOrder>()
+    const handleLater: HandleOrder = async (order) => (await ordersReady.promise)(order)
+    const orderly = { handle: handleLater, environment }
+    const parts = { project, config, listen, target, registry, source, log, ...orderly }
     const front = await (role ? gatewayFront(parts) : edgeFront(parts))
     const url = await openFront(front, listen, config.edge.behindProxy)
     ends.unshift(() => front.close(0))
@@ -133,6 +137,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
       reloadKeys: () => front.reloadKeys(),
       log,
     })
+    ordersReady.resolve(handle)
     const control = await serveControl({ socketPath: socketPath(directory, 'control.sock'), handle, log })
     ends.unshift(() => control.close(0))
 

@@ -145,6 +145,7 @@ const CONTROL_CODES: Record<ControlErrorCode, CliErrorCode> = {
   config_invalid: 'config_invalid',
   shutting_down: 'shutting_down',
   host_busy: 'host_busy',
+  disk_full: 'disk_full',
   internal: 'internal',
 }
 

@@ -1,11 +1,13 @@
 import { Problem, type Target, type UserName } from '@mux/contract'
 import { createNodeEdge, type RegistryStore } from '@mux/edge'
-import { createGateway, createInstanceHost, type LeaseSource } from '@mux/instance'
+import { createGateway, createInstanceHost, type HandleOrder, type LeaseSource } from '@mux/instance'
 import { readCertificate, watchCertificate } from './certificate.ts'
 import { type ListenAddress, listenText } from './config-values.ts'
-import { hostKeys, sessionKeys } from './edge-keys.ts'
+import { commandRunner } from './command-runner.ts'
+import { controlKeys, hostKeys, sessionKeys } from './edge-keys.ts'
 import { CliError } from './errors.ts'
 import type { EventLog } from './event-log.ts'
+import { openHostMemory } from './host-memory.ts'
 import { readLogo } from './logo.ts'
 import type { ProjectConfig } from './mux-yaml.ts'
 import { refuseOpenHttp } from './open-http.ts'
@@ -35,6 +37,9 @@ export interface FrontOptions {
   target: Target
   registry: RegistryStore
   source: LeaseSource
+  /** Carries out orders that come over the network. */
+  handle: HandleOrder
+  environment: NodeJS.ProcessEnv
   log: EventLog
 }
 
@@ -104,8 +109,10 @@ export async function edgeFront(options: FrontOptions): Promise<Front> {
  * @throws {CliError} `key_unusable` when this host has no key
  */
 export async function gatewayFront(options: FrontOptions): Promise<Front> {
-  const { config, listen, target, registry, source, log } = options
-  let keys = await hostKeys(options.project, target.host)
+  const { project, config, listen, target, registry, source, handle, environment, log } = options
+  let keys = await hostKeys(project, target.host)
+  let operators = await controlKeys(project, target.host)
+  const memory = openHostMemory(project.state.known)
   const gateway = createGateway({
     host: target.host,
     keys: (id) => (id === target.host ? keys : []),
@@ -113,6 +120,13 @@ export async function gatewayFront(options: FrontOptions): Promise<Front> {
     knownVersion: (user) => knownVersion(registry, user),
     identityHeader: config.edge.identityHeader,
     limits: config.edge.limits,
+    control: {
+      keys: () => operators,
+      takeNonce: (nonce, until, now) => memory.takeNonce(nonce, until, now),
+      handle,
+      run: commandRunner(project, environment),
+      spoolDirectory: project.state.run,
+    },
     now: Date.now,
     log,
   })
@@ -125,9 +139,13 @@ export async function gatewayFront(options: FrontOptions): Promise<Front> {
     },
     isSecure: false,
     settle: (limit) => gateway.settle(limit),
-    close: (limit) => gateway.close(limit),
+    close: async (limit) => {
+      await gateway.close(limit)
+      memory.close()
+    },
     reloadKeys: async () => {
-      keys = await hostKeys(options.project, target.host)
+      keys = await hostKeys(project, target.host)
+      operators = await controlKeys(project, target.host)
     },
   }
 }

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { run as runOclif } from '@oclif/core/run'
 import { settings } from '@oclif/core/settings'
 import { wantsJson } from './base-command.ts'
+import { endWithHost } from './end-with-host.ts'
 import { type CliError, defect, toCliError } from './errors.ts'
 import * as render from './render.ts'
 
@@ -11,6 +12,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url))
 export async function run(argv: string[]): Promise<void> {
   settings.enableAutoTranspile = false
   hideSqliteWarning()
+  endWithHost()
   // A reader of standard error that has gone is no reason to fail; oclif does the same for standard output.
   process.stderr.on('error', () => {})
   // Of a supervisor that goes on after this nobody knows what it still does. It ends at once, with a code after which it is

@@ -1,14 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
-import {
-  ControlError,
-  type ControlRequest,
-  type ControlResult,
-  type HostStatus,
-  type ReloadReport,
-  type Target,
-} from '@mux/contract'
+import { ControlError, type HostStatus, type ReloadReport, type Target } from '@mux/contract'
 import type { RegistryStore } from '@mux/edge'
-import type { Supervisor } from '@mux/instance'
+import type { HandleOrder, Supervisor } from '@mux/instance'
 import type { ClosedInstances } from './closed-instances.ts'
 import { toCliError } from './errors.ts'
 import type { EventLog } from './event-log.ts'
@@ -31,13 +24,11 @@ interface OrdersOptions {
   log: EventLog
 }
 
-type CarryOut = (order: ControlRequest) => Promise<ControlResult<ControlRequest['op']>>
-
 /**
  * Carries out the operator's orders. Before one that starts something, mux.yaml and the registry are read anew, so that
  * what it starts is what they say now.
  */
-export function createOrders(options: OrdersOptions): CarryOut {
+export function createOrders(options: OrdersOptions): HandleOrder {
   const { closed, supervisor } = options
   let last: Promise<unknown> = Promise.resolve()
   /** One after the other, or an older mux.yaml could be applied after a newer one. */

@@ -18,6 +18,8 @@ export interface StatePaths {
   registry: string
   /** What the edge keeps for itself. */
   edge: string
+  /** What the gateway of a host keeps for itself. */
+  known: string
   keys: string
   secrets: string
   run: string
@@ -36,6 +38,7 @@ export function projectAt(directory: string): Project {
       directory: state,
       registry: join(state, 'registry.sqlite'),
       edge: join(state, 'edge.sqlite'),
+      known: join(state, 'known.sqlite'),
       keys: join(state, 'keys'),
       secrets: join(state, 'secrets'),
       run: join(state, 'run'),

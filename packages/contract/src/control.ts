@@ -195,6 +195,7 @@ export const CONTROL_ERRORS = [
   'config_invalid',
   'shutting_down',
   'host_busy',
+  'disk_full',
   'internal',
 ] as const
 export type ControlErrorCode = (typeof CONTROL_ERRORS)[number]

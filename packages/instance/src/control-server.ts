@@ -1,25 +1,15 @@
 import { lstatSync, unlinkSync } from 'node:fs'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import { Connections } from '@mux/connections'
-import {
-  CONTROL_MAX_BODY,
-  CONTROL_PATH,
-  ControlError,
-  type ControlErrorCode,
-  type ControlOp,
-  type ControlReply,
-  type ControlRequest,
-  type ControlResult,
-  decodeControlRequest,
-} from '@mux/contract'
+import { CONTROL_MAX_BODY, CONTROL_PATH } from '@mux/contract'
+import { type HandleOrder, notUnderstood, replyTo, sendReply } from './control-reply.ts'
 import type { LogEvent } from './log-event.ts'
 
 export interface ControlServerOptions {
   /** Absolute path of the socket; at most 107 bytes, which is all that a socket's address can hold. */
   socketPath: string
-  /** Carries out an order, however long that takes. Throws `ControlError`; anything else is answered with `internal`. */
-  handle: (request: ControlRequest) => Promise<ControlResult<ControlOp>>
+  handle: HandleOrder
   log: (event: LogEvent) => void
 }
 
@@ -32,18 +22,6 @@ export interface ControlServer {
 const MAX_CLIENTS = 256
 /** How long a client may take to say what it wants, in milliseconds. */
 const REQUEST_LIMIT = 5_000
-
-const STATUS: Record<ControlErrorCode, number> = {
-  control_request_invalid: 400,
-  instance_not_found: 404,
-  instance_failed: 502,
-  instance_disabled: 409,
-  pool_full: 409,
-  config_invalid: 422,
-  shutting_down: 503,
-  host_busy: 429,
-  internal: 500,
-}
 
 /**
  * Takes the operator's orders on a Unix socket that nobody else may open. The status of a reply is for the curious;
@@ -64,7 +42,7 @@ export async function serveControl({
   server.maxConnections = MAX_CLIENTS
   server.on('request', (incoming, outgoing) => {
     connections.answers(outgoing, () => {
-      void carryOut(incoming, handle, log).then((reply) => send(outgoing, reply))
+      void replyTo(() => readBody(incoming), handle, log).then((reply) => sendReply(outgoing, reply))
     })
   })
   const connections = new Connections(server)
@@ -86,27 +64,8 @@ export async function serveControl({
   return { close: (limit) => connections.close(limit) }
 }
 
-async function carryOut(
-  incoming: IncomingMessage,
-  handle: ControlServerOptions['handle'],
-  log: ControlServerOptions['log'],
-): Promise<ControlReply> {
-  try {
-    if (incoming.method !== 'POST' || incoming.url !== CONTROL_PATH)
-      throw notUnderstood('it is sent elsewhere')
-    const request = decodeControlRequest(await readBody(incoming))
-    return { v: 1, ok: true, result: await handle(request) }
-  } catch (error) {
-    if (error instanceof ControlError) return { v: 1, ok: false, error: error.toFailure() }
-    log({ event: 'order_failed', reason: String(error) })
-    const failure = new ControlError('internal', 'The supervisor could not do this.', {
-      hint: 'See .mux/logs/mux.log',
-    })
-    return { v: 1, ok: false, error: failure.toFailure() }
-  }
-}
-
 async function readBody(incoming: IncomingMessage): Promise<string> {
+  if (incoming.method !== 'POST' || incoming.url !== CONTROL_PATH) throw notUnderstood('it is sent elsewhere')
   const chunks: Buffer[] = []
   let size = 0
   try {
@@ -120,21 +79,6 @@ async function readBody(incoming: IncomingMessage): Promise<string> {
   }
   if (size > CONTROL_MAX_BODY) throw notUnderstood(`it is longer than ${CONTROL_MAX_BODY} bytes`)
   return Buffer.concat(chunks).toString('utf8')
-}
-
-function notUnderstood(reason: string): ControlError {
-  return new ControlError('control_request_invalid', `The order was not understood: ${reason}.`)
-}
-
-function send(outgoing: ServerResponse, reply: ControlReply): void {
-  const body = JSON.stringify(reply)
-  // One order a connection: nothing then has to be told apart from an idle client.
-  outgoing.shouldKeepAlive = false
-  outgoing.writeHead(reply.ok ? 200 : STATUS[reply.error.code], {
-    'Content-Type': 'application/json',
-    'Content-Length': Buffer.byteLength(body),
-  })
-  outgoing.end(body)
 }
 
 /** Removes the socket that a dead supervisor left. The host's lock sees to it that no live one is about to listen. */

@@ -1,80 +1,12 @@
 import { createServer } from 'node:net'
-import { parseInstanceName, Problem, type UserName } from '@mux/contract'
+import { Problem, type UserName } from '@mux/contract'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { HOST, KEY, NOW, sign } from './fixtures/signing-edge.ts'
-import { openPool } from './forward/connection.ts'
-import {
-  eventually,
-  rawClient,
-  type RawPeer,
-  startFixedPeer,
-  startRawPeer,
-} from './forward/fixtures/front.ts'
-import { createGateway, type GatewayOptions } from './gateway.ts'
-import type { LogEvent } from './log-event.ts'
+import { message, startGateway, TARGET, upgrade } from './fixtures/gateway-under-test.ts'
+import { HOST, NOW, sign } from './fixtures/signing-edge.ts'
+import { eventually, rawClient, startFixedPeer, startRawPeer } from './forward/fixtures/front.ts'
+import { createGateway } from './gateway.ts'
 
 const OK = 'HTTP/1.1 200 OK\r\nMux-Problem: no_instance\r\nContent-Length: 2\r\n\r\nok'
-const TARGET = '/a%2Fb?c=d'
-
-async function startGateway(peer: RawPeer, overrides: Partial<GatewayOptions> = {}) {
-  const pool = openPool(peer.address)
-  const log: LogEvent[] = []
-  const ended = new AbortController()
-  const gateway = createGateway({
-    host: HOST,
-    keys: (id) => (id === 'east' ? [KEY] : []),
-    source: {
-      claim: () => ({
-        instance: parseInstanceName('django2')!,
-        pool,
-        address: peer.address,
-        ended: ended.signal,
-        leaving: false,
-        exited: new Promise(() => {}),
-        responseLimit: null,
-        release: () => {},
-      }),
-    },
-    identityHeader: 'X-Auth-User',
-    now: () => NOW * 1000,
-    log: (event) => log.push(event),
-    ...overrides,
-  })
-  const { port } = await gateway.listen({ hostname: '127.0.0.1', port: 0 })
-  onTestFinished(async () => {
-    await gateway.close(0)
-    await pool.destroy()
-  })
-  return { port, log, gateway }
-}
-
-function message(
-  method: string,
-  headers: Record<string, string>,
-  more: readonly string[] = [],
-  body = '',
-): string {
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
-  return [
-    `${method} ${TARGET} HTTP/1.1`,
-    'Host: east.internal',
-    'Connection: close',
-    ...lines,
-    ...more,
-    '',
-    body,
-  ].join('\r\n')
-}
-
-const UPGRADE = [
-  'Upgrade: websocket',
-  'Sec-WebSocket-Version: 13',
-  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
-]
-
-function upgrade(headers: Record<string, string>): string {
-  return message('GET', headers, UPGRADE).replace('Connection: close', 'Connection: Upgrade')
-}
 
 describe('an asserted request', () => {
   it('reaches its instance with what the assertion says, the host name of the client, and nothing that was for us', async () => {

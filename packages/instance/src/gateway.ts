@@ -10,11 +10,9 @@ import {
   isHopByHop,
   isNavigation,
   Problem,
-  problemDocument,
-  problemHeaders,
   type UserName,
 } from '@mux/contract'
-import { bodyFraming, endToEnd, firstHeader, trustedNames } from './forward/headers.ts'
+import { endToEnd, firstHeader, trustedNames } from './forward/headers.ts'
 import type { ForwardOrder } from './forward/order.ts'
 import { discardRest } from './forward/request-body.ts'
 import { responseOnSocket } from './forward/response-on-socket.ts'
@@ -22,6 +20,8 @@ import { createInstanceHost } from './instance-host.ts'
 import type { LeaseSource } from './lease.ts'
 import type { LogEvent } from './log-event.ts'
 import { NonceMemory } from './nonce-memory.ts'
+import { answerProblem, isUnambiguous, NO_REQUEST_ID, PROBLEM_HEADER } from './problem-answer.ts'
+import { isControlTarget, RemoteControl, type RemoteControlOptions } from './remote-control.ts'
 import { UnderWay } from './under-way.ts'
 import { type Assertion, verifyAssertion } from './verify-assertion.ts'
 import { busy } from './waiting-room.ts'
@@ -53,6 +53,8 @@ export interface GatewayOptions {
   log: (event: LogEvent) => void
   /** The version of a user's record that this host knows of; an older decision is refused. */
   knownVersion?: (user: UserName) => Promise<number | undefined>
+  /** How the operator's orders are carried out; absent: nobody can give any here. */
+  control?: Omit<RemoteControlOptions, 'host'>
 }
 
 /** A host's front for an edge elsewhere: verifies each request's assertion before anything else, and forwards. */
@@ -67,6 +69,8 @@ export interface Gateway {
   close(limit: number): Promise<void>
 }
 
+type Refuse = (problem: Problem, requestId: string) => void
+
 /** Folded names of what is restored here, or settled between the two hops. */
 const SET_ANEW = new Set(['host', 'content-length', 'expect'])
 /** What the edge has set is as true as the connection from it; what something in between adds is not the first. */
@@ -75,10 +79,6 @@ const DEFAULT_LIMITS: GatewayLimits = { connections: 10_000, requests: 1_000, bo
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])
 /** How many connections may wait to be accepted; the system may allow fewer (net.core.somaxconn). */
 const BACKLOG = 4096
-/** The code in it lets the edge make a page of a problem without reading the body. */
-const PROBLEM_HEADER = 'Mux-Problem'
-/** The request id in the answer to a request of which nothing is known to be true. */
-const NO_REQUEST_ID = '-'
 
 export function createGateway(options: GatewayOptions): Gateway {
   const { host, source, identityHeader, now, log } = options
@@ -87,6 +87,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   const underWay = new UnderWay(limits.requests)
   const isTrusted = trustedNames(identityHeader)
   const nonces = new NonceMemory()
+  const control =
+    options.control && new RemoteControl({ host, ...options.control }, { bodySilence: limits.body, now, log })
   /** Connections of which nothing more is served: Node hands over what was sent behind a request that was the last. */
   const spent = new WeakSet<Duplex>()
   const latestOn = new WeakMap<Duplex, ServerResponse>()
@@ -140,28 +142,50 @@ export function createGateway(options: GatewayOptions): Gateway {
     }
   }
 
+  /** What is for the operator is dealt with apart: an assertion of an edge opens nothing there. */
+  async function serveControl(
+    incoming: IncomingMessage,
+    outgoing: ServerResponse | undefined,
+    refuse: Refuse,
+  ): Promise<void> {
+    try {
+      if (outgoing === undefined || control === undefined) throw new Problem('assertion_invalid')
+      await control.serve(incoming, outgoing)
+    } catch (error) {
+      refuseSafely(incoming, refuse, error, NO_REQUEST_ID)
+    }
+  }
+
   async function serve(
     incoming: IncomingMessage,
     upgrade: boolean,
     forward: (order: ForwardOrder) => Promise<void>,
-    refuse: (problem: Problem, requestId: string) => void,
+    refuse: Refuse,
   ): Promise<void> {
     let requestId = NO_REQUEST_ID
     try {
       const assertion = verify(incoming, upgrade)
       requestId = assertion.decision.requestId
-      refuseAmbiguous(incoming)
+      if (!isUnambiguous(incoming)) throw new Problem('bad_request')
       if (options.knownVersion) await refuseOutdated(assertion.decision)
       await counted(assertion.decision.user, () => forward(orderFor(incoming, assertion)))
     } catch (error) {
-      const problem = toPublic(error, requestId)
-      try {
-        refuse(problem, requestId)
-      } catch (reason) {
-        // No connection is worth the end of the host.
-        log({ event: 'request_failed', request: requestId, reason: String(reason) })
-        incoming.socket.destroy()
-      }
+      refuseSafely(incoming, refuse, error, requestId)
+    }
+  }
+
+  function refuseSafely(
+    { socket }: IncomingMessage,
+    refuse: Refuse,
+    error: unknown,
+    requestId: string,
+  ): void {
+    try {
+      refuse(toPublic(error, requestId), requestId)
+    } catch (reason) {
+      // No connection is worth the end of the host.
+      log({ event: 'request_failed', request: requestId, reason: String(reason) })
+      socket.destroy()
     }
   }
 
@@ -188,25 +212,21 @@ export function createGateway(options: GatewayOptions): Gateway {
     const { socket } = incoming
     if (spent.has(socket)) return
     latestOn.set(socket, outgoing)
-    const serveIt = () => {
-      void serve(
-        incoming,
-        false,
-        (order) => instances.request(incoming, outgoing, order),
-        (problem, requestId) => {
-          // Where a request is not understood, nobody knows where the next one begins.
-          const isLast =
-            problem.code === 'assertion_invalid' || problem.code === 'bad_request' || problem.status === 408
-          if (!isLast) discardRest(incoming)
-          else {
-            spent.add(socket)
-            outgoing.shouldKeepAlive = false
-          }
-          answer(outgoing, problem, requestId)
-        },
-      )
+    const refuse: Refuse = (problem, requestId) => {
+      // Where a request is not understood, nobody knows where the next one begins.
+      const isLast =
+        problem.code === 'assertion_invalid' || problem.code === 'bad_request' || problem.status === 408
+      if (!isLast) discardRest(incoming)
+      else {
+        spent.add(socket)
+        outgoing.shouldKeepAlive = false
+      }
+      answerProblem(outgoing, problem, requestId)
     }
-    connections.answers(outgoing, serveIt)
+    connections.answers(outgoing, () => {
+      if (isControlTarget(incoming.url!)) void serveControl(incoming, outgoing, refuse)
+      else void serve(incoming, false, (order) => instances.request(incoming, outgoing, order), refuse)
+    })
   }
 
   function onUpgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -223,15 +243,14 @@ export function createGateway(options: GatewayOptions): Gateway {
   }
 
   function joinUpgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): void {
-    void serve(
-      incoming,
-      true,
-      async (order) => {
-        if (incoming.headers.upgrade?.toLowerCase() !== 'websocket') throw new Problem('bad_request')
-        await instances.upgrade(incoming, socket, head, order)
-      },
-      (problem, requestId) => answer(responseOnSocket(incoming, socket), problem, requestId),
-    )
+    const refuse: Refuse = (problem, requestId) =>
+      answerProblem(responseOnSocket(incoming, socket), problem, requestId)
+    const forward = async (order: ForwardOrder): Promise<void> => {
+      if (incoming.headers.upgrade?.toLowerCase() !== 'websocket') throw new Problem('bad_request')
+      await instances.upgrade(incoming, socket, head, order)
+    }
+    if (isControlTarget(incoming.url!)) void serveControl(incoming, undefined, refuse)
+    else void serve(incoming, true, forward, refuse)
   }
 
   const server = createServer({
@@ -270,23 +289,10 @@ export function createGateway(options: GatewayOptions): Gateway {
         })
       }),
     settle: (limit) => connections.settle(limit),
-    close: (limit) => connections.close(limit),
+    close: async (limit) => {
+      await Promise.all([connections.close(limit), control?.close()])
+    },
   }
-}
-
-/**
- * What two programs could read in two ways, and no edge sends.
- * @throws {Problem} `bad_request`
- */
-function refuseAmbiguous({ httpVersion, rawHeaders }: IncomingMessage): void {
-  const framing = bodyFraming(rawHeaders)
-  let hosts = 0
-  for (let at = 0; at < rawHeaders.length; at += 2) {
-    const name = rawHeaders[at]!
-    if (name.length === 4 && name.toLowerCase() === 'host') hosts++
-  }
-  const isClear = httpVersion === '1.1' || (httpVersion === '1.0' && framing?.chunked === false)
-  if (!framing || !isClear || hosts !== 1) throw new Problem('bad_request')
 }
 
 /** What comes in under these names was for the gateway, or is set anew. */
@@ -298,15 +304,4 @@ function isOurs(name: string, isTrusted: (name: string) => boolean): boolean {
 /** An instance says nothing in our name. */
 function withoutOurs(rawHeaders: readonly string[]): string[] {
   return endToEnd(rawHeaders, (name) => foldedName(name).startsWith('mux-'))
-}
-
-function answer(outgoing: ServerResponse, problem: Problem, requestId: string): void {
-  const body = JSON.stringify(problemDocument(problem, requestId))
-  outgoing.writeHead(problem.status, {
-    ...problemHeaders(problem),
-    'Content-Type': 'application/problem+json',
-    'Content-Length': Buffer.byteLength(body),
-    [PROBLEM_HEADER]: problem.code,
-  })
-  outgoing.end(body)
 }

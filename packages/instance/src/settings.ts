@@ -94,7 +94,7 @@ export function launchPlan(
     typeof value === 'string' ? fill(`settings.${name}`, value) : (facts.secrets[name] ?? ''),
   ])
   for (const [name, value] of settings as [string, string][]) checkSetting(name, value, given)
-  const inherited = Object.entries(environment).filter(([name]) => INHERITED.test(name))
+  const inherited = Object.entries(inheritedEnvironment(environment))
   return {
     program,
     arguments: args,
@@ -107,6 +107,11 @@ export function launchPlan(
     ]),
     directory: definition.directory,
   }
+}
+
+/** What is passed on of mux's own environment to whatever it runs. */
+export function inheritedEnvironment(environment: Readonly<NodeJS.ProcessEnv>): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => INHERITED.test(name)))
 }
 
 function checkSetting(name: string, value: string, given: Record<string, string | undefined>): void {

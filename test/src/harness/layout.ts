@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Ask } from './client.ts'
 import type { Outcome, Project } from './project.ts'
 import { FIXTURES } from './project.ts'
 
@@ -11,15 +10,13 @@ export interface Layout {
   /** What the platform before this layout adds to every request. */
   platformHeaders: Record<string, string>
   project: Project
-  /** What makes a request come from another client than all others, one of 20 to 99. */
-  from(client: number): Pick<Ask, 'headers' | 'localAddress'>
   /** Runs `mux ARGS…`; when it returns, what it changed is true at the URL. */
   run(args: readonly string[], options?: { input?: string }): Promise<Outcome>
   /** As `run`, for what must succeed. */
   must(args: readonly string[], options?: { input?: string }): Promise<Outcome>
   addUser(name: string, instance: string): Promise<void>
   /** Writes a record as no command would, for what a damaged or hostile registry holds. */
-  plant(kind: 'user' | 'route' | 'instance' | 'token', name: string, value: string): Promise<void>
+  plant(kind: 'user' | 'route' | 'instance', name: string, value: string): Promise<void>
   /** Writes a user's record with these fields changed. */
   plantUser(user: string, fields: Record<string, unknown>): Promise<void>
   /** Makes a user's record point where the instance is not: another host, or a host that has not got it. */

@@ -1,0 +1,109 @@
+import type { DatabaseSync } from 'node:sqlite'
+import type { KnownUser, UserName } from '@mux/contract'
+import { openSqlite, RegistryError } from '@mux/edge/registry'
+
+/** What the gateway of a host has to know beyond its own end. */
+export interface HostMemory {
+  /** The least version of a user's record that is good here; undefined: any. */
+  floorOf(user: UserName): number | undefined
+  /**
+   * On the disk when it returns. @returns those of which a lower version, or none, was known
+   * @throws {RegistryError} `registry_unavailable`
+   */
+  raise(users: readonly KnownUser[]): KnownUser[]
+  /**
+   * Notes that a nonce was used. @param until when it may be forgotten, in seconds since the epoch, as `now`
+   * @returns false when it had been used before
+   * @throws {RegistryError} `registry_unavailable`
+   */
+  takeNonce(nonce: string, until: number, now: number): boolean
+  close(): void
+}
+
+/** How long a call waits for another process, in milliseconds. There should be none: a host has one supervisor. */
+const PATIENCE = 1_000
+/** The layout of the tables; a file of a higher one is refused. */
+const SCHEMA = 1
+
+/**
+ * Opens the memory of a host, and creates its file (mode 0600) when there is none. Not the registry: what stands there is
+ * the operator's, and this is true also for users of whom the host has no record.
+ * @throws {RegistryError} `registry_unavailable`; `registry_newer` when a later mux wrote it
+ */
+export function openHostMemory(file: string): HostMemory {
+  const database = translated(file, () => openSqlite(file, PATIENCE))
+  try {
+    return translated(file, () => {
+      prepareSchema(database, file)
+      return memoryIn(database, file)
+    })
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+function prepareSchema(database: DatabaseSync, file: string): void {
+  const version = Number(database.prepare('PRAGMA user_version').get()!['user_version'])
+  if (version > SCHEMA)
+    throw new RegistryError(
+      'registry_newer',
+      `The memory of the host ${file} has version ${version}, and this mux knows ${SCHEMA}.`,
+    )
+  // Whoever is told that a user is shut out must be so after a loss of power, too.
+  database.exec(`
+    PRAGMA synchronous = FULL;
+    CREATE TABLE IF NOT EXISTS floors (user TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS nonces (nonce TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    PRAGMA user_version = ${SCHEMA}`)
+}
+
+function memoryIn(database: DatabaseSync, file: string): HostMemory {
+  const rows = database.prepare('SELECT user, version FROM floors').all()
+  const floors = new Map(rows.map((row) => [row['user'] as UserName, Number(row['version'])]))
+  const raise = database.prepare(
+    'INSERT INTO floors VALUES (?, ?) ON CONFLICT DO UPDATE SET version = max(version, excluded.version)',
+  )
+  const insert = database.prepare('INSERT OR IGNORE INTO nonces VALUES (?, ?)')
+  const forget = database.prepare('DELETE FROM nonces WHERE until < ?')
+  return {
+    floorOf: (user) => floors.get(user),
+    raise: (users) => {
+      const higher = users.filter(({ name, version }) => version > (floors.get(name) ?? 0))
+      translated(file, () => {
+        database.exec('BEGIN IMMEDIATE')
+        try {
+          for (const { name, version } of higher) raise.run(name, version)
+          database.exec('COMMIT')
+        } catch (error) {
+          if (database.isTransaction) database.exec('ROLLBACK')
+          throw error
+        }
+      })
+      for (const { name, version } of higher) floors.set(name, Math.max(version, floors.get(name) ?? 0))
+      return higher
+    },
+    takeNonce: (nonce, until, now) =>
+      translated(file, () => {
+        forget.run(now)
+        return insert.run(nonce, until).changes === 1
+      }),
+    close: () => {
+      if (database.isOpen) database.close()
+    },
+  }
+}
+
+/** A file that is damaged is not replaced by itself: users who were shut out would be let in again. */
+function translated<Result>(file: string, work: () => Result): Result {
+  try {
+    return work()
+  } catch (cause) {
+    if (cause instanceof RegistryError) throw cause
+    throw new RegistryError(
+      'registry_unavailable',
+      `The memory of the host ${file} cannot be used. If it is damaged, remove it, and have the operator tell this host anew who is shut out.`,
+      { cause },
+    )
+  }
+}
