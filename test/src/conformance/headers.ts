@@ -1,7 +1,6 @@
 import { expect, it } from 'vitest'
 import { type Answer, ask, valuesOf } from '../harness/client.ts'
 import type { Layout } from '../harness/layout.ts'
-import { basic } from '../harness/project.ts'
 
 /** Who the instance is told that the user is, and what nobody outside can make it believe. */
 export function headers(layout: () => Layout): void {
@@ -130,13 +129,6 @@ export function headers(layout: () => Layout): void {
       expect([answer.status, answer.json().code]).toEqual([404, 'not_found'])
     }
     expect((await ask(layout().url, '/_mux/health')).status).toBe(200)
-  })
-
-  it('refuses two credentials in one request', async () => {
-    const answer = await ask(layout().url, '/', {
-      headers: { authorization: `${basic('brian')}, ${basic('graham')}` },
-    })
-    expect([400, 401]).toContain(answer.status)
   })
 
   it('gives every answer of its own a request id, and no internals', async () => {

@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe } from 'vitest'
 import type { Layout } from '../harness/layout.ts'
 import { bodies } from './bodies.ts'
+import { credentials } from './credentials.ts'
 import { headers } from './headers.ts'
 import { restarts } from './restarts.ts'
 import { routing } from './routing.ts'
+import { sessionAttacks } from './session-attacks.ts'
 import { sessions } from './sessions.ts'
 import { tokens } from './tokens.ts'
 import { upgrades } from './upgrades.ts'
@@ -24,7 +26,9 @@ export function conformance(start: () => Promise<Layout>): void {
   describe('routing', () => routing(() => layout))
   describe('headers', () => headers(() => layout))
   describe('bodies', () => bodies(() => layout))
+  describe('credentials', () => credentials(() => layout))
   describe('sessions', () => sessions(() => layout))
+  describe('an attack on sessions', () => sessionAttacks(() => layout))
   describe('an API token', () => tokens(() => layout))
   describe('upgrades', () => upgrades(() => layout))
   describe('websockets', () => websockets(() => layout))

@@ -9,6 +9,8 @@ export interface Ask {
   headers?: Record<string, string | string[]>
   body?: string | Buffer | Readable
   agent?: Agent
+  /** The address of this machine that it comes from. */
+  localAddress?: string
   /** Milliseconds until the test gives up. */
   limit?: number
 }
@@ -46,6 +48,7 @@ export function open(url: string, target: string, options: Ask = {}): Promise<In
       path: target,
       method: options.method ?? 'GET',
       agent: options.agent ?? new Agent({ keepAlive: false }),
+      localAddress: options.localAddress,
       headers: {
         // Node frames no body of DELETE or OPTIONS by itself.
         ...(framed(options.body) ? { 'content-length': String(Buffer.byteLength(options.body)) } : {}),

@@ -15,6 +15,7 @@ export async function embeddedLayout(): Promise<Layout> {
     url: running.url,
     platformHeaders: {},
     project,
+    from: (client) => ({ localAddress: `127.0.0.${client}` }),
     run: (args, options) => project.run(args, options),
     must: (args, options) => project.must(args, options),
     addUser: (name, instance) => project.addUser(name, instance),

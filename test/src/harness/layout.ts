@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Ask } from './client.ts'
 import type { Outcome, Project } from './project.ts'
 import { FIXTURES } from './project.ts'
 
@@ -10,6 +11,8 @@ export interface Layout {
   /** What the platform before this layout adds to every request. */
   platformHeaders: Record<string, string>
   project: Project
+  /** What makes a request come from another client than all others, one of 20 to 99. */
+  from(client: number): Pick<Ask, 'headers' | 'localAddress'>
   /** Runs `mux ARGS…`; when it returns, what it changed is true at the URL. */
   run(args: readonly string[], options?: { input?: string }): Promise<Outcome>
   /** As `run`, for what must succeed. */

@@ -1,5 +1,11 @@
 import { connect } from 'node:net'
 
+/** The status of the first answer in what came back; undefined when there is none. */
+export function statusOf(received: string): number | undefined {
+  const found = /^HTTP\/1\.1 (\d{3}) /.exec(received)
+  return found === null ? undefined : Number(found[1])
+}
+
 /**
  * Writes exact bytes to a server and reads until it closes (or `limit` ms have passed): for what no HTTP client would send.
  */

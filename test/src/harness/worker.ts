@@ -35,6 +35,9 @@ export async function workerLayout(): Promise<Layout> {
           env: {
             REGISTRY: { type: 'kv', id: NAMESPACE },
             EDGE_KEY: { type: 'text', value: edgeKey.toString('base64') },
+            FAILURES_PAIR: rateLimit('1', 10),
+            FAILURES_NETWORK: rateLimit('2', 100),
+            FAILURES_USER: rateLimit('3', 50),
             SESSION_KEY: { type: 'text', value: randomBytes(32).toString('base64') },
           },
         },
@@ -80,6 +83,7 @@ export async function workerLayout(): Promise<Layout> {
     url,
     platformHeaders: { 'cf-connecting-ip': '127.0.0.1' },
     project,
+    from: (client) => ({ headers: { 'cf-connecting-ip': `192.0.2.${client}` } }),
     async run(args, options) {
       const outcome = await project.run(args, options)
       await push()
@@ -116,6 +120,11 @@ export async function workerLayout(): Promise<Layout> {
     return answer?.ok || undefined
   })
   return layout
+}
+
+/** As in the configuration that is deployed, which a test of the edge compares. */
+function rateLimit(namespace: string, limit: number) {
+  return { type: 'rate-limit' as const, namespace, simple: { limit, period: 60 as const } }
 }
 
 /** What is used of a KV namespace, whose own types come with a package for Workers only. */
