@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest'
-import { ask } from '../harness/client.ts'
+import { ask, valuesOf } from '../harness/client.ts'
 import { type Layout, ledgerLines } from '../harness/layout.ts'
+import { passwordOf } from '../harness/project.ts'
+import { signIn } from '../harness/sign-in.ts'
 import { until } from '../harness/until.ts'
 
 /** Who is served by what, and what those get who are served by nothing. */
@@ -34,6 +36,85 @@ export function routing(layout: () => Layout): void {
     const answer = await ask(url, '/', { user: 'moved' })
     if (answer.status === 200) expect(answer.json().instance).toBe('django3')
     else expect([answer.status, answer.json().code]).toEqual([421, 'misdirected'])
+  })
+
+  it("takes nobody to another user's instance by a name in the host, the path, the query, a header or a cookie", async () => {
+    const { url, project } = layout()
+    const before = await reachedBy('django1')
+    for (const options of [
+      { host: 'django1' },
+      { host: 'django1.notes.example' },
+      { host: 'graham.notes.example' },
+      { 'x-forwarded-host': 'django1.notes.example' },
+      { 'mux-instance': 'django1' },
+      { mux_instance: 'django1' },
+      { 'mux-user': 'graham' },
+      { 'x-remote-user': 'graham' },
+      { 'x-original-url': '/django1/' },
+      { cookie: 'mux~django1~graham~sessionid=x; __Host-mux=graham' },
+    ])
+      expect((await ask(url, '/probe', { user: 'brian', headers: options })).json().instance).toBe('django2')
+    for (const target of [
+      '/django1/',
+      '//django1/',
+      '/graham',
+      '/django2;django1',
+      '/%64jango1',
+      '/?mux-instance=django1&mux_user=graham',
+    ])
+      expect((await ask(url, target, { user: 'brian' })).json().instance).toBe('django2')
+    expect(await reachedBy('django1')).toBe(before)
+
+    async function reachedBy(name: string): Promise<number> {
+      return (await ledgerLines(project)).filter((line) => line.startsWith(`request ${name} `)).length
+    }
+  })
+
+  it('tells an instance that several users share who each of them is', async () => {
+    const { url } = layout()
+    const users = ['eric', 'neil', 'carol']
+    for (const user of users) await layout().addUser(user, 'django2')
+    const asked = Array.from({ length: 30 }, (_, n) => users[n % users.length]!)
+    const answers = await Promise.all(asked.map((user) => ask(url, '/', { user })))
+    for (const [at, answer] of answers.entries()) {
+      expect(answer.json().instance).toBe('django2')
+      expect(valuesOf(answer.json().headers, 'mux-user')).toEqual([asked[at]])
+      expect(valuesOf(answer.json().headers, 'x-remote-user')).toEqual([asked[at]])
+    }
+  })
+
+  it('takes the names of what every object has for names like any other', async () => {
+    const { url } = layout()
+    for (const name of ['__proto__', 'constructor', 'tostring', 'hasownproperty']) {
+      expect((await ask(url, '/', { headers: { host: name } })).status).toBe(401)
+      expect((await ask(url, '/', { user: 'brian', headers: { host: name } })).json().instance).toBe(
+        'django2',
+      )
+      expect((await ask(url, `/${name}?${name}=1`, { user: 'brian', headers: { [name]: '1' } })).status).toBe(
+        200,
+      )
+      const authorization = `Bearer mux_${name}_${'0'.repeat(40)}`
+      expect((await ask(url, '/', { headers: { authorization } })).status).toBe(401)
+    }
+    await layout().addUser('constructor', 'django2')
+    expect((await ask(url, '/', { user: 'constructor' })).json().instance).toBe('django2')
+    const refused = await layout().run(['user', 'add', '__proto__', '--instance', 'django2', '--generate'])
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('[name_invalid]')])
+  })
+
+  it('lets nobody in who was removed with their instance, and ends its process', async () => {
+    const { url, project } = layout()
+    await layout().must(['user', 'add', 'leaver', '--instance', 'leaving', '--create', '--password-stdin'], {
+      input: `${passwordOf('leaver')}\n`,
+    })
+    const { cookie } = await signIn(url, { username: 'leaver' })
+    const { pid } = (await ask(url, '/', { headers: { cookie } })).json()
+    await layout().must(['user', 'remove', 'leaver', '--with-instance', '--yes'])
+    const before = (await ledgerLines(project)).length
+    expect((await ask(url, '/', { headers: { cookie } })).status).toBe(401)
+    expect((await ask(url, '/', { user: 'leaver' })).status).toBe(401)
+    expect((await ledgerLines(project)).length).toBe(before)
+    expect(() => process.kill(pid, 0)).toThrow(expect.objectContaining({ code: 'ESRCH' }))
   })
 
   it('starts one process for two hundred first requests at once, and answers them all', async () => {

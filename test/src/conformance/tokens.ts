@@ -2,6 +2,7 @@ import { beforeAll, expect, it } from 'vitest'
 import { ask } from '../harness/client.ts'
 import type { Layout } from '../harness/layout.ts'
 import { basic } from '../harness/project.ts'
+import { readRecord } from '../harness/registry.ts'
 
 /** Signing in by an API token. */
 export function tokens(layout: () => Layout): void {
@@ -31,6 +32,16 @@ export function tokens(layout: () => Layout): void {
     expect(await statusOf(basic('brian', changed()))).toBe(401)
     expect(await statusOf(basic('graham', token))).toBe(401)
     expect((await ask(layout().url, `/?access_token=${token}`)).status).toBe(401)
+  })
+
+  it('works no longer from the moment on at which it expires', async () => {
+    const made = (await layout().must(['token', 'create', 'brian', '--expires', '30d', '--json'])).json()
+    expect(await statusOf(`Bearer ${made.token}`)).toBe(200)
+    const record = readRecord(layout().project, 'token', made.id)
+    const expires = new Date(Date.now() - 1000).toISOString()
+    await layout().plant('token', made.id, JSON.stringify({ ...record, expires }))
+    expect(await statusOf(`Bearer ${made.token}`)).toBe(401)
+    expect(await statusOf(basic('brian', made.token))).toBe(401)
   })
 
   it('works no longer once it is revoked', async () => {

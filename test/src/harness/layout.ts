@@ -19,7 +19,7 @@ export interface Layout {
   must(args: readonly string[], options?: { input?: string }): Promise<Outcome>
   addUser(name: string, instance: string): Promise<void>
   /** Writes a record as no command would, for what a damaged or hostile registry holds. */
-  plant(kind: 'user' | 'route' | 'instance', name: string, value: string): Promise<void>
+  plant(kind: 'user' | 'route' | 'instance' | 'token', name: string, value: string): Promise<void>
   /** Writes a user's record with these fields changed. */
   plantUser(user: string, fields: Record<string, unknown>): Promise<void>
   /** Makes a user's record point where the instance is not: another host, or a host that has not got it. */
