@@ -63,6 +63,13 @@ it('cli imports all of them', () => {
   expect(lint({ 'packages/cli/src/a.ts': imports.join('') })).toEqual([])
 })
 
+it.each(['connections', 'edge', 'instance'])('%s measures no time by a clock that jumps', (name) => {
+  const text = 'export const late = (end: number) => Date.now() > end\n'
+  const file = `packages/${name}/src/a.ts`
+  expect(lint({ [file]: text })).toEqual([`${file} eslint(no-restricted-properties)`])
+  expect(lint({ [file]: text.replace('Date', 'performance') })).toEqual([])
+})
+
 it('a promise that nobody awaits is refused', () => {
   const text = 'async function work(): Promise<void> {}\nexport function start(): void {\n  work()\n}\n'
   expect(lint({ 'packages/edge/src/a.ts': text })).toEqual([

@@ -73,6 +73,7 @@ async function removeAbandoned(file: string): Promise<void> {
   )
   for (const draft of drafts.map((one) => join(dirname(file), one))) {
     const { mtimeMs } = (await stat(draft).catch(orAbsent(undefined))) ?? { mtimeMs: Infinity }
+    // oxlint-disable-next-line no-restricted-properties -- the age of a file is told by the wall clock
     if (Date.now() - mtimeMs > DRAFT_LIFE) await rm(draft, { force: true })
   }
 }

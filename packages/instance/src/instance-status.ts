@@ -60,5 +60,6 @@ function idleStop({ idleSince, succession }: InstanceFacts): number | null {
 
 /** A moment of the monotonic clock, as the wall clock shows it. */
 function wallClock(moment: number | null): string | null {
+  // oxlint-disable-next-line no-restricted-properties -- this is where a moment gets its date
   return moment === null ? null : new Date(Date.now() + moment - performance.now()).toISOString()
 }

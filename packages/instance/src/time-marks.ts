@@ -31,6 +31,7 @@ export class TimeMarks {
     this.#last = now
     try {
       this.#descriptor ??= openSync(this.#path, 'a', 0o600)
+      // oxlint-disable-next-line no-restricted-properties -- what people look for in a log has a date
       writeSync(this.#descriptor, `${Date.now()} ${offset}\n`)
       this.#count++
     } catch {

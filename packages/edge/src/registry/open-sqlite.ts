@@ -47,13 +47,13 @@ function createPrivate(file: string): void {
 
 /** The change of the journal needs the file to itself, and SQLite's own busy timeout does not apply to it. */
 function useWriteAheadLog(database: DatabaseSync, patience: number): void {
-  const deadline = Date.now() + patience
+  const deadline = performance.now() + patience
   for (;;) {
     try {
       database.exec('PRAGMA journal_mode = WAL')
       return
     } catch (error) {
-      if (!isBusy(error) || Date.now() > deadline) throw error
+      if (!isBusy(error) || performance.now() > deadline) throw error
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5 + Math.random() * 20)
     }
   }
