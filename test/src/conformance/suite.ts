@@ -3,6 +3,7 @@ import type { Layout } from '../harness/layout.ts'
 import { bodies } from './bodies.ts'
 import { credentials } from './credentials.ts'
 import { headers } from './headers.ts'
+import { limits } from './limits.ts'
 import { restarts } from './restarts.ts'
 import { routing } from './routing.ts'
 import { sessionAttacks } from './session-attacks.ts'
@@ -27,6 +28,7 @@ export function conformance(start: () => Promise<Layout>): void {
   describe('headers', () => headers(() => layout))
   describe('bodies', () => bodies(() => layout))
   describe('credentials', () => credentials(() => layout))
+  describe('limits', () => limits(() => layout))
   describe('sessions', () => sessions(() => layout))
   describe('an attack on sessions', () => sessionAttacks(() => layout))
   describe('an API token', () => tokens(() => layout))

@@ -27,6 +27,9 @@ export interface Layout {
   close(): Promise<void>
 }
 
+/** What a user of the conformance suite may have under way at once. */
+export const MOST_REQUESTS = 300
+
 /** The mux.yaml of the conformance suite; `LEDGER` is where the instances write what reached them. */
 export function conformanceYaml(ledger: string): string {
   return `
@@ -42,6 +45,7 @@ pool:
   name: django{n}
 edge:
   listen: 127.0.0.1:0
+  limits: { requests: ${MOST_REQUESTS} }
 instances:
   django1: {}
   django2: { settings: { COLOUR: blue } }
