@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Door, embeddedDoor, gatewayDoor } from './harness/door.ts'
 import { ledgerLines } from './harness/layout.ts'
-import { exchangeRaw } from './harness/raw.ts'
+import { exchangeRaw, statusesIn } from './harness/raw.ts'
+import { expectNothingSmuggled } from './harness/smuggle.ts'
 import { MALFORMED_BODIES, MALFORMED_HEADS, type Malformed, malformedBytes } from './malformed.ts'
 
 /** What the client hopes to be taken for another request of its own, or of whoever comes next on the connection. */
@@ -14,7 +15,7 @@ describe.each([
   let door: Door
   beforeAll(async () => {
     door = await start()
-    expect(statuses(await exchangeRaw(door.url, healthy('/healthy')))).toEqual([200])
+    expect(statusesIn(await exchangeRaw(door.url, healthy('/healthy')))).toEqual([200])
   })
   afterAll(() => door?.close())
 
@@ -31,8 +32,8 @@ describe.each([
     'refuses %s, and what comes behind it',
     async (title, malformed) => {
       const received = await attack(malformed, `/head?${encodeURIComponent(title)}`)
-      expect(statuses(received)).toHaveLength(1)
-      expect([400, 403]).toContain(statuses(received)[0])
+      expect(statusesIn(received)).toHaveLength(1)
+      expect([400, 403]).toContain(statusesIn(received)[0])
       expect(received).toMatch(/^connection: close\r$/im)
       expect(received).toMatch(/"code":"(?:bad_request|assertion_invalid)"/)
     },
@@ -42,13 +43,13 @@ describe.each([
     'refuses %s, and what comes behind it',
     async (title, malformed) => {
       const received = await attack(malformed, `/body?${encodeURIComponent(title)}`)
-      expect(statuses(received)).toEqual([400])
+      expect(statusesIn(received)).toEqual([400])
       expect(received).toContain('"code":"bad_request"')
     },
   )
 
   it('has let no instance see any of it, and serves on', async () => {
-    expect(statuses(await exchangeRaw(door.url, healthy('/after')))).toEqual([200])
+    expect(statusesIn(await exchangeRaw(door.url, healthy('/after')))).toEqual([200])
     const seen = (await ledgerLines(door.project)).filter((line) => line.startsWith('request'))
     expect(seen.filter((line) => !line.includes('POST /body?'))).toEqual([
       'request django1 GET /healthy',
@@ -67,16 +68,21 @@ describe.each([
       body: '1;a="b"\r\na\r\n0\r\n\r\n',
     }
     const received = await attack(distort ? { ...plain, distort } : chunked, '/odd')
-    expect(statuses(received)).toEqual([200, 200])
+    expect(statusesIn(received)).toEqual([200, 200])
+  })
+
+  it('lets no request be taken for two, and every client have its own answer meanwhile', async () => {
+    const victim = async (target: string) => {
+      const received = await exchangeRaw(door.url, healthy(target))
+      expect(statusesIn(received)).toEqual([200])
+      expect(received).toContain(`"target":"${target}"`)
+    }
+    await expectNothingSmuggled({ ...door, victim })
   })
 
   it('refuses headers that are too large, and what comes behind them', async () => {
     const received = await attack({ headers: [`Cookie: a=${'x'.repeat(70_000)}`] }, '/large')
-    expect(statuses(received)).toEqual([431])
+    expect(statusesIn(received)).toEqual([431])
     expect(received).toContain('"code":"headers_too_large"')
   })
 })
-
-function statuses(received: string): number[] {
-  return [...received.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status))
-}

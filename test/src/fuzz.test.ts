@@ -5,7 +5,7 @@ import { expect, it } from 'vitest'
 import { Dice, mutated } from './fuzz/mutations.ts'
 import { valuesOf } from './harness/client.ts'
 import { type Door, embeddedDoor, gatewayDoor } from './harness/door.ts'
-import { exchangeRaw } from './harness/raw.ts'
+import { exchangeRaw, sayAndEnd } from './harness/raw.ts'
 
 /** By default so long, at both doors at once; with FUZZ_REQUESTS, so many requests at each instead. */
 const SECONDS = process.env['CI'] ? 60 : 6
@@ -43,7 +43,7 @@ async function attackFor(door: Door, corpus: readonly string[]): Promise<void> {
     while (sent < requests && performance.now() < end) {
       const number = sent++
       const text = mutated(corpus, dice)
-      const received = await say(door, text)
+      const received = await sayAndEnd(door.url, latin1(text))
       const fault = faultIn(received)
       if (fault)
         throw new Error(`seed ${seed}, request ${number}: ${fault}\n${JSON.stringify(text)}\n${received}`)
@@ -67,24 +67,6 @@ function corpusFor({ proof }: Door): string[] {
     `${head('GET', '/body', 'Connection: close', 'Content-Length: 5')}\r\nhello`,
     `${head('GET', '/chunks', 'Connection: close', 'Transfer-Encoding: chunked')}\r\n5\r\nhello\r\n0\r\nX-Trailer: 1\r\n\r\n`,
   ]
-}
-
-/** All that comes back until the connection ends, which it does since we end our side. */
-function say({ url }: Door, text: string): Promise<string> {
-  return new Promise((resolve) => {
-    const { hostname, port } = new URL(url)
-    const socket = connect(Number(port), hostname)
-    const chunks: Buffer[] = []
-    // What is held back for more to come is for the limits to end.
-    const limit = setTimeout(() => socket.destroy(), 500)
-    socket.on('data', (chunk) => chunks.push(chunk))
-    socket.on('error', () => {})
-    socket.once('close', () => {
-      clearTimeout(limit)
-      resolve(Buffer.concat(chunks).toString('latin1'))
-    })
-    socket.end(latin1(text))
-  })
 }
 
 /** What an answer must not say, whatever it answers. */

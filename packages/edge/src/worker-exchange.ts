@@ -30,6 +30,8 @@ const HEADERS_TIMEOUT = 900_000
 
 /** The longest body that is kept until the host has answered, to be sent once more, in bytes. */
 const MAX_KEPT = 64 * 1024
+/** Methods with which `fetch` takes no body. */
+const BODILESS = new Set(['GET', 'HEAD'])
 /** The version of a user's record that a host wants, as it names it. */
 const VERSION = /^[1-9]\d{0,15}$/
 
@@ -128,6 +130,13 @@ export class WorkerExchange implements Exchange {
     const body = this.#body
     if (body === null) return null
     if (body === undefined) throw new Problem('internal', { cause: new Error('the body has been sent') })
+    if (BODILESS.has(this.method)) {
+      // A body that is said to be empty is one to the platform, which then sends none with these methods.
+      if (this.header('content-length') === '0') return null
+      throw new Problem('bad_request', {
+        detail: 'From here, GET and HEAD are passed on without a body only.',
+      })
+    }
     const length = Number(this.header('content-length') ?? Number.NaN)
     if (!(length <= MAX_KEPT)) {
       this.#body = undefined

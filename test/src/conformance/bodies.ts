@@ -35,6 +35,11 @@ export function bodies(layout: () => Layout): void {
     expect([answer.status, answer.headers['content-length'], answer.body]).toEqual([200, '1000', ''])
   })
 
+  it.each(['GET', 'HEAD'])('passes %s whose body is said to be empty', async (method) => {
+    const answer = await ask(layout().url, '/', { user: 'brian', method, headers: { 'content-length': '0' } })
+    expect(answer.status).toBe(200)
+  })
+
   it('streams 200 MB up, of known and of unknown length, and nothing is lost', async () => {
     const block = Buffer.alloc(MIB, 'mux')
     const blocks = 200

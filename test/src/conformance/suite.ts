@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe } from 'vitest'
 import type { Layout } from '../harness/layout.ts'
 import { bodies } from './bodies.ts'
 import { credentials } from './credentials.ts'
+import { framing } from './framing.ts'
 import { headers } from './headers.ts'
 import { limits } from './limits.ts'
 import { restarts } from './restarts.ts'
@@ -26,6 +27,7 @@ export function conformance(start: () => Promise<Layout>): void {
 
   describe('routing', () => routing(() => layout))
   describe('headers', () => headers(() => layout))
+  describe('framing', () => framing(() => layout))
   describe('bodies', () => bodies(() => layout))
   describe('credentials', () => credentials(() => layout))
   describe('limits', () => limits(() => layout))

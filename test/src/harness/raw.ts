@@ -30,3 +30,30 @@ export function exchangeRaw(url: string, bytes: string | Buffer, limit = 5_000):
     socket.write(bytes)
   })
 }
+
+/** As {@link exchangeRaw}, but ends its side: what is held back for more to come is given up after `limit` ms. */
+export function sayAndEnd(url: string, bytes: Buffer, limit = 500): Promise<string> {
+  const { hostname, port } = new URL(url)
+  return new Promise((resolve) => {
+    const socket = connect(Number(port), hostname)
+    const chunks: Buffer[] = []
+    const timer = setTimeout(() => socket.destroy(), limit)
+    socket.on('data', (chunk) => chunks.push(chunk))
+    socket.on('error', () => {})
+    socket.once('close', () => {
+      clearTimeout(timer)
+      resolve(Buffer.concat(chunks).toString('latin1'))
+    })
+    socket.end(bytes)
+  })
+}
+
+/** The status of each answer in what has come back. */
+export function statusesIn(received: string): number[] {
+  return [...received.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status))
+}
+
+/** How many answers in what has come back say that something was done. */
+export function successesIn(received: string): number {
+  return statusesIn(received).filter((status) => status >= 200 && status < 300).length
+}
