@@ -32,6 +32,10 @@ export const PROBLEMS = {
   instance_failed: { status: 503, title: 'Your instance does not start. The operator can see why.' },
   instance_busy: { status: 503, title: 'Your instance is at its limit. Try again shortly.' },
   registry_unavailable: { status: 503, title: 'The list of users cannot be read at the moment. Try again.' },
+  access_unavailable: {
+    status: 503,
+    title: 'Who you are cannot be checked at the moment. Try again shortly.',
+  },
   registry_stale: {
     status: 503,
     title: 'A change to your account is still on its way here. Try again shortly.',

@@ -1,5 +1,6 @@
 import { isNavigation, Problem, type Decision } from '@mux/contract'
 import { Hono } from 'hono'
+import type { Access } from './access.ts'
 import { answerError, type EdgeEnv } from './answer.ts'
 import { createAuthenticator, isAmbient } from './authenticate.ts'
 import { SHARED_COOKIES } from './cookie-rules.ts'
@@ -30,6 +31,7 @@ export interface AppParts {
   /** Name of the header, besides `Mux-User`, by which instances learn the user's name. */
   tokenUse: TokenUse
   rehash: Rehash
+  access?: Access | undefined
   identityHeader: string
   /** Whether each user has cookies of their own with each instance. */
   isolateCookies: boolean

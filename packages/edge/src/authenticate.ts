@@ -1,4 +1,5 @@
 import { parseUserName, Problem, type UserName, type UserRecord } from '@mux/contract'
+import type { Access } from './access.ts'
 import { parseAuthorization, type BasicCredentials } from './credentials.ts'
 import type { EndedSessions } from './ended-sessions.ts'
 import type { FailureCounter } from './failures.ts'
@@ -16,10 +17,14 @@ export type Identity = { readonly user: UserName; readonly record: UserRecord } 
 type Proof =
   | { readonly by: 'authorization'; /** Id of the API token, if it was one. */ readonly token?: string }
   | { readonly by: 'session'; readonly session: Session }
+  | {
+      readonly by: 'access'
+      /** In seconds since the epoch; undefined: not known. */ readonly expires: number | undefined
+    }
 
 /** True of a proof that a browser adds by itself, whichever site's page asks. */
 export function isAmbient(identity: Identity): boolean {
-  return identity.by === 'session' || identity.token === undefined
+  return identity.by !== 'authorization' || identity.token === undefined
 }
 
 /**
@@ -35,6 +40,8 @@ export interface AuthenticatorParts {
   endedSessions: EndedSessions
   failures: FailureCounter
   tokenUse: TokenUse
+  /** Without it, what Cloudflare Access may say is nothing. */
+  access?: Access | undefined
   /** Milliseconds since the epoch. */
   now: () => number
 }
@@ -42,11 +49,12 @@ export interface AuthenticatorParts {
 export interface Authenticator {
   /**
    * Who sent the request, by `Authorization: Basic` (with a password, or with a token of ours in its place), by a token
-   * as `Bearer`, or by the session cookie, in this order. Undefined when nobody claims to be anybody, or by a session that is over.
+   * as `Bearer`, by Cloudflare Access, or by the session cookie, in this order. Undefined when nobody claims to be anybody, or by
+   * a session that is over.
    * @throws {Problem} `unauthenticated` on a credential that is ours and wrong, whatever else the request carries;
-   *   `rate_limited`
+   *   `no_instance` for somebody whom Access knows and mux does not; `access_unavailable`; `rate_limited`
    */
-  authenticate(exchange: Pick<Exchange, 'rawHeaders' | 'peer'>): Promise<Identity | undefined>
+  authenticate(exchange: Pick<Exchange, 'rawHeaders' | 'peer' | 'access'>): Promise<Identity | undefined>
   /**
    * The user of this name and password.
    * @throws {Problem} `unauthenticated`, the same for an unknown user, a disabled one and a wrong password; `rate_limited`
@@ -61,7 +69,7 @@ export interface Authenticator {
 }
 
 export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
-  const { registry, passwords, sessions, endedSessions, failures, tokenUse, now } = parts
+  const { registry, passwords, sessions, endedSessions, failures, tokenUse, access, now } = parts
 
   async function checkPassword(typedName: string, password: string, peer: string) {
     const user = parseUserName(typedName)
@@ -95,6 +103,19 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
     return { ...(await checkPassword(user, password, peer)), by: 'authorization' }
   }
 
+  /**
+   * Before the cookie, which may be of whoever had the browser before. Somebody who is nobody here is told so, and not asked
+   * for a password: who they are is known.
+   */
+  async function byAccess(exchange: Pick<Exchange, 'rawHeaders' | 'access'>): Promise<Identity | undefined> {
+    const claim = await access?.identify(exchange)
+    if (claim === undefined) return undefined
+    const user = parseUserName(claim.email)
+    const record = user === undefined ? undefined : await registry.read('user', user)
+    if (user === undefined || record === undefined || record.disabled) throw new Problem('no_instance')
+    return { user, record, by: 'access', expires: claim.expires }
+  }
+
   async function bySession(rawHeaders: readonly string[]): Promise<Identity | undefined> {
     const lines = headerValues(rawHeaders, 'cookie')
     const session = lines.length === 0 ? undefined : sessions.read(lines.join('; '))
@@ -116,6 +137,9 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
       const { session } = identity
       return now() >= session.expires * 1000 || (await endedSessions.has(session)) ? 'changed' : 'good'
     }
+    if (identity.by === 'access') {
+      return identity.expires !== undefined && now() >= identity.expires * 1000 ? 'changed' : 'good'
+    }
     if (identity.token === undefined) return 'good'
     const token = await registry.read('token', identity.token)
     return token === undefined || hasExpired(token, now()) ? 'gone' : 'good'
@@ -133,7 +157,8 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
 
   return {
     // Awaits what it returns: a promise that is returned as it is settles three turns of the microtasks later.
-    async authenticate({ rawHeaders, peer }) {
+    async authenticate(exchange) {
+      const { rawHeaders, peer } = exchange
       const credentials = parseAuthorization(headerValues(rawHeaders, 'authorization'))
       switch (credentials.kind) {
         case 'basic':
@@ -143,8 +168,10 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
         case 'invalid':
           throw new Problem('unauthenticated')
         case 'none':
-        case 'foreign':
-          return await bySession(rawHeaders)
+        case 'foreign': {
+          const known = access === undefined ? undefined : await byAccess(exchange)
+          return known ?? (await bySession(rawHeaders))
+        }
         default:
           return credentials satisfies never
       }

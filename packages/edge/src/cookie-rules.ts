@@ -1,4 +1,4 @@
-import { withoutSession } from './cookie-scope.ts'
+import { withoutSignIn } from './cookie-scope.ts'
 
 /** What becomes of the cookies of one exchange. */
 export interface CookieRules {
@@ -10,6 +10,6 @@ export interface CookieRules {
 
 /** All instances share the cookies of a browser, as they share its origin. */
 export const SHARED_COOKIES: CookieRules = {
-  toInstance: withoutSession,
+  toInstance: withoutSignIn,
   toBrowser: (setCookie) => [setCookie],
 }

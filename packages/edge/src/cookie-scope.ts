@@ -1,6 +1,7 @@
 import type { InstanceName, UserName } from '@mux/contract'
-import { cookieName, SESSION_COOKIE } from './session.ts'
+import { cookieName } from './session.ts'
 import { attributeName, formatSetCookie, isRemoval, parseSetCookie, type SetCookie } from './set-cookie.ts'
+import { mayHaveSignIn, signsIn } from './sign-in-cookies.ts'
 import { trimBlanks } from './trim-blanks.ts'
 
 /**
@@ -30,10 +31,10 @@ export class CookieScope {
 
   /** What the instance receives of a `Cookie` header; undefined when nothing is left. */
   toInstance(header: string): string | undefined {
-    if (!header.includes(MARK)) return withoutSession(header)
+    if (!header.includes(MARK)) return withoutSignIn(header)
     const pairs = header.split(';').flatMap((pair) => {
       const name = cookieName(pair)
-      if (name === SESSION_COOKIE) return []
+      if (signsIn(name)) return []
       if (name === undefined || !isMarked(name)) return [{ name, pair, restored: false }]
       const own = this.#ownName(name)
       if (own === undefined) return []
@@ -85,23 +86,22 @@ export class CookieScope {
   }
 }
 
-/** A `Cookie` header without our session and otherwise byte for byte the same; undefined when nothing is left. */
-export function withoutSession(header: string): string | undefined {
-  if (!header.includes(SESSION_COOKIE)) return header
+/** A `Cookie` header without what people sign in by and otherwise byte for byte the same; undefined when nothing is left. */
+export function withoutSignIn(header: string): string | undefined {
+  if (!mayHaveSignIn(header)) return header
   const pairs = header.split(';')
-  const others = pairs.filter((pair) => cookieName(pair) !== SESSION_COOKIE)
+  const others = pairs.filter((pair) => !signsIn(cookieName(pair)))
   return others.length === pairs.length ? header : joined(others)
 }
 
 /**
- * `Set-Cookie` values that remove what a browser has sent, but for our session: of those that the next user of the browser
+ * `Set-Cookie` values that remove what a browser has sent, but for what it is signed in by: of those that the next user of the browser
  * must not inherit, and that can be named.
  */
 export function removeAll(header: string): string[] {
   const names = new Set(header.split(';').map(cookieName))
-  names.delete(SESSION_COOKIE)
   return [...names].flatMap((name) =>
-    name !== undefined && TOKEN.test(name) ? [`${name}=; Max-Age=0; Path=/; Secure`] : [],
+    name !== undefined && !signsIn(name) && TOKEN.test(name) ? [`${name}=; Max-Age=0; Path=/; Secure`] : [],
   )
 }
 

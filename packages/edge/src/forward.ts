@@ -1,4 +1,5 @@
 import type { Decision } from '@mux/contract'
+import type { PlatformAccess } from './access.ts'
 import type { Standing } from './authenticate.ts'
 
 /** One decided request, ready for the host that holds its instance. */
@@ -32,6 +33,8 @@ export interface Exchange {
   readonly scheme: 'http' | 'https'
   /** True when the connection is to become something else than HTTP. */
   readonly upgrade: boolean
+  /** Where Cloudflare Access has let the request in, and the platform says so. */
+  readonly access?: PlatformAccess | undefined
   /** The first value of a header by its lower-case name. */
   header(name: string): string | undefined
   /** Tells a client that waits for it (`Expect: 100-continue`) to send the body. */

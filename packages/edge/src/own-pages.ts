@@ -27,6 +27,8 @@ export interface OwnPagesParts {
 }
 
 export const SIGN_IN_PATH = '/_mux/signin'
+/** Where Cloudflare Access, who answers it itself, ends what it has of somebody. */
+const ACCESS_SIGN_OUT_PATH = '/cdn-cgi/access/logout'
 
 /**
  * In the query of a form that a browser sends for the second time. One that was somebody else's is first told to clear all
@@ -105,21 +107,22 @@ export function ownPages({
 
   pages.post('/signout', async (c) => {
     if (!isSameOrigin((name) => c.env.exchange.header(name))) throw new Problem('cross_site')
+    const identity = await identityOrNone(c)
     await endSession(c)
     c.header('Set-Cookie', sessions.clearCookie())
     c.header('Clear-Site-Data', '"cache", "cookies", "storage"')
-    return c.redirect(SIGN_IN_PATH, 303)
+    return c.redirect(identity?.by === 'access' ? ACCESS_SIGN_OUT_PATH : SIGN_IN_PATH, 303)
   })
 
   pages.get('/session', async (c) => {
     const { exchange } = c.env
     const identity = await authenticator.authenticate(exchange)
     if (identity === undefined) throw new Problem('unauthenticated')
+    const until = endOf(identity)
     return c.json({
       user: identity.user,
       instance: await instanceOf(identity, exchange.header('host')),
-      until:
-        identity.by === 'session' ? new Date(sessions.endOf(identity.session) * 1000).toISOString() : null,
+      until: until === undefined ? null : new Date(until * 1000).toISOString(),
     })
   })
 
@@ -147,6 +150,12 @@ export function ownPages({
   async function endSession(c: Context<EdgeEnv>): Promise<void> {
     const session = sessions.read(cookiesOf(c))
     if (session !== undefined) await endedSessions.end(session)
+  }
+
+  /** When whoever it is has to sign in again, in seconds since the epoch; undefined: not as long as this request is sent. */
+  function endOf(identity: Identity): number | undefined {
+    if (identity.by === 'session') return sessions.endOf(identity.session)
+    return identity.by === 'access' ? identity.expires : undefined
   }
 
   async function identityOrNone(c: Context<EdgeEnv>) {

@@ -45,6 +45,8 @@ test('an instance says nothing in our name', () => {
 test.each([
   '__Host-mux=x; Path=/; Secure',
   '__Host-mux=',
+  'CF_Authorization=eyJ; HttpOnly',
+  'cf_appsession=x',
   '__Host-mux',
   ' \t__Host-mux =x',
   '__host-MUX=x',

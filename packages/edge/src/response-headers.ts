@@ -3,7 +3,7 @@ import { rememberByName } from './by-name.ts'
 import type { CookieRules } from './cookie-rules.ts'
 import { keepPrivate } from './keep-private.ts'
 import { nominatedBy } from './nominated.ts'
-import { SESSION_COOKIE } from './session.ts'
+import { looksLikeSignIn } from './sign-in-cookies.ts'
 
 export interface AnswerFacts {
   requestId: string
@@ -30,8 +30,7 @@ export function responseHeaders(raw: readonly string[], facts: AnswerFacts): str
     if (dropped || nominated?.has(lowerName)) continue
     if (lowerName === 'www-authenticate' && asksForBasic(value)) continue
     if (lowerName === 'set-cookie') {
-      if (!setsOurCookie(value))
-        for (const one of cookies.toBrowser(withoutDomain(value))) list.push(name, one)
+      if (!setsSignIn(value)) for (const one of cookies.toBrowser(withoutDomain(value))) list.push(name, one)
       continue
     }
     if (signedIn) {
@@ -74,10 +73,10 @@ function asksForBasic(challenges: string): boolean {
  * Browsers trim the name of a cookie before they look at it (RFC 6265bis section 5.6), and send one without a name as its
  * value alone, which may read like a name and a value.
  */
-function setsOurCookie(value: string): boolean {
+function setsSignIn(value: string): boolean {
   const pair = value.slice(0, value.search(/;|$/)).replace(/^[\s=]+/, '')
   const name = pair.slice(0, pair.search(/=|$/)).trim()
-  return name.toLowerCase() === SESSION_COOKIE.toLowerCase()
+  return looksLikeSignIn(name)
 }
 
 /** A cookie for the whole domain would go to the other sites in it, and one of theirs would come here in its place. */

@@ -9,6 +9,7 @@ import {
   type HostName,
   type ProblemCode,
 } from '@mux/contract'
+import type { PlatformAccess } from './access.ts'
 import { fetchTarget } from './fetch-target.ts'
 import { routeKeyOf } from './find-instance.ts'
 import type { DecidedRequest, Exchange } from './forward.ts'
@@ -50,16 +51,18 @@ export class WorkerExchange implements Exchange {
   readonly scheme: 'http' | 'https'
   readonly rawHeaders: readonly string[]
   readonly upgrade: boolean
+  readonly access: PlatformAccess | undefined
   readonly #request: Request
   readonly #forwarding: GatewayForwarding
   /** What is left to send of the body: all of it, or a copy; undefined when it has been sent and there is none. */
   #body: ReadableStream | null | undefined
 
-  constructor(request: Request, forwarding: GatewayForwarding) {
+  constructor(request: Request, forwarding: GatewayForwarding, access: PlatformAccess | undefined) {
     const { url, headers } = request
     this.#request = request
     this.#body = request.body
     this.#forwarding = forwarding
+    this.access = access
     // Not of the parsed URL: its path and query lose a question mark with nothing behind it, its origin a default port.
     this.target = url.slice(url.indexOf('/', url.indexOf('://') + 3))
     this.scheme = url.startsWith('https:') ? 'https' : 'http'

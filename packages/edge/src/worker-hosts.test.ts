@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type BareWorker, KvShim, startBareWorker } from './fixtures/bare-workerd.ts'
 import { basic } from './fixtures/edge-under-test.ts'
 import { PASSWORD, PASSWORD_HASH } from './fixtures/memory-registry.ts'
-import { bundleWorker, CONFIG, listen } from './fixtures/worker-under-test.ts'
+import { buildWorker, CONFIG, listen } from './fixtures/worker-under-test.ts'
 
 const SECRETS = {
   EDGE_KEY: Buffer.alloc(32, 1).toString('base64'),
@@ -24,7 +24,7 @@ describe('a host', () => {
   beforeAll(async () => {
     plain = await listen(gateway)
     const address = new URL(plain).host
-    const { source } = await bundleWorker()
+    const source = await buildWorker()
     worker = await startBareWorker({
       source,
       compatibilityDate: CONFIG.compatibility_date,

@@ -4,7 +4,7 @@ import { type BareWorker, KvShim, startBareWorker } from './fixtures/bare-worker
 import { basic } from './fixtures/edge-under-test.ts'
 import { PASSWORD, PASSWORD_HASH } from './fixtures/memory-registry.ts'
 import { browse } from './fixtures/raw-client.ts'
-import { bundleWorker, CONFIG, listen } from './fixtures/worker-under-test.ts'
+import { buildWorker, CONFIG, listen } from './fixtures/worker-under-test.ts'
 
 const SECRETS = {
   EDGE_KEY: Buffer.alloc(32, 1).toString('base64'),
@@ -64,7 +64,7 @@ describe('a host that knows better', () => {
   beforeAll(async () => {
     a = await startHost()
     b = await startHost()
-    const { source } = await bundleWorker()
+    const source = await buildWorker()
     worker = await startBareWorker({
       source,
       compatibilityDate: CONFIG.compatibility_date,

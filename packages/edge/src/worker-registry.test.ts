@@ -6,7 +6,7 @@ import { basic } from './fixtures/edge-under-test.ts'
 import { PASSWORD, PASSWORD_HASH } from './fixtures/memory-registry.ts'
 import { browse } from './fixtures/raw-client.ts'
 import { createToken } from './tokens.ts'
-import { bundleWorker, CONFIG, listen } from './fixtures/worker-under-test.ts'
+import { buildWorker, CONFIG, listen } from './fixtures/worker-under-test.ts'
 
 const SECRETS = {
   EDGE_KEY: Buffer.alloc(32, 1).toString('base64'),
@@ -30,7 +30,7 @@ describe('the real Worker, when KV', () => {
       outgoing.end('served')
     })
     origin = await listen(host)
-    const { source } = await bundleWorker()
+    const source = await buildWorker()
     worker = await startBareWorker({
       source,
       compatibilityDate: CONFIG.compatibility_date,

@@ -44,7 +44,19 @@ describe('what is deployed', () => {
     process.stdout.write(`Worker bundle: ${(bundle.size / 1024).toFixed(0)} KiB\n`)
     expect(bundle.output).toContain('--dry-run: exiting now.')
     expect(bundle.size).toBeLessThan(300 * 1024)
-    expect(bundle.source).not.toMatch(/from\s*["']node:(?!buffer|crypto)/)
+    const imports = [...bundle.source.matchAll(/^import\b[^"']*["']([^"']+)["']/gm)].map(([, name]) => name!)
+    expect([...new Set(imports)].toSorted()).toEqual([
+      'cloudflare:sockets',
+      'cloudflare:workers',
+      // By its name of old, in bcryptjs.
+      'crypto',
+      'node:buffer',
+      'node:crypto',
+    ])
+    // Neither what is for tests and for Node, nor what makes code of text, which the platform refuses.
+    expect(bundle.source).not.toMatch(
+      /process\.env|worker_threads|DatabaseSync|\beval\(|new Function\(|vitest|miniflare/,
+    )
   })
 
   test('lets the platform answer nothing in our stead, and nobody in by another door', () => {
@@ -52,6 +64,10 @@ describe('what is deployed', () => {
     expect(CONFIG.workers_dev).toBe(false)
     expect(CONFIG.preview_urls).toBe(false)
     expect(CONFIG.observability).toMatchObject({ enabled: true, redact_query_string: true })
+    expect(CONFIG.limits.cpu_ms).toBe(1000)
+    // From here on Node's modules are there without being asked for; a date to come is refused when it is deployed.
+    expect(CONFIG.compatibility_date >= '2026-08-04').toBe(true)
+    expect(Date.parse(CONFIG.compatibility_date)).toBeLessThan(Date.now())
     expect(CONFIG.kv_namespaces.map(({ binding }) => binding)).toEqual(['REGISTRY'])
   })
 

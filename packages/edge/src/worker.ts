@@ -1,5 +1,6 @@
 import { waitUntil } from 'cloudflare:workers'
 import { Problem } from '@mux/contract'
+import { type Access, createAccess, type PlatformAccess } from './access.ts'
 import { problemResponse } from './answer.ts'
 import { createApp } from './app.ts'
 import { createFailureCounter, type FailureCounter } from './failures.ts'
@@ -27,6 +28,9 @@ interface Env {
   /** An Access service token, for hosts that Cloudflare Access stands before. */
   HOST_ACCESS_CLIENT_ID?: string
   HOST_ACCESS_CLIENT_SECRET?: string
+  /** Whose Cloudflare Access people may sign in by: the name of the team, and the tag of the application before this Worker. */
+  ACCESS_TEAM?: string
+  ACCESS_AUD?: string
   IDENTITY_HEADER?: string
   /** `share`: instances share the cookies of a browser, as they share its origin. */
   COOKIES?: string
@@ -43,15 +47,15 @@ interface Env {
 
 const MIN_KEY_BYTES = 32
 
-type Edge = (request: Request) => Promise<Response>
+type Edge = (request: Request, access: PlatformAccess | undefined) => Promise<Response>
 /** One for the life of the isolate: what it remembers of records and passwords is worth a lot. */
 let edge: Edge | undefined
 
 export default {
-  async fetch(request, env) {
+  async fetch(request, env, { access }) {
     try {
       edge ??= createEdge(env)
-      return await edge(request)
+      return await edge(request, access)
     } catch (error) {
       log({ event: 'worker_failed', error })
       return problemResponse(new Problem('internal'), crypto.randomUUID())
@@ -71,6 +75,7 @@ function createEdge(env: Env): Edge {
     failures: failureCounter(env, now),
     tokenUse: NO_TOKEN_USE,
     rehash: NO_REHASH,
+    access: accessOf(env, now),
     identityHeader: env.IDENTITY_HEADER ?? DEFAULT_IDENTITY_HEADER,
     isolateCookies: env.COOKIES !== 'share',
     brand: { name: env.SITE_NAME, logo: env.SITE_LOGO },
@@ -81,8 +86,8 @@ function createEdge(env: Env): Edge {
   const signer = createDecisionSigner(readKey('EDGE_KEY', env.EDGE_KEY), now)
   const doors = { bindings: { ...env }, serviceToken: serviceToken(env) }
   const forwarding = { signer, doors, registry, log }
-  return async (request) => {
-    const exchange = new WorkerExchange(request, forwarding)
+  return async (request, access) => {
+    const exchange = new WorkerExchange(request, forwarding, access)
     // Read while it is found out who asks, for both are needed.
     const route = routeKeyOf(exchange.header('host') ?? '')
     if (route !== undefined) registry.begin('route', route)
@@ -96,6 +101,14 @@ function serviceToken({ HOST_ACCESS_CLIENT_ID: id, HOST_ACCESS_CLIENT_SECRET: se
   if (id === undefined || secret === undefined)
     throw new Error('The secrets HOST_ACCESS_CLIENT_ID and HOST_ACCESS_CLIENT_SECRET go together.')
   return { id, secret }
+}
+
+/** @throws when there is half of it: nobody shall believe that Access counts when it does not */
+function accessOf({ ACCESS_TEAM: team, ACCESS_AUD: audience }: Env, now: () => number): Access | undefined {
+  if (team === undefined && audience === undefined) return undefined
+  if (team === undefined || audience === undefined)
+    throw new Error('The variables ACCESS_TEAM and ACCESS_AUD go together.')
+  return createAccess({ team, audience, log, now })
 }
 
 /** Where nothing is bound, as in a workerd of one's own, each isolate counts for itself. */
