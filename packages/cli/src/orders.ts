@@ -6,6 +6,7 @@ import type { ClosedInstances } from './closed-instances.ts'
 import { toCliError } from './errors.ts'
 import type { EventLog } from './event-log.ts'
 import { type ProjectConfig, readConfig } from './mux-yaml.ts'
+import { acceptSigner, retireSigner } from './operations/host-signers.ts'
 import { recordInstances } from './operations/repair-registry.ts'
 import type { Project } from './project.ts'
 
@@ -60,6 +61,17 @@ export function createOrders(options: OrdersOptions): HandleOrder {
       case 'hold':
       case 'release':
         throw new ControlError('control_request_invalid', 'There is no gateway here that could do this.')
+      case 'accept': {
+        const { host } = options.target
+        const accepted = await acceptSigner(options.project, host, order.signer, order.key)
+        await options.reloadKeys()
+        return accepted
+      }
+      case 'retire': {
+        const retired = await retireSigner(options.project, options.target.host, order.signer)
+        await options.reloadKeys()
+        return retired
+      }
       case 'shutdown':
         options.shutdown()
         return { pid: process.pid }

@@ -40,6 +40,14 @@ const knownUsers: v.GenericSchema<unknown, KnownUser[]> = v.pipe(
   v.maxLength(KNOWN_AT_ONCE),
 )
 
+/** Who signs what a host takes: the edge each request, and the operator each order. */
+export const SIGNERS = ['edge', 'operator'] as const
+export type Signer = (typeof SIGNERS)[number]
+
+const signer = v.picklist(SIGNERS)
+/** 32 bytes in base64. */
+const key = v.pipe(v.string(), v.regex(/^[A-Za-z0-9+/]{43}=$/))
+
 const request = v.variant('op', [
   v.strictObject({ v: v.literal(1), op: v.literal('status') }),
   /** Reads mux.yaml and the registry's instance records again; defines what is new, ends what is gone. */
@@ -49,6 +57,10 @@ const request = v.variant('op', [
   v.strictObject({ v: v.literal(1), op: v.literal('restart'), instance }),
   /** Reads the keys of sessions, or of the host, again. */
   v.strictObject({ v: v.literal(1), op: v.literal('keys') }),
+  /** Has a host take what is signed with this key as well. */
+  v.strictObject({ v: v.literal(1), op: v.literal('accept'), signer, key }),
+  /** Has it take nothing any more that is signed with a key in whose place another one has come. */
+  v.strictObject({ v: v.literal(1), op: v.literal('retire'), signer }),
   /**
    * From now on, also after a restart of the host, whoever is sent here by an older version of one of these users' records
    * is refused, and what they have open by one is closed. A version that is not above the one known changes nothing.
@@ -165,6 +177,11 @@ const results = {
   stop: instanceStatus,
   restart: restarted,
   keys: v.object({ pid: v.number() }),
+  accept: v.object({ changed: v.boolean() }),
+  retire: v.object({
+    /** Keys that are good no more. */
+    retired: v.number(),
+  }),
   known: v.object({
     /** How many of these users the host did not know this version of. */
     raised: v.number(),

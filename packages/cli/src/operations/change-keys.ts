@@ -1,5 +1,5 @@
 import type { HostName } from '@mux/contract'
-import { hostKeys, hostRing, sessionKeys, sessionRing } from '../edge-keys.ts'
+import { controlRing, hostRing, sessionKeys, sessionRing } from '../edge-keys.ts'
 import { replaceCurrent, retireBefore } from '../key-ring.ts'
 import { readConfig } from '../mux-yaml.ts'
 import { withProjectLock } from '../project-lock.ts'
@@ -7,8 +7,8 @@ import type { Project } from '../project.ts'
 import { reloadKeys, type Told } from '../running-host.ts'
 
 export interface RotatedKey {
-  /** Null: the key of sessions. */
-  host: HostName | null
+  /** The key of sessions. */
+  host: null
   /** How many older keys still verify. */
   kept: number
   supervisor: Told
@@ -30,19 +30,6 @@ export async function rotateSessionKey(project: Project): Promise<RotatedKey> {
   return { host: null, kept, supervisor: await reloadKeys(project) }
 }
 
-/**
- * Has a host accept what the edge signs with another key of its own, besides what it signs with the present one.
- * @throws {CliError} `key_exposed`, `key_unusable`, `supervisor_unresponsive`
- */
-export async function rotateHostKey(project: Project, host: HostName, key: Uint8Array): Promise<RotatedKey> {
-  const kept = await withProjectLock(project, async () => {
-    const { length } = await hostKeys(project, host)
-    await replaceCurrent(hostRing(project, host), Date.now(), key)
-    return length
-  })
-  return { host, kept, supervisor: await reloadKeys(project) }
-}
-
 export interface RetiredKeys {
   /** Null: those of sessions. */
   host: HostName | null
@@ -50,9 +37,15 @@ export interface RetiredKeys {
   supervisor: Told
 }
 
-/** Accepts nothing any more that was signed with an older key. @throws {CliError} `supervisor_unresponsive` */
+/**
+ * Accepts nothing any more that was signed with an older key: of sessions, or by the edge or the operator of a host.
+ * @throws {CliError} `supervisor_unresponsive`
+ */
 export async function retireKeys(project: Project, host: HostName | null): Promise<RetiredKeys> {
-  const ring = host === null ? sessionRing(project) : hostRing(project, host)
-  const { retired } = await withProjectLock(project, () => retireBefore(ring, Infinity))
+  const rings = host === null ? [sessionRing(project)] : [hostRing(project, host), controlRing(project, host)]
+  const retired = await withProjectLock(project, async () => {
+    const results = await Promise.all(rings.map((ring) => retireBefore(ring, Infinity)))
+    return results.reduce((sum, result) => sum + result.retired, 0)
+  })
   return { host, retired, supervisor: await reloadKeys(project) }
 }

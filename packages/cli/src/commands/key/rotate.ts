@@ -1,48 +1,37 @@
-import { Flags } from '../../oclif.ts'
-import { readHidden } from '../../ask.ts'
 import { BaseCommand } from '../../base-command.ts'
-import { CliError } from '../../errors.ts'
-import { parseKey } from '../../keys.ts'
-import { hostName } from '../../names.ts'
-import { rotateHostKey, rotateSessionKey } from '../../operations/change-keys.ts'
+import { rotateSessionKey } from '../../operations/change-keys.ts'
+import { withRegistry } from '../../registry.ts'
+import * as render from '../../render.ts'
+import { signerFlags, signerOf } from '../../signer-flags.ts'
 
 export default class KeyRotate extends BaseCommand {
-  static override summary = 'sign sessions with a new key; nobody is signed out'
+  static override summary = 'sign with a new key: sessions, or what goes to the hosts; nobody notices'
   static override description =
-    'What was signed with the old key stays good, until it is over or the key is retired. With --host, a host behind an edge elsewhere accepts another key of that edge besides the present one.'
-  static override examples = [
-    '<%= config.bin %> key rotate',
-    '<%= config.bin %> key rotate --host web1 --key-stdin < new-host-web1.key',
-  ]
-  static override flags = {
-    host: Flags.string({
-      description: 'change what this host accepts of its edge',
-      helpValue: 'NAME',
-      dependsOn: ['key-stdin'],
-    }),
-    'key-stdin': Flags.boolean({
-      description: "read the host's new key, in base64, from standard input",
-      dependsOn: ['host'],
-    }),
-  }
+    'What was signed with the old key stays good, until it is over or the key is retired. With --edge or --operator, all hosts are told first; where one is not reached, nothing is changed.'
+  static override examples = ['<%= config.bin %> key rotate', '<%= config.bin %> key rotate --operator']
+  static override flags = signerFlags
 
   async run() {
     const { flags } = await this.parse(KeyRotate)
     const project = this.findProject(flags)
-    if (flags.host === undefined) {
+    const about = signerOf(flags)
+    if (about === undefined) {
       const result = await rotateSessionKey(project)
       this.log(`Sessions are signed with a new key; old keys that still verify: ${result.kept}.`)
       return result
     }
-    const host = hostName(flags.host)
-    const key = parseKey(await readHidden('key'))
-    if (key === undefined)
-      throw new CliError('key_unusable', 'What came on standard input is not 32 bytes of base64.', {
-        hint: 'Derive the key of the host from that of the edge, as docs/cloudflare.md says.',
-      })
-    const result = await rotateHostKey(project, host, key)
-    this.log(`The host ${host} accepts the new key; old keys that it accepts besides: ${result.kept}.`)
-    this.hint(`When the edge signs with the new one: mux key retire --host ${host}`)
+    // Only here, so that another rotation does not load how hosts are told.
+    const { rotateSigner } = await import('../../operations/rotate-signer.ts')
+    const { signer, skip } = about
+    const result = await withRegistry(project, (registry) => rotateSigner(project, registry, signer, skip))
+    this.log(
+      `There is a new key; hosts that know it, besides the one of before: ${render.list(result.hosts)}.`,
+    )
+    this.hint(
+      signer === 'edge'
+        ? 'The Worker signs with it after: mux deploy   A minute later: mux key retire --edge'
+        : 'To end the one of before: mux key retire --operator',
+    )
     return result
   }
 }

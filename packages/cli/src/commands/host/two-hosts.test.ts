@@ -1,0 +1,146 @@
+import { createServer } from 'node:net'
+import { once } from 'node:events'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { createServer as createHttpServer } from 'node:http'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createProject, type TestProject, TWO_INSTANCES } from '../../fixtures/mux.ts'
+import { runMux } from '../../fixtures/run-mux.ts'
+
+/** An operator's project and two hosts, each joined by the commands that the operator is told, and serving. */
+let operator: TestProject
+const hosts = new Map<'web1' | 'web2', TestProject & { url: string }>()
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+beforeAll(async () => {
+  operator = await createProject('registry: sqlite\n')
+  for (const name of ['web1', 'web2'] as const) {
+    const host = await createProject(TWO_INSTANCES)
+    const listen = `127.0.0.1:${await freePort()}`
+    const url = `http://${listen}`
+    hosts.set(name, { ...host, url })
+    const added = await operator.mux('host', 'add', name, '--url', url, '--json')
+    const { joinKey, join: command } = added.json() as { joinKey: string; join: string }
+    const args = [...command.split(' ').slice(1), '--listen', listen, '--key-stdin']
+    const joined = await runMux(args, { cwd: host.directory, input: joinKey })
+    expect(joined).toMatchObject({ code: 0, stdout: expect.stringContaining(`the host ${name}, at ${url}`) })
+    expect((await host.mux('up', '--detach')).code).toBe(0)
+  }
+}, 60_000)
+afterAll(async () => {
+  for (const project of [operator, ...hosts.values()]) await project.remove()
+})
+
+interface Row {
+  name: string
+  reachable: boolean
+  problem: string | null
+  clock: number | null
+}
+const list = async () => {
+  const listed = await operator.mux('host', 'list', '--json')
+  expect(listed.code).toBe(0)
+  return (listed.json() as { hosts: Row[] }).hosts
+}
+
+const REFUSED = 'it does not accept the key of this operator'
+
+/** The list as somebody sees it who has got hold of a key of the operator. */
+async function stolenList(key: string): Promise<Row[]> {
+  const thief = await createProject('registry: sqlite\n')
+  try {
+    await thief.mux('host', 'add', 'web1', '--url', hosts.get('web1')!.url)
+    await writeFile(join(thief.directory, '.mux/keys/operator.key'), key, { mode: 0o600 })
+    return ((await thief.mux('host', 'list', '--json')).json() as { hosts: Row[] }).hosts
+  } finally {
+    await thief.remove()
+  }
+}
+
+describe('two hosts', () => {
+  it('are asked how they are in one command', async () => {
+    expect(await list()).toMatchObject([
+      { name: 'web1', reachable: true, problem: null, clock: null, pool: { running: 0, max: 4 } },
+      { name: 'web2', reachable: true, problem: null, clock: null, instances: [], users: [] },
+    ])
+    const { stdout } = await operator.mux('host', 'list')
+    expect(stdout).toMatch(/^web1 +http:\S+ +open +\d+\.\d+\.\d+ +0 +0 +0 of 4 +-$/m)
+    const shown = await operator.mux('host', 'show', 'web2', '--json')
+    expect(shown.json()).toMatchObject({ name: 'web2', running: [{ name: 'a' }, { name: 'b' }] })
+    expect((await operator.mux('host', 'show', 'web9')).code).toBe(3)
+  })
+
+  it('take another key of their operator and of their edge while they serve, and then the old ones no more', async () => {
+    const before = await readFile(join(operator.directory, '.mux/keys/operator.key'), 'utf8')
+    const old = async () => (await stolenList(before))[0]
+    for (const signer of ['operator', 'edge']) {
+      const rotated = await operator.mux('key', 'rotate', `--${signer}`, '--json')
+      expect(rotated.json()).toEqual({ signer, hosts: ['web1', 'web2'] })
+      expect(await list()).toMatchObject([{ reachable: true }, { reachable: true }])
+      if (signer === 'operator') expect(await old()).toMatchObject({ reachable: true })
+      const retired = await operator.mux('key', 'retire', `--${signer}`, '--yes', '--json')
+      expect(retired.json()).toEqual({ signer, hosts: ['web1', 'web2'] })
+      expect(await old()).toMatchObject({ reachable: false, problem: REFUSED })
+      expect(await list()).toMatchObject([{ reachable: true }, { reachable: true }])
+    }
+    expect(await readdir(join(operator.directory, '.mux/keys'))).toEqual(['edge.key', 'operator.key'])
+    const keys = await readdir(join(hosts.get('web1')!.directory, '.mux/keys'))
+    expect(keys.toSorted()).toEqual(['control-web1.key', 'host-web1.key'])
+  })
+
+  it('that are not there are told of with the reason, and keep a key from being changed until they are back', async () => {
+    const keyFile = join(operator.directory, '.mux/keys/operator.key')
+    const before = await readFile(keyFile, 'utf8')
+    const web2 = hosts.get('web2')!
+    expect((await web2.mux('down')).code).toBe(0)
+    expect(await list()).toMatchObject([
+      { reachable: true },
+      { reachable: false, problem: 'nothing listens there' },
+    ])
+    const refused = await operator.mux('key', 'rotate', '--operator', '--json')
+    expect(refused).toMatchObject({ code: 5 })
+    expect(refused.json()).toMatchObject({
+      hosts: ['web1'],
+      error: { code: 'host_unreachable', details: ['web2: nothing listens there'] },
+    })
+    expect(await readFile(keyFile, 'utf8')).toBe(before)
+    expect(await list()).toMatchObject([{ reachable: true }, { reachable: false }])
+    expect((await web2.mux('up', '--detach')).code).toBe(0)
+    expect((await operator.mux('key', 'rotate', '--operator')).code).toBe(0)
+    expect(await readFile(keyFile, 'utf8')).not.toBe(before)
+    expect(await list()).toMatchObject([{ reachable: true }, { reachable: true }])
+  })
+
+  it('of which one has the place of the other, or another clock, are told of as that', async () => {
+    const [web1, web2] = [hosts.get('web1')!, hosts.get('web2')!]
+    // One that refuses all, an hour ahead.
+    const strange = createHttpServer((_request, answer) => {
+      answer.setHeader('date', new Date(Date.now() + 3_600_000).toUTCString())
+      answer.writeHead(403, { 'mux-problem': 'assertion_invalid' }).end('{}')
+    }).listen(0, '127.0.0.1')
+    await once(strange, 'listening')
+    const { port } = strange.address() as { port: number }
+    try {
+      await operator.mux('host', 'set', 'web1', '--control-url', web2.url)
+      await operator.mux('host', 'set', 'web2', '--control-url', `http://127.0.0.1:${port}`)
+      expect(await list()).toMatchObject([
+        { reachable: false, problem: REFUSED },
+        { reachable: false, problem: expect.stringMatching(/^its clock is 3(599|600) s ahead, or/) },
+      ])
+    } finally {
+      strange.close()
+      await operator.mux('host', 'set', 'web1', '--control-url', 'off')
+      await operator.mux('host', 'set', 'web2', '--control-url', 'off')
+    }
+    expect(await list()).toMatchObject([{ reachable: true }, { reachable: true }])
+    expect(web1.url).not.toBe(web2.url)
+  })
+})
