@@ -66,6 +66,8 @@ export interface LoadOptions {
   /** How many requests in a row are of one user; 1 unless told otherwise. */
   burst?: number
   requests?: number
+  /** Session cookies by user; with a password if absent. */
+  cookies?: Record<string, string>
   /** Sends one request at a time, each at about the moment when the instance has been idle for so many milliseconds. */
   idle?: number
 }
@@ -84,14 +86,14 @@ export class Load {
   constructor(
     url: string,
     instances: Record<string, string>,
-    { keepAlive, burst = 1, requests = REQUESTS, idle }: LoadOptions,
+    { keepAlive, burst = 1, requests = REQUESTS, cookies = {}, idle }: LoadOptions,
   ) {
     this.#instances = instances
     this.#run = `run${++runs}`
     const clients = Object.entries(instances).map(([user, instance]) => ({
       user,
       instance,
-      authorization: basic(user),
+      proof: user in cookies ? `Cookie: ${cookies[user]}` : `Authorization: ${basic(user)}`,
     }))
     const inFlight = idle === undefined ? IN_FLIGHT : 1
     const order = { url, run: this.#run, clients, inFlight, requests, keepAlive, burst, idle }
