@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { absentOf } from './harness/absent.ts'
 import { ask } from './harness/client.ts'
 import { echoYaml } from './harness/echo.ts'
@@ -124,6 +124,23 @@ describe.skipIf(!hasPython)('mux up with a listening socket that its parent hold
     await mux.replace()
     const { status, json } = await ask(mux.url, '/', { headers: { cookie } })
     expect([status, json().user]).toEqual([200, 'graham'])
+  })
+
+  it('serves nobody in plain HTTP at an address beyond loopback, unless only a front reaches it', async () => {
+    const yaml = await project.read('mux.yaml')
+    onTestFinished(() => project.write('mux.yaml', yaml))
+    mux = await Held.up(project, {}, '0.0.0.0')
+    // Who comes meanwhile waits in the socket, and is not answered either.
+    const early = ask(mux.url, '/_mux/health').catch(() => 'no answer')
+    expect(await mux.failure()).toEqual({
+      code: 6,
+      said: expect.stringMatching(/^error: On 0\.0\.0\.0 .*\[plain_http_refused\]$/m),
+    })
+    expect(await early).toBe('no answer')
+
+    await project.write('mux.yaml', yaml.replace('edge: {', 'edge: { behind_proxy: true,'))
+    mux = await Held.up(project, {}, '0.0.0.0')
+    await mux.serving()
   })
 
   it('hands the socket to no instance', async () => {

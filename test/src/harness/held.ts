@@ -3,6 +3,7 @@ import { ask } from './client.ts'
 import { JsonLines } from './json-lines.ts'
 import { expectNoDefect } from './outcomes.ts'
 import { FIXTURES, muxCommand, type Project } from './project.ts'
+import { until } from './until.ts'
 
 const END_LIMIT = 45_000
 
@@ -15,10 +16,17 @@ export class Held {
     this.url = url
   }
 
-  /** @param environment added to that of mux */
-  static async up(project: Project, environment: NodeJS.ProcessEnv = {}): Promise<Held> {
+  /**
+   * @param environment added to that of mux
+   * @param address where the socket listens; it is reached by loopback
+   */
+  static async up(
+    project: Project,
+    environment: NodeJS.ProcessEnv = {},
+    address = '127.0.0.1',
+  ): Promise<Held> {
     const [command, args] = muxCommand(['up'])
-    const holder = new JsonLines('python3', [`${FIXTURES}/socket-holder.py`, command, ...args], {
+    const holder = new JsonLines('python3', [`${FIXTURES}/socket-holder.py`, address, command, ...args], {
       cwd: project.directory,
       env: { ...process.env, NO_COLOR: '1', ...environment },
     })
@@ -44,6 +52,13 @@ export class Held {
     const isIt = ({ ended }: { ended?: number }) => (ended === pid ? true : undefined)
     await this.#holder.heard('its end', isIt, END_LIMIT)
     return pid
+  }
+
+  /** The exit code of the one that runs, which ends by itself with a failure, and what it said. */
+  async failure(): Promise<{ code: number | null; said: string }> {
+    const { child } = this.#holder
+    await until('its end', () => child.exitCode !== null || undefined, END_LIMIT)
+    return { code: child.exitCode, said: this.#holder.errors }
   }
 
   /** Ends the one that runs, and the parent. None of them may have met a defect. */
