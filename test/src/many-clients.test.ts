@@ -87,7 +87,7 @@ const upgrade = (target: string, user?: string) =>
 
 it('idle connections beyond the limit are closed as they come, and leave nothing behind', async () => {
   const before = await descriptors()
-  const idle = open(CONNECTIONS + 800)
+  const idle = open(CONNECTIONS + 800).map((socket) => socket.resume())
   await until('the refusal of what is too many', () =>
     idle.filter(({ closed }) => closed).length === 800 ? true : undefined,
   )

@@ -1,1 +1,2 @@
+export { capConnections } from './connection-cap.ts'
 export { Connections } from './connections.ts'

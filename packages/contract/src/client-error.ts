@@ -11,6 +11,7 @@ const REASONS: Record<number, string> = {
   408: 'Request Timeout',
   413: 'Payload Too Large',
   431: 'Request Header Fields Too Large',
+  503: 'Service Unavailable',
 }
 
 /**
@@ -20,7 +21,11 @@ const REASONS: Record<number, string> = {
  * @param mark name of a header to carry the problem's code, too
  */
 export function clientErrorAnswer(error: string | undefined, requestId: string, mark?: string): string {
-  const problem = new Problem(CODES[error ?? ''] ?? 'bad_request')
+  return wholeAnswer(new Problem(CODES[error ?? ''] ?? 'bad_request'), requestId, mark)
+}
+
+/** The whole answer to what is no request, which ends its connection; as {@link clientErrorAnswer}. */
+export function wholeAnswer(problem: Problem, requestId: string, mark?: string): string {
   const body = JSON.stringify(problemDocument(problem, requestId))
   const headers = {
     Connection: 'close',

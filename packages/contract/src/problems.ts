@@ -31,6 +31,7 @@ export const PROBLEMS = {
   instance_idle: { status: 503, title: 'Your instance is stopped while nobody uses it.' },
   instance_failed: { status: 503, title: 'Your instance does not start. The operator can see why.' },
   instance_busy: { status: 503, title: 'Your instance is at its limit. Try again shortly.' },
+  too_many_connections: { status: 503, title: 'Too many connections are open here. Try again shortly.' },
   registry_unavailable: { status: 503, title: 'The list of users cannot be read at the moment. Try again.' },
   access_unavailable: {
     status: 503,

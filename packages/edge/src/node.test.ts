@@ -327,11 +327,14 @@ describe('limits', () => {
     await limited.edge.close(0)
   })
 
-  test('of connections close one more as it comes, and take the next when one has left', async () => {
+  test('of connections refuse one more as it comes, and take the next when one has left', async () => {
     const limited = await startEdge({ registry: under.registry, limits: { connections: 2 } })
     const open = [connect(limited.port, '127.0.0.1'), connect(limited.port, '127.0.0.1')]
     for (const socket of open) await once(socket, 'connect')
-    for (let i = 0; i < 5; i++) expect(await sendRaw(limited.port, '').catch(() => '')).toBe('')
+    for (let i = 0; i < 5; i++) {
+      const refusal = await sendRaw(limited.port, rawGet('/'))
+      expect(refusal).toMatch(/^HTTP\/1\.1 503 [^]*\r\nRetry-After: 1\r\n[^]*"code":"too_many_connections"/)
+    }
     expect(limited.log.map(({ event }) => event)).toEqual(['connections_full'])
     open[0]!.destroy()
     await expect.poll(() => sendRaw(limited.port, rawGet('/')).catch(() => '')).toMatch(/^HTTP\/1\.1 200/)

@@ -4,8 +4,8 @@ import { createServer as createSecureServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
-import { Connections } from '@mux/connections'
-import { clientErrorAnswer, Problem, type HostName } from '@mux/contract'
+import { capConnections, Connections } from '@mux/connections'
+import { clientErrorAnswer, Problem, wholeAnswer, type HostName } from '@mux/contract'
 import { problemResponse } from './answer.ts'
 import { createApp, pathOf } from './app.ts'
 import { openEdgeState } from './edge-state.ts'
@@ -33,7 +33,7 @@ export interface Certificate {
 }
 
 export interface EdgeLimits {
-  /** Connections that are open at once; one more is closed as it comes. */
+  /** Connections that are open at once; one more is answered `too_many_connections` as it comes, and closed. */
   connections: number
   /** Requests and sockets that a user has under way at once; one more is answered `too_many_requests`. */
   requests: number
@@ -97,7 +97,6 @@ const CHECK_INTERVAL = 5_000
 const KEEP_ALIVE_TIMEOUT = 75_000
 /** How long a body is read and thrown away whose request has been answered without it, in milliseconds. */
 const DISCARD_LIMIT = 30_000
-const DROPS_TOLD_EVERY = 60_000
 const DEFAULT_LIMITS: EdgeLimits = { connections: 10_000, requests: 1_000, body: 60_000 }
 /** How many connections may wait to be accepted; the system may allow fewer (net.core.somaxconn). */
 const BACKLOG = 4096
@@ -139,13 +138,6 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
     log,
     now,
   })
-  let droppedAt = -Infinity
-  /** Once a minute is enough to say so: whoever opens too many opens many. */
-  function noteDrop(connections: number): void {
-    if (performance.now() - droppedAt < DROPS_TOLD_EVERY) return
-    droppedAt = performance.now()
-    log({ event: 'connections_full', connections })
-  }
   const latestOn = new WeakMap<Socket, ServerResponse>()
 
   const serverOptions = {
@@ -162,8 +154,11 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
   const server = secured ?? createServer(serverOptions)
   // All headers or an error, never some of them: their number is bounded by their size.
   server.maxHeadersCount = 0
-  server.maxConnections = limits.connections
-  server.on('drop', () => noteDrop(limits.connections))
+  capConnections(server, {
+    most: limits.connections,
+    answer: () => wholeAnswer(new Problem('too_many_connections', { retryAfter: 1 }), crypto.randomUUID()),
+    full: () => log({ event: 'connections_full', connections: limits.connections }),
+  })
   const connections = new Connections(server, {
     patience: limits.body,
     cut: (count) => log({ event: 'clients_stalled', connections: count }),

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { Connections } from '@mux/connections'
+import { capConnections, Connections } from '@mux/connections'
 import {
   SIGNATURE_SKEW,
   clientErrorAnswer,
@@ -11,6 +11,7 @@ import {
   isNavigation,
   Problem,
   type UserName,
+  wholeAnswer,
 } from '@mux/contract'
 import { endToEnd, firstHeader, trustedNames } from './forward/headers.ts'
 import type { ForwardOrder } from './forward/order.ts'
@@ -27,7 +28,7 @@ import { type Assertion, verifyAssertion } from './verify-assertion.ts'
 import { busy } from './waiting-room.ts'
 
 export interface GatewayLimits {
-  /** Connections that are open at once; one more is closed as it comes. */
+  /** Connections that are open at once; one more is answered `too_many_connections` as it comes, and closed. */
   connections: number
   /** Requests and sockets that a user has under way at once; one more is answered `too_many_requests`. */
   requests: number
@@ -266,7 +267,12 @@ export function createGateway(options: GatewayOptions): Gateway {
   })
   // All headers or an error, never some of them: their number is bounded by their size.
   server.maxHeadersCount = 0
-  server.maxConnections = limits.connections
+  capConnections(server, {
+    most: limits.connections,
+    answer: () =>
+      wholeAnswer(new Problem('too_many_connections', { retryAfter: 1 }), NO_REQUEST_ID, PROBLEM_HEADER),
+    full: () => log({ event: 'connections_full', connections: limits.connections }),
+  })
   server.on('request', onRequest).on('checkContinue', onRequest).on('checkExpectation', onRequest)
   server.on('upgrade', onUpgrade)
   const connections = new Connections(server, {
