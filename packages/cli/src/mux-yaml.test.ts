@@ -184,7 +184,8 @@ instances:
   })
 
   it('of an operator who works on hosts elsewhere has nothing to run', () => {
-    expect(parseConfig('registry: kv', project)).toMatchObject({ instances: [], registry: 'kv' })
+    expect(parseConfig('registry: kv', project)).toMatchObject({ instances: [], registry: 'kv', runsNothing: true })
+    expect(parseConfig('app: { command: a }\nregistry: kv', project)).toMatchObject({ runsNothing: false })
   })
 
   it('says how the data of an instance leave and enter, which is nothing that its supervisor has to know', () => {

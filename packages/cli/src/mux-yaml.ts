@@ -76,6 +76,8 @@ export interface ProjectConfig {
   host: HostSection | null
   /** Where the edge reads the registry: in this project, or in Workers KV. */
   registry: 'sqlite' | 'kv'
+  /** Whether it is an operator's, from which hosts are worked on: there is no application in it. */
+  runsNothing: boolean
   /** In the order of the file. */
   instances: readonly InstanceDefinition[]
   /** The settings that an instance has of its own, by name; all others come from `app`. */
@@ -271,7 +273,7 @@ function readInstances(
   top: { app?: Place; registry?: Place; instances?: Place },
   project: Project,
   problems: ConfigProblems,
-): Pick<ProjectConfig, 'instances' | 'ownSettings' | 'hooks'> {
+): Pick<ProjectConfig, 'runsNothing' | 'instances' | 'ownSettings' | 'hooks'> {
   const roots: Roots = { project: project.directory, secrets: project.state.secrets }
   const beforeApp = problems.count
   const app = top.app ? readFields(reader, top.app, roots) : NO_FIELDS
@@ -280,8 +282,8 @@ function readInstances(
   const ownSettings = new Map<InstanceName, readonly string[]>()
   const hooks = new Map<InstanceName, Hooks>()
   const entries = top.instances ? reader.entries(top.instances) : []
-  // An operator's project, from which hosts are worked on, has nothing to run; it says of the registry where that is.
-  const runsNothing = entries.length === 0 && !top.app && top.registry
+  // It says of the registry where that is, or it would be an application that somebody forgot to write down.
+  const runsNothing = entries.length === 0 && top.app === undefined && top.registry !== undefined
   if (entries.length === 0 && !('command' in app) && !runsNothing)
     reader.problem(
       top.app ?? { node: undefined, path: 'app' },
@@ -308,7 +310,7 @@ function readInstances(
     ownSettings.set(name, Object.keys(own.settings))
     hooks.set(name, mergeHooks(app, own))
   }
-  return { instances, ownSettings, hooks }
+  return { runsNothing, instances, ownSettings, hooks }
 }
 
 const NO_FIELDS: InstanceFields = { settings: {}, limits: {}, hooks: {} }

@@ -19,7 +19,6 @@ export const signerFlags = {
     helpValue: 'NAME',
     multiple: true,
     multipleNonGreedy: true,
-    default: [],
     helpGroup: 'HOSTS',
   }),
 }
@@ -28,10 +27,10 @@ export const signerFlags = {
 export function signerOf(flags: {
   edge: boolean
   operator: boolean
-  skip: readonly string[]
+  skip?: readonly string[] | undefined
 }): { signer: Signer; skip: HostName[] } | undefined {
   const signer = flags.edge ? 'edge' : flags.operator ? 'operator' : undefined
-  if (signer !== undefined) return { signer, skip: flags.skip.map(hostName) }
-  if (flags.skip.length > 0) throw new CliError('usage', '--skip goes with --edge or --operator.')
+  if (signer !== undefined) return { signer, skip: (flags.skip ?? []).map(hostName) }
+  if (flags.skip) throw new CliError('usage', '--skip goes with --edge or --operator.')
   return undefined
 }
