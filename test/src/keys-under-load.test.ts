@@ -66,7 +66,8 @@ describe('a key that is changed under load', () => {
       for (const [user, instance] of Object.entries(USERS)) await project.addUser(user, instance)
       const next = randomBytes(32)
       const [before, after] = await Promise.all([host.edgeKey, next].map((key) => workerFor(project, key)))
-      const key = Buffer.from(deriveHostKey(next, host.name)).toString('base64')
+      const keys = Buffer.concat([deriveHostKey(next, host.name), randomBytes(32)])
+      const joinKey = `muxhost_${keys.toString('base64url')}`
       const status = async (url: string) => (await ask(url, '/', { user: 'brian' })).status
       expect(await status(after!.url)).toBe(403)
 
@@ -74,7 +75,8 @@ describe('a key that is changed under load', () => {
       const old = new Load(before!.url, USERS, { keepAlive: true, requests: REQUESTS })
       ends.push(() => old.kill())
       await old.reached(REQUESTS / 4)
-      await project.must(['key', 'rotate', '--host', host.name, '--key-stdin'], { input: `${key}\n` })
+      const where = ['--origin', host.url, '--listen', new URL(host.url).host]
+      await project.must(['host', 'join', host.name, ...where, '--key-stdin'], { input: joinKey })
       const young = new Load(after!.url, USERS, { keepAlive: true, requests: REQUESTS })
       ends.push(() => young.kill())
       await young.reached(REQUESTS / 4)

@@ -70,9 +70,13 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   const endOrdered = Promise.withResolvers<void>()
   const config = await readConfig(project)
   if (config.runsNothing) {
-    throw new CliError('application_not_found', 'There is nothing to run here: mux.yaml has no app and no instance.', {
-      hint: 'How the hosts are that you work on from here: mux host list   To run something here, too, write app into mux.yaml.',
-    })
+    throw new CliError(
+      'application_not_found',
+      'There is nothing to run here: mux.yaml has no app and no instance.',
+      {
+        hint: 'How the hosts are that you work on from here: mux host list   To run something here, too, write app into mux.yaml.',
+      },
+    )
   }
   const role = hostRole(config, { ...options.host, listen: options.listen })
   const target: Target = role

@@ -184,7 +184,11 @@ instances:
   })
 
   it('of an operator who works on hosts elsewhere has nothing to run', () => {
-    expect(parseConfig('registry: kv', project)).toMatchObject({ instances: [], registry: 'kv', runsNothing: true })
+    expect(parseConfig('registry: kv', project)).toMatchObject({
+      instances: [],
+      registry: 'kv',
+      runsNothing: true,
+    })
     expect(parseConfig('app: { command: a }\nregistry: kv', project)).toMatchObject({ runsNothing: false })
   })
 

@@ -76,7 +76,10 @@ describe('two hosts', () => {
     const shown = await operator.mux('host', 'show', 'web2', '--json')
     expect(shown.json()).toMatchObject({ name: 'web2', running: [{ name: 'a' }, { name: 'b' }] })
     expect((await operator.mux('host', 'show', 'web9')).code).toBe(3)
-    expect(await operator.mux('up')).toMatchObject({ code: 3, stderr: expect.stringContaining('mux host list') })
+    expect(await operator.mux('up')).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('mux host list'),
+    })
   })
 
   it('take another key of their operator and of their edge while they serve, and then the old ones no more', async () => {
