@@ -60,6 +60,7 @@ export const CLI_ERRORS = {
   cloudflare_failed: EXIT.unreachable,
   cloudflare_garbled: EXIT.unreachable,
   registry_behind: EXIT.unreachable,
+  deployment_unconfirmed: EXIT.unreachable,
 
   not_permitted: EXIT.refused,
   state_refused: EXIT.refused,
@@ -89,6 +90,8 @@ export const CLI_ERRORS = {
   registry_newer: EXIT.failed,
   cloudflare_refused: EXIT.failed,
   cloudflare_too_large: EXIT.failed,
+  wrangler_missing: EXIT.failed,
+  wrangler_failed: EXIT.failed,
   disk_full: EXIT.failed,
   internal: EXIT.failed,
 

@@ -25,6 +25,15 @@ export async function olderKeys(ring: KeyRing): Promise<Uint8Array[]> {
 }
 
 /**
+ * Of the keys that were replaced and not retired, the one that was in use last; undefined when there is none.
+ * @throws {CliError} `key_exposed`, `key_unusable`
+ */
+export async function newestOlderKey(ring: KeyRing): Promise<Uint8Array | undefined> {
+  const newest = (await replaced(ring)).sort((one, other) => other.at - one.at)[0]
+  return newest && readKey(newest.file)
+}
+
+/**
  * Puts a new key, by default one of random bytes, into the place of the current one, which stays beside it. Interrupted
  * anywhere, it leaves keys with which everything is good that was.
  * @param now milliseconds since the epoch

@@ -1,5 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type CloudflareError, createKvApi, openKvStore, type RegistryStore } from '@mux/edge/registry'
+import {
+  type CloudflareError,
+  createKvApi,
+  type KvApiOptions,
+  openKvStore,
+  type RegistryStore,
+} from '@mux/edge/registry'
 import { apiToken } from './api-token.ts'
 import { CliError } from './errors.ts'
 import type { KvFlags } from './kv-flags.ts'
@@ -31,16 +37,31 @@ export async function openNamespace(
   tell: (text: string) => void,
 ): Promise<{ place: KvNamespace; registry: RegistryStore }> {
   const place = await findNamespace(project, flags, environment)
-  const token = await apiToken({
-    fromInput: flags['token-stdin'],
-    environment,
-    directory: project.directory,
-  })
+  const access = await cloudflareAccess(project, flags, environment, tell)
+  return { place, registry: openKvStore(createKvApi({ ...place, ...access })) }
+}
+
+/** What is needed to ask Cloudflare's API anything. */
+export type CloudflareAccess = Required<Pick<KvApiOptions, 'baseUrl' | 'token' | 'wait'>>
+
+/**
+ * How the operator gets to Cloudflare's API.
+ * @param tell told whenever it is waited for
+ * @throws {CliError} `usage`, `token_missing`
+ */
+export async function cloudflareAccess(
+  { directory }: Project,
+  flags: Pick<KvFlags, 'token-stdin'>,
+  environment: NodeJS.ProcessEnv,
+  tell: (text: string) => void,
+): Promise<CloudflareAccess> {
+  const baseUrl = apiUrl(environment)
+  const token = await apiToken({ fromInput: flags['token-stdin'], environment, directory })
   const wait = (milliseconds: number, failure?: CloudflareError) => {
     if (failure) tell(`${failure.message} Next try in ${Math.ceil(milliseconds / 1000)} s.`)
     return sleep(milliseconds)
   }
-  return { place, registry: openKvStore(createKvApi({ ...place, token, wait })) }
+  return { baseUrl, token, wait }
 }
 
 async function findNamespace(
@@ -51,10 +72,20 @@ async function findNamespace(
   const needsFile = flags.account === undefined || flags.namespace === undefined
   const config = needsFile ? await readWranglerConfig(directory, flags.env) : undefined
   return {
-    account: id(flags.account ?? config?.account, 'account', '--account or CLOUDFLARE_ACCOUNT_ID'),
-    namespace: id(flags.namespace ?? config?.namespace, 'KV namespace', '--namespace or MUX_KV_NAMESPACE'),
-    baseUrl: apiUrl(environment['CLOUDFLARE_API_BASE_URL'] ?? CLOUDFLARE_API),
+    account: accountId(flags.account ?? config?.account),
+    namespace: namespaceId(flags.namespace ?? config?.namespace),
+    baseUrl: apiUrl(environment),
   }
+}
+
+/** @throws {CliError} `namespace_unknown`, `usage` */
+export function accountId(given: string | undefined): string {
+  return id(given, 'account', '--account or CLOUDFLARE_ACCOUNT_ID')
+}
+
+/** @throws {CliError} `namespace_unknown`, `usage` */
+export function namespaceId(given: string | undefined): string {
+  return id(given, 'KV namespace', '--namespace or MUX_KV_NAMESPACE')
 }
 
 function id(given: string | undefined, what: string, how: string): string {
@@ -72,7 +103,7 @@ function id(given: string | undefined, what: string, how: string): string {
  * The token goes there, so a network between has to be encrypted.
  * @throws {CliError} `usage`
  */
-function apiUrl(text: string): string {
+function apiUrl({ CLOUDFLARE_API_BASE_URL: text = CLOUDFLARE_API }: NodeJS.ProcessEnv): string {
   const url = URL.canParse(text) ? new URL(text) : undefined
   const isPrivate = url?.protocol === 'https:' || (url?.protocol === 'http:' && LOOPBACK.test(url.hostname))
   const isBare = url?.username === '' && url.password === '' && url.search === '' && url.hash === ''

@@ -23,6 +23,7 @@ describe('a configuration of wrangler says which account and namespace', () => {
   it.each([
     ['at its top', undefined, { account: 'top', namespace: 'a//b' }],
     ['in an environment, which inherits the account', 'staging', { account: 'top', namespace: 'staged' }],
+    ['as production', 'production', { account: 'top', namespace: 'a//b' }],
     ['and never the binding', 'elsewhere', { account: 'their', namespace: undefined }],
   ])('%s', (_where, environment, found) => {
     expect(parse(CONFIG, environment)).toEqual(found)
@@ -42,12 +43,7 @@ describe('a configuration of wrangler says which account and namespace', () => {
   it.each([
     ['half of it', CONFIG.slice(0, 200), undefined, /it is not JSON with comments/],
     ['a list', '[]', undefined, /it is not a map/],
-    [
-      'an unknown environment',
-      CONFIG,
-      'production',
-      /no environment "production", but the environments staging, /,
-    ],
+    ['an unknown environment', CONFIG, 'preview', /no environment "preview", but the environments staging, /],
     ['one that is none', CONFIG, 'broken', /no environment "broken"/],
     ['one from the prototype', CONFIG, 'toString', /no environment "toString"/],
     ['none at all', '{}', 'staging', /but no environments/],

@@ -28,6 +28,11 @@ export async function snapshotOf(registry: RegistryStore): Promise<Snapshot> {
   return { token, route, user, instance, host: await listed(registry, 'host') }
 }
 
+/** That of a registry that is not there yet. */
+export function emptySnapshot(): Snapshot {
+  return Object.fromEntries(RECORD_KINDS.map((kind) => [kind, new Map()])) as unknown as Snapshot
+}
+
 async function listed<Kind extends RecordKind>(
   registry: RegistryStore,
   kind: Kind,

@@ -6,7 +6,14 @@ import { withLock } from '../project-lock.ts'
 import type { Project } from '../project.ts'
 import { withRegistry } from '../registry.ts'
 import { checkForWorker } from './check-for-worker.ts'
-import { compare, type Difference, type Side, snapshotOf } from './compare-registries.ts'
+import {
+  compare,
+  type Difference,
+  emptySnapshot,
+  type Side,
+  type Snapshot,
+  snapshotOf,
+} from './compare-registries.ts'
 
 export type Counts = Partial<Record<RecordKind, number>>
 
@@ -23,6 +30,34 @@ const NAMED = 20
 /** What differs between the registry of the project and the one in KV. */
 export async function compareRegistries(project: Project, kv: RegistryStore): Promise<Difference[]> {
   return withRegistry(project, async (here) => compare(await snapshotOf(here), await snapshotOf(kv)))
+}
+
+/**
+ * Looks whether all records of the project would work from Cloudflare.
+ * @returns those that lead to hosts
+ * @throws {CliError} `record_unfit`
+ */
+export async function checkRegistry(project: Project): Promise<Pick<Snapshot, 'instance' | 'host'>> {
+  return withRegistry(project, async (here) => {
+    const snapshot = await snapshotOf(here)
+    const { changes } = planCopy(compare(snapshot, emptySnapshot()), 'here')
+    checkForWorker(changes, snapshot.instance)
+    return snapshot
+  })
+}
+
+/**
+ * What a push would come to.
+ * @param kv undefined: there is none yet
+ * @throws {CliError} `registry_conflict`, `record_unfit`
+ */
+export async function planPush(project: Project, kv: RegistryStore | undefined): Promise<CopyResult> {
+  return withRegistry(project, async (here) => {
+    const snapshot = await snapshotOf(here)
+    const copy = planCopy(compare(snapshot, kv ? await snapshotOf(kv) : emptySnapshot()), 'here')
+    checkForWorker(copy.changes, snapshot.instance)
+    return resultOf(copy)
+  })
 }
 
 /**

@@ -37,6 +37,7 @@ export function readAnswer({ status, retryAfter, body }: RawAnswer, secret: stri
   if (failure !== undefined)
     throw new CloudflareError(failure[0], `${failure[1]}${remark(envelope, secret)}.`, {
       retryAfter: milliseconds(retryAfter),
+      number: numberOf(envelope),
     })
   const cursor = envelope?.result_info?.cursor
   return { result: envelope?.result, cursor: typeof cursor === 'string' ? cursor : '' }
@@ -49,7 +50,8 @@ function failureOf(
   if (status === 401 || (status === 400 && envelope?.errors?.[0]?.code === INVALID_HEADERS))
     return ['cloudflare_token_refused', 'Cloudflare does not accept this API token']
   if (status === 403) return ['cloudflare_forbidden', 'Cloudflare does not let this API token do that']
-  if (status === 404) return ['cloudflare_not_found', 'Cloudflare knows no such account or KV namespace']
+  if (status === 404)
+    return ['cloudflare_not_found', 'Cloudflare knows no such account, KV namespace or Worker']
   if (status === 413) return ['cloudflare_too_large', 'That was too much for one request to Cloudflare']
   if (status === 429) return ['cloudflare_rate_limited', 'Cloudflare was asked too often']
   if (status === 408 || status >= 500) return ['cloudflare_failed', `Cloudflare failed with status ${status}`]
@@ -71,11 +73,21 @@ function parseEnvelope(body: string): Envelope | undefined {
 
 /** What Cloudflare says of it, and its number, by which it can be looked up. */
 function remark(envelope: Envelope | undefined, secret: string): string {
-  const error = Array.isArray(envelope?.errors) ? envelope.errors[0] : undefined
+  const error = firstError(envelope)
   if (typeof error?.message !== 'string') return ''
   const message = error.message.replaceAll(secret, '[token]').slice(0, MAX_REMARK)
-  const code = typeof error.code === 'number' ? ` (${error.code})` : ''
+  const number = numberOf(envelope)
+  const code = number === undefined ? '' : ` (${number})`
   return `: ${message.replace(/[.\s]+$/, '')}${code}`
+}
+
+function numberOf(envelope: Envelope | undefined): number | undefined {
+  const code = firstError(envelope)?.code
+  return typeof code === 'number' ? code : undefined
+}
+
+function firstError(envelope: Envelope | undefined) {
+  return Array.isArray(envelope?.errors) ? envelope.errors[0] : undefined
 }
 
 /** Seconds, as Cloudflare gives them; a date (RFC 9110 section 10.2.3) is not used there. */

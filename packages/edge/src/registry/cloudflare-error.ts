@@ -32,15 +32,18 @@ export class CloudflareError extends Error {
   readonly code: CloudflareErrorCode
   /** How long Cloudflare wants to be left alone, in milliseconds; undefined when it did not say. */
   readonly retryAfter: number | undefined
+  /** How the API numbers what it refuses for (https://developers.cloudflare.com/api/); undefined when it did not say. */
+  readonly number: number | undefined
 
   constructor(
     code: CloudflareErrorCode,
     message: string,
-    options: { retryAfter?: number | undefined; cause?: unknown } = {},
+    options: { retryAfter?: number | undefined; number?: number | undefined; cause?: unknown } = {},
   ) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined)
     this.code = code
     this.retryAfter = options.retryAfter
+    this.number = options.number
   }
 
   get isPassing(): boolean {

@@ -1,0 +1,85 @@
+import { CliError, toCliError } from '../errors.ts'
+
+/** The steps of a deployment, in their order. */
+export type StepName =
+  | 'wrangler'
+  | 'settings'
+  | 'hosts'
+  | 'account'
+  | 'domain'
+  | 'keys'
+  | 'namespace'
+  | 'registry'
+  | 'worker'
+  | 'answer'
+  | 'mux.yaml'
+
+/** `ok`: it was right already. `planned`: what a dry run leaves undone. `attention`: it can be gone on with, if one wants. */
+export type StepOutcome = 'ok' | 'done' | 'planned' | 'attention'
+
+export interface Step {
+  step: StepName
+  outcome: StepOutcome
+  detail: string
+}
+
+/** What a deployment has come to so far, told as it happens. */
+export class DeploySteps {
+  readonly all: Step[] = []
+  readonly #tell: (step: Step) => void
+
+  constructor(tell: (step: Step) => void) {
+    this.#tell = tell
+  }
+
+  /**
+   * Does one step.
+   * @param task says what it has come to
+   * @throws {CliError} what it failed with, and what was done before
+   */
+  async take<Result>(
+    step: StepName,
+    task: (say: (outcome: StepOutcome, detail: string) => void) => Promise<Result>,
+  ): Promise<Result> {
+    try {
+      return await task((outcome, detail) => {
+        const taken = { step, outcome, detail }
+        this.all.push(taken)
+        this.#tell(taken)
+      })
+    } catch (error) {
+      throw this.#at(step, toCliError(error))
+    }
+  }
+
+  /** What is to be looked at before anything is changed. */
+  get concerns(): string[] {
+    return this.all.filter(({ outcome }) => outcome === 'attention').map(({ detail }) => detail)
+  }
+
+  #at(step: StepName, error: CliError): CliError {
+    const changed = this.all.filter(({ outcome }) => outcome === 'done').map((one) => one.step)
+    const stays =
+      changed.length === 0
+        ? 'Nothing was changed.'
+        : `Done already: ${[...new Set(changed)].join(', ')}; the same command does the rest.`
+    return new CliError(error.code, `Step ${step}: ${error.message}`, {
+      // A hint ends in a command where there is one.
+      hint: [stays, hintOf(error)].filter((part) => part !== null).join(' '),
+      details: error.details,
+      report: { step, steps: this.all },
+      cause: error,
+    })
+  }
+}
+
+/** The hints for commands that only read and write KV name the permission for that alone. */
+function hintOf({ code, hint }: CliError): string | null {
+  if (!NEEDS_TOKEN.has(code)) return hint
+  return 'Make a token by the template "Edit Cloudflare Workers" for this account and zone, and put it into CLOUDFLARE_API_TOKEN.'
+}
+const NEEDS_TOKEN: ReadonlySet<string> = new Set([
+  'token_missing',
+  'cloudflare_token_refused',
+  'cloudflare_forbidden',
+])

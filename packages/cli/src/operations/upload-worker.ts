@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto'
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Project } from '../project.ts'
+import { type WorkerConfig } from '../worker-config.ts'
+import { type WorkerModule } from '../worker-module.ts'
+import { projectMark, secretsMark, type WorkerSecrets } from '../worker-secrets.ts'
+import { runWrangler, type Wrangler } from '../wrangler.ts'
+
+export interface Upload {
+  wrangler: Wrangler
+  file: string
+  environment: string | undefined
+  account: string
+  token: string
+  secrets: WorkerSecrets
+  /** With what the version is marked: {@link tagFor}. */
+  tag: string
+  message: string
+  /** What wrangler inherits. */
+  inherited: NodeJS.ProcessEnv
+}
+
+/** Of how many hexadecimal digits a mark is. */
+const PROJECT_DIGITS = 8
+const CONTENT_DIGITS = 16
+
+/** How all versions of a Worker are marked that come from this project. */
+export function tagPrefix(secrets: WorkerSecrets): string {
+  return `mux-${projectMark(secrets).slice(0, PROJECT_DIGITS)}-`
+}
+
+/** How a version is marked: what has the same mark was made from the same, and need not be uploaded again. */
+export function tagFor({ files }: WorkerModule, { section }: WorkerConfig, secrets: WorkerSecrets): string {
+  const content = createHash('sha256').update(JSON.stringify([files, section, secretsMark(secrets)]))
+  return tagPrefix(secrets) + content.digest('hex').slice(0, CONTENT_DIGITS)
+}
+
+/**
+ * Uploads the module that wrangler.jsonc names, with its secrets, and has it answer everything.
+ * @returns the id of the version; undefined when wrangler did not say
+ * @throws {CliError} `wrangler_failed`, `cloudflare_forbidden`
+ */
+export async function uploadWorker(
+  { directory, state }: Project,
+  upload: Upload,
+): Promise<string | undefined> {
+  const { wrangler, file, environment, account, token, secrets, tag, message, inherited } = upload
+  // Among the arguments everybody would see them; and wrangler opens a path, which a pipe to a child, a socket, has not.
+  const secretsFile = join(state.run, 'deploy-secrets.json')
+  try {
+    await rm(secretsFile, { force: true })
+    await writeFile(secretsFile, JSON.stringify(secrets), { flag: 'wx', mode: 0o600 })
+    const entries = await runWrangler(
+      wrangler,
+      [
+        'deploy',
+        `--config=${file}`,
+        `--env=${environment ?? ''}`,
+        `--secrets-file=${secretsFile}`,
+        `--tag=${tag}`,
+        `--message=${message}`,
+      ],
+      {
+        directory,
+        environment: { ...inherited, CLOUDFLARE_API_TOKEN: token, CLOUDFLARE_ACCOUNT_ID: account },
+        reportFile: join(state.run, 'deploy-report.ndjson'),
+        secrets: [token, ...Object.values(secrets)],
+      },
+    )
+    const deployed = entries.find(({ type }) => type === 'deploy')?.['version_id']
+    return typeof deployed === 'string' ? deployed : undefined
+  } finally {
+    await rm(secretsFile, { force: true })
+  }
+}
