@@ -89,7 +89,9 @@ export function kvRegistry(namespace: KvNamespace, { keepAlive, log, now }: KvRe
       return await within(PATIENCE, reading)
     } catch (error) {
       if (!(error instanceof RegistryError || error instanceof OutOfTime)) throw error
-      log({ event: 'registry_last_known', record: key, age_ms: now() - old.read, error })
+      // The first of those that wait for it says so.
+      if (now() >= old.until)
+        log({ event: 'registry_last_known', record: key, age_ms: now() - old.read, error })
       old.until = now() + RETRY
       return old
     }
