@@ -1,2 +1,3 @@
 export { capConnections } from './connection-cap.ts'
 export { Connections } from './connections.ts'
+export { OpenExchanges, type Placed } from './open-exchanges.ts'

@@ -1,12 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import type { OpenExchanges } from '@mux/connections'
 import { Problem, type HostName, type UserName } from '@mux/contract'
 import type { Standing } from './authenticate.ts'
 import { headerValues, type DecidedRequest, type Exchange } from './forward.ts'
 import type { ForwardOrder, InstanceHost } from './instance-host.ts'
 import type { Log } from './log-event.ts'
-import type { OpenExchange, OpenExchanges } from './open-exchanges.ts'
+import type { OpenExchange } from './open-exchange.ts'
 import { originForm } from './request-check.ts'
 import { type Origin, type TrustedProxies, unmapped } from './trusted-proxies.ts'
 
@@ -14,7 +15,7 @@ import { type Origin, type TrustedProxies, unmapped } from './trusted-proxies.ts
 export interface NodeForwarding {
   host: InstanceHost
   hostName: HostName
-  open: OpenExchanges
+  open: OpenExchanges<OpenExchange>
   /** Undefined where nobody's word is taken. */
   proxies: TrustedProxies | undefined
   /** How many requests of one user may be under way at once. */

@@ -4,7 +4,7 @@ import { createServer as createSecureServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
-import { capConnections, Connections } from '@mux/connections'
+import { capConnections, Connections, OpenExchanges } from '@mux/connections'
 import { clientErrorAnswer, Problem, wholeAnswer, type HostName } from '@mux/contract'
 import { problemResponse } from './answer.ts'
 import { createApp, pathOf } from './app.ts'
@@ -15,7 +15,7 @@ import type { InstanceHost } from './instance-host.ts'
 import { isReservedPath } from './local-path.ts'
 import type { Log } from './log-event.ts'
 import { NodeExchange } from './node-exchange.ts'
-import { OpenExchanges } from './open-exchanges.ts'
+import type { OpenExchange } from './open-exchange.ts'
 import type { Brand } from './pages/brand.ts'
 import type { RegistryReader, RegistryStore } from './registry/registry.ts'
 import { createRehash } from './rehash.ts'
@@ -120,7 +120,7 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
     now,
   })
   const rehash = createRehash({ store: registry, log })
-  const open = new OpenExchanges()
+  const open = new OpenExchanges<OpenExchange>()
   let revocation: Revocation | undefined
   const proxies = trustedProxies.length === 0 ? undefined : new TrustedProxies(trustedProxies)
   const limits = { ...DEFAULT_LIMITS, ...options.limits }

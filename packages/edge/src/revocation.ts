@@ -1,5 +1,6 @@
+import type { OpenExchanges } from '@mux/connections'
 import type { Standing } from './authenticate.ts'
-import type { OpenExchange, OpenExchanges } from './open-exchanges.ts'
+import type { OpenExchange } from './open-exchange.ts'
 
 /** How often those behind open exchanges are looked up, in milliseconds: what is revoked is cut within a second. */
 const INTERVAL = 400
@@ -15,12 +16,12 @@ const GRACE = 30_000
  * what comes to an end by itself gets as long for that as in a restart.
  */
 export class Revocation {
-  readonly #open: OpenExchanges
+  readonly #open: OpenExchanges<OpenExchange>
   readonly #changed = new WeakMap<OpenExchange, number>()
   readonly #timer: NodeJS.Timeout
   #looking = false
 
-  constructor(open: OpenExchanges) {
+  constructor(open: OpenExchanges<OpenExchange>) {
     this.#open = open
     this.#timer = setInterval(() => void this.#look(), INTERVAL).unref()
   }

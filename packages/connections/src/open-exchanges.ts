@@ -1,16 +1,7 @@
-import type { UserName } from '@mux/contract'
-import type { Standing } from './authenticate.ts'
-
-/** An exchange with an instance, from the decision on. */
-export interface OpenExchange {
+/** An exchange that can be kept in a list of its kind. */
+export interface Placed {
   /** Whose it is; undefined when it is nobody's. */
-  readonly user: UserName | undefined
-  /** How it stands with whoever it is in the name of; absent when it is in nobody's. */
-  readonly standing: (() => Promise<Standing>) | undefined
-  /** A WebSocket or a stream of events, which stay open for as long as both sides like. */
-  readonly endless: boolean
-  /** Ends it in the middle; harmless when it is over. */
-  breakOff(): void
+  readonly user: string | undefined
   /** Where it stands in the list; for {@link OpenExchanges} alone. */
   place: number
 }
@@ -19,27 +10,27 @@ export interface OpenExchange {
  * The exchanges that are not over. An array in which the last takes the place of one that leaves: every request comes
  * by here, and a Set that is added to and deleted from all the time costs far more.
  */
-export class OpenExchanges {
-  readonly #list: OpenExchange[] = []
-  readonly #byUser = new Map<UserName, number>()
+export class OpenExchanges<Exchange extends Placed> {
+  readonly #list: Exchange[] = []
+  readonly #byUser = new Map<string, number>()
 
-  get all(): readonly OpenExchange[] {
+  get all(): readonly Exchange[] {
     return this.#list
   }
 
   /** How many a user has. */
-  of(user: UserName | undefined): number {
+  of(user: Exchange['user']): number {
     return user === undefined ? 0 : (this.#byUser.get(user) ?? 0)
   }
 
-  enter(exchange: OpenExchange): void {
+  enter(exchange: Exchange): void {
     const { user } = exchange
     if (user !== undefined) this.#byUser.set(user, this.of(user) + 1)
     exchange.place = this.#list.length
     this.#list.push(exchange)
   }
 
-  leave(exchange: OpenExchange): void {
+  leave(exchange: Exchange): void {
     const { user } = exchange
     if (user !== undefined) {
       const left = this.of(user) - 1
