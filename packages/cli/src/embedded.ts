@@ -1,4 +1,4 @@
-import { type HostStatus, LOCAL_HOST, LOCAL_ORIGIN, type Target } from '@mux/contract'
+import { type HostStatus, type InstanceName, LOCAL_HOST, LOCAL_ORIGIN, type Target } from '@mux/contract'
 import { openSqliteRegistry, type RegistryStore } from '@mux/edge'
 import {
   createSupervisor,
@@ -113,7 +113,8 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     }
     const ordersReady = Promise.withResolvers<HandleOrder>()
     const handleLater: HandleOrder = async (order) => (await ordersReady.promise)(order)
-    const orderly = { handle: handleLater, environment }
+    const holding = (name: InstanceName) => supervisor.limitsOf(name)
+    const orderly = { holding, handle: handleLater, environment }
     const parts = { project, config, listen, target, registry, source, log, ...orderly }
     const front = await (role ? gatewayFront(parts) : edgeFront(parts))
     const url = await openFront(front, listen, config.edge.behindProxy)
@@ -144,6 +145,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
       status,
       shutdown,
       reloadKeys: () => front.reloadKeys(),
+      gateway: front.gateway,
       log,
     })
     ordersReady.resolve(handle)

@@ -1,6 +1,13 @@
 import { Problem, type Target, type UserName } from '@mux/contract'
 import { createNodeEdge, type RegistryStore } from '@mux/edge'
-import { createGateway, createInstanceHost, type HandleOrder, type LeaseSource } from '@mux/instance'
+import {
+  createGateway,
+  createInstanceHost,
+  type Gateway,
+  type GatewayOptions,
+  type HandleOrder,
+  type LeaseSource,
+} from '@mux/instance'
 import { readCertificate, watchCertificate } from './certificate.ts'
 import { type ListenAddress, listenText } from './config-values.ts'
 import { commandRunner } from './command-runner.ts'
@@ -25,6 +32,8 @@ export interface Front {
   readonly isSecure: boolean
   /** Uses the keys that are on the disk now. */
   reloadKeys(): Promise<void>
+  /** What the operator says of users and instances to the gateway; null where the edge is here, and reads it itself. */
+  readonly gateway: Pick<Gateway, 'known' | 'hold' | 'release'> | null
 }
 
 /** Where requests come in: an address, or the listening socket that this process was started with. */
@@ -37,6 +46,7 @@ export interface FrontOptions {
   target: Target
   registry: RegistryStore
   source: LeaseSource
+  holding: GatewayOptions['holding']
   /** Carries out orders that come over the network. */
   handle: HandleOrder
   environment: NodeJS.ProcessEnv
@@ -96,6 +106,7 @@ export async function edgeFront(options: FrontOptions): Promise<Front> {
   return {
     ...edge,
     isSecure: tls !== null,
+    gateway: null,
     close: async (limit) => {
       watch?.stop()
       await edge.close(limit)
@@ -109,7 +120,7 @@ export async function edgeFront(options: FrontOptions): Promise<Front> {
  * @throws {CliError} `key_unusable` when this host has no key
  */
 export async function gatewayFront(options: FrontOptions): Promise<Front> {
-  const { project, config, listen, target, registry, source, handle, environment, log } = options
+  const { project, config, listen, target, registry, source, holding, handle, environment, log } = options
   let keys = await hostKeys(project, target.host)
   let operators = await controlKeys(project, target.host)
   const memory = openHostMemory(project.state.known)
@@ -118,6 +129,8 @@ export async function gatewayFront(options: FrontOptions): Promise<Front> {
     keys: (id) => (id === target.host ? keys : []),
     source,
     knownVersion: (user) => knownVersion(registry, user),
+    floors: memory,
+    holding,
     identityHeader: config.edge.identityHeader,
     limits: config.edge.limits,
     control: {
@@ -138,6 +151,7 @@ export async function gatewayFront(options: FrontOptions): Promise<Front> {
       return { url: `http://${listenText({ host: address, port })}` }
     },
     isSecure: false,
+    gateway,
     settle: (limit) => gateway.settle(limit),
     close: async (limit) => {
       await gateway.close(limit)

@@ -1,10 +1,17 @@
 import { isDeepStrictEqual } from 'node:util'
-import { ControlError, type HostStatus, type ReloadReport, type Target } from '@mux/contract'
+import {
+  ControlError,
+  type HostStatus,
+  type InstanceName,
+  type ReloadReport,
+  type Target,
+} from '@mux/contract'
 import type { RegistryStore } from '@mux/edge'
 import type { HandleOrder, Supervisor } from '@mux/instance'
 import type { ClosedInstances } from './closed-instances.ts'
 import { toCliError } from './errors.ts'
 import type { EventLog } from './event-log.ts'
+import type { Front } from './front.ts'
 import { type ProjectConfig, readConfig } from './mux-yaml.ts'
 import { acceptSigner, retireSigner } from './operations/host-signers.ts'
 import { recordInstances } from './operations/repair-registry.ts'
@@ -22,6 +29,7 @@ interface OrdersOptions {
   status: () => HostStatus
   shutdown: () => void
   reloadKeys: () => Promise<void>
+  gateway: Front['gateway']
   log: EventLog
 }
 
@@ -30,7 +38,7 @@ interface OrdersOptions {
  * what it starts is what they say now.
  */
 export function createOrders(options: OrdersOptions): HandleOrder {
-  const { closed, supervisor } = options
+  const { closed, gateway, supervisor } = options
   let last: Promise<unknown> = Promise.resolve()
   /** One after the other, or an older mux.yaml could be applied after a newer one. */
   function reload(): Promise<ReloadReport> {
@@ -58,9 +66,13 @@ export function createOrders(options: OrdersOptions): HandleOrder {
         await options.reloadKeys()
         return { pid: process.pid }
       case 'known':
+        return gateway?.known(order.users) ?? { raised: 0, closed: 0 }
       case 'hold':
+        refuseHold(options, order.instance)
+        gateway?.hold(order.instance, order.for)
+        return { until: new Date(Date.now() + order.for).toISOString() }
       case 'release':
-        throw new ControlError('control_request_invalid', 'There is no gateway here that could do this.')
+        return { released: gateway?.release(order.instance) ?? 0 }
       case 'accept': {
         const { host } = options.target
         const accepted = await acceptSigner(options.project, host, order.signer, order.key)
@@ -79,6 +91,14 @@ export function createOrders(options: OrdersOptions): HandleOrder {
         return order satisfies never
     }
   }
+}
+
+/** @throws {ControlError} `control_request_invalid`, `instance_not_found` */
+function refuseHold({ gateway, supervisor }: OrdersOptions, instance: InstanceName): void {
+  if (gateway === null)
+    throw new ControlError('control_request_invalid', 'This mux has an edge of its own, and holds nothing.')
+  if (supervisor.limitsOf(instance) === undefined)
+    throw new ControlError('instance_not_found', `There is no instance ${instance} on this host.`)
 }
 
 async function readAndDefine(options: OrdersOptions): Promise<ReloadReport> {

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { appendFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
-import { CONTROL_PATH, parseHostName } from '@mux/contract'
+import { CONTROL_PATH, parseHostName, parseInstanceName, parseUserName } from '@mux/contract'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { signControl } from './control-signer.ts'
 import { controlRing } from './edge-keys.ts'
@@ -13,6 +13,7 @@ import { orderHost, type RemoteHost, runOnHost } from './remote-host.ts'
 
 const BOUND = { timeout: 15_000, interval: 100 }
 const NAME = parseHostName('web1')!
+const INSTANCE = parseInstanceName('a')!
 
 let project: TestProject
 let running: Running & { url: string }
@@ -90,6 +91,25 @@ it('a log that is followed from elsewhere is followed no longer when its reader,
   await expect(second.code).rejects.toMatchObject({ code: 'host_unreachable' })
   await expect.poll(() => commandsIn(project.directory), BOUND).toEqual([])
   await up()
+}, 60_000)
+
+it('a host holds what it is told to, and knows which records are too old for good', async () => {
+  const until = Date.now() + 60_000
+  const held = await orderHost(host, { op: 'hold', instance: INSTANCE, for: 60_000 }, 5_000)
+  expect(Date.parse(held.until)).toBeGreaterThanOrEqual(until)
+  expect(await orderHost(host, { op: 'release', instance: INSTANCE }, 5_000)).toEqual({ released: 0 })
+  const elsewhere = orderHost(host, { op: 'hold', instance: parseInstanceName('zz')!, for: 60_000 }, 5_000)
+  await expect(elsewhere).rejects.toMatchObject({ code: 'instance_not_found' })
+  const know = (version: number) => {
+    const users = [{ name: parseUserName('brian')!, version }]
+    return orderHost(host, { op: 'known', users }, 5_000)
+  }
+  expect(await know(5)).toEqual({ raised: 1, closed: 0 })
+  running.child.kill('SIGKILL')
+  await running.ended
+  await up()
+  expect(await know(5)).toEqual({ raised: 0, closed: 0 })
+  expect(await know(6)).toEqual({ raised: 1, closed: 0 })
 }, 60_000)
 
 it('an order that was heard on its way is not carried out again, also not after a restart of the host', async () => {

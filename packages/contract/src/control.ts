@@ -28,6 +28,12 @@ const user = v.pipe(
 export interface KnownUser {
   name: UserName
   version: number
+  /**
+   * True when nobody may have anything of theirs any more, as after a removal: all that is under way is ended at once. Else
+   * they only have to come again: WebSockets and streams of events end at once, and what comes to an end by itself has
+   * half a minute for that.
+   */
+  gone?: boolean | undefined
 }
 
 /** How many users one order can tell of: what it is told in fits {@link CONTROL_MAX_BODY} with names of any length. */
@@ -36,7 +42,13 @@ export const KNOWN_AT_ONCE = 500
 export const HOLD_MAX = 15 * 60_000
 
 const knownUsers: v.GenericSchema<unknown, KnownUser[]> = v.pipe(
-  v.array(v.strictObject({ name: user, version: v.pipe(v.number(), v.safeInteger(), v.minValue(1)) })),
+  v.array(
+    v.strictObject({
+      name: user,
+      version: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
+      gone: v.optional(v.boolean()),
+    }),
+  ),
   v.maxLength(KNOWN_AT_ONCE),
 )
 
@@ -185,7 +197,7 @@ const results = {
   known: v.object({
     /** How many of these users the host did not know this version of. */
     raised: v.number(),
-    /** How many WebSockets and answers under way were ended. */
+    /** How many WebSockets and answers under way were ended at once. */
     closed: v.number(),
   }),
   hold: v.object({ until: v.string() }),

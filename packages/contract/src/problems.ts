@@ -50,6 +50,8 @@ export type ProblemCode = keyof typeof PROBLEMS
 export interface ProblemOptions {
   /** Seconds after which trying again makes sense; becomes `Retry-After`. */
   retryAfter?: number
+  /** With `misdirected`: the version of the user's record from which on a decision would be good. */
+  wantedVersion?: number
   /** A public sentence to add, such as the operator's message; never an internal one. */
   detail?: string
   /** For the log only. */
@@ -62,12 +64,14 @@ export class Problem extends Error {
   readonly code: ProblemCode
   readonly retryAfter: number | undefined
   readonly detail: string | undefined
+  readonly wantedVersion: number | undefined
 
   constructor(code: ProblemCode, options: ProblemOptions = {}) {
     super(PROBLEMS[code].title, 'cause' in options ? { cause: options.cause } : undefined)
     this.code = code
     this.retryAfter = options.retryAfter
     this.detail = options.detail
+    this.wantedVersion = options.wantedVersion
   }
 
   get status(): number {

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net'
 import { Problem, type UserName } from '@mux/contract'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { message, startGateway, TARGET, upgrade } from './fixtures/gateway-under-test.ts'
+import { floorsInMemory, message, startGateway, TARGET, upgrade } from './fixtures/gateway-under-test.ts'
 import { HOST, NOW, sign } from './fixtures/signing-edge.ts'
 import { eventually, rawClient, startFixedPeer, startRawPeer } from './forward/fixtures/front.ts'
 import { createGateway } from './gateway.ts'
@@ -369,6 +369,8 @@ it('an address that is taken is an error of listen', async () => {
   const gateway = createGateway({
     host: HOST,
     keys: () => [],
+    floors: floorsInMemory(),
+    holding: () => undefined,
     source: { claim: () => Promise.reject(new Problem('internal')) },
     identityHeader: 'X-Auth-User',
     now: Date.now,

@@ -2,30 +2,15 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { capConnections, Connections } from '@mux/connections'
-import {
-  SIGNATURE_SKEW,
-  clientErrorAnswer,
-  foldedName,
-  type HostName,
-  isHopByHop,
-  isNavigation,
-  Problem,
-  type UserName,
-  wholeAnswer,
-} from '@mux/contract'
-import { endToEnd, firstHeader, trustedNames } from './forward/headers.ts'
+import { clientErrorAnswer, type InstanceName, type KnownUser, Problem, wholeAnswer } from '@mux/contract'
+import { type AskedRequest, AssertedRequests, type AssertedRequestsOptions } from './asserted-requests.ts'
 import type { ForwardOrder } from './forward/order.ts'
 import { discardRest } from './forward/request-body.ts'
 import { responseOnSocket } from './forward/response-on-socket.ts'
 import { createInstanceHost } from './instance-host.ts'
 import type { LeaseSource } from './lease.ts'
-import type { LogEvent } from './log-event.ts'
-import { NonceMemory } from './nonce-memory.ts'
 import { answerProblem, isUnambiguous, NO_REQUEST_ID, PROBLEM_HEADER } from './problem-answer.ts'
 import { isControlTarget, RemoteControl, type RemoteControlOptions } from './remote-control.ts'
-import { UnderWay } from './under-way.ts'
-import { type Assertion, verifyAssertion } from './verify-assertion.ts'
-import { busy } from './waiting-room.ts'
 
 export interface GatewayLimits {
   /** Connections that are open at once; one more is answered `too_many_connections` as it comes, and closed. */
@@ -39,21 +24,10 @@ export interface GatewayLimits {
   body: number
 }
 
-export interface GatewayOptions {
-  /** The name of this host. */
-  host: HostName
-  /** This host's keys (see `deriveHostKey`) of that id: more than one while the edge changes its own. */
-  keys: (keyid: string) => readonly Uint8Array[]
+export interface GatewayOptions extends AssertedRequestsOptions {
   /** The supervisor. */
   source: LeaseSource
-  /** The header that tells an instance its user, besides `Mux-User`. */
-  identityHeader: string
   limits?: Partial<GatewayLimits>
-  /** Milliseconds since the epoch. */
-  now: () => number
-  log: (event: LogEvent) => void
-  /** The version of a user's record that this host knows of; an older decision is refused. */
-  knownVersion?: (user: UserName) => Promise<number | undefined>
   /** How the operator's orders are carried out; absent: nobody can give any here. */
   control?: Omit<RemoteControlOptions, 'host'>
 }
@@ -64,6 +38,10 @@ export interface Gateway {
   listen(
     where: { hostname: string; port: number } | { fd: number },
   ): Promise<{ address: string; port: number }>
+  /** See the orders of these names; `known` throws what `floors` does. */
+  known(users: readonly KnownUser[]): { raised: number; closed: number }
+  hold(instance: InstanceName, milliseconds: number): void
+  release(instance: InstanceName): number
   /** Takes what is on its way, and nothing more, until each request is being answered; bounded by `limit` milliseconds. */
   settle(limit: number): Promise<void>
   /** Lets requests end for up to `limit` milliseconds. */
@@ -72,12 +50,7 @@ export interface Gateway {
 
 type Refuse = (problem: Problem, requestId: string) => void
 
-/** Folded names of what is restored here, or settled between the two hops. */
-const SET_ANEW = new Set(['host', 'content-length', 'expect'])
-/** What the edge has set is as true as the connection from it; what something in between adds is not the first. */
-const FROM_EDGE = ['X-Forwarded-For', 'X-Forwarded-Proto']
 const DEFAULT_LIMITS: GatewayLimits = { connections: 10_000, requests: 1_000, body: 60_000 }
-const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])
 /** How many connections may wait to be accepted; the system may allow fewer (net.core.somaxconn). */
 const BACKLOG = 4096
 
@@ -85,63 +58,12 @@ export function createGateway(options: GatewayOptions): Gateway {
   const { host, source, identityHeader, now, log } = options
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
   const instances = createInstanceHost({ source, identityHeader, bodySilence: limits.body })
-  const underWay = new UnderWay(limits.requests)
-  const isTrusted = trustedNames(identityHeader)
-  const nonces = new NonceMemory()
+  const requests = new AssertedRequests(options, limits.requests)
   const control =
     options.control && new RemoteControl({ host, ...options.control }, { bodySilence: limits.body, now, log })
   /** Connections of which nothing more is served: Node hands over what was sent behind a request that was the last. */
   const spent = new WeakSet<Duplex>()
   const latestOn = new WeakMap<Duplex, ServerResponse>()
-
-  /** @throws {Problem} */
-  function verify(incoming: IncomingMessage, upgrade: boolean): Assertion {
-    const target = incoming.url!
-    const seconds = Math.floor(now() / 1000)
-    const { rawHeaders } = incoming
-    const assertion = verifyAssertion({ method: incoming.method!, target, rawHeaders }, options.keys, seconds)
-    if (typeof assertion === 'string') {
-      log({ event: 'assertion_refused', reason: assertion })
-      throw new Problem('assertion_invalid')
-    }
-    if (upgrade || !SAFE_METHODS.has(incoming.method!)) {
-      const use = nonces.use(assertion.nonce, assertion.expires + SIGNATURE_SKEW, seconds)
-      if (use === 'full') throw busy()
-      if (use === 'again') {
-        log({ event: 'assertion_refused', reason: 'replayed', request: assertion.decision.requestId })
-        throw new Problem('assertion_invalid')
-      }
-    }
-    return assertion
-  }
-
-  /**
-   * What was changed on this host counts at once, whatever the edge still remembers.
-   * @throws {Problem} `misdirected`
-   */
-  async function refuseOutdated({ user, version }: Assertion['decision']): Promise<void> {
-    const known = user === undefined ? undefined : await options.knownVersion?.(user)
-    if (known !== undefined && version < known) throw new Problem('misdirected')
-  }
-
-  function orderFor(incoming: IncomingMessage, { decision, forwardedHost }: Assertion): ForwardOrder {
-    const { user, instance, requestId } = decision
-    const headers = endToEnd(incoming.rawHeaders, (name) => isOurs(name, isTrusted))
-    headers.push('Host', forwardedHost, 'X-Forwarded-Host', forwardedHost)
-    for (const name of FROM_EDGE) {
-      const value = firstHeader(incoming.rawHeaders, name.toLowerCase())
-      if (value !== undefined) headers.push(name, value)
-    }
-    headers.push('X-Request-Id', requestId, 'Mux-Instance', instance)
-    if (user !== undefined) headers.push('Mux-User', user, identityHeader, user)
-    return {
-      decision: { ...decision, host },
-      target: incoming.url!,
-      headers,
-      navigation: isNavigation(incoming.method!, (name) => firstHeader(incoming.rawHeaders, name)),
-      answerHeaders: withoutOurs,
-    }
-  }
 
   /** What is for the operator is dealt with apart: an assertion of an edge opens nothing there. */
   async function serveControl(
@@ -151,25 +73,20 @@ export function createGateway(options: GatewayOptions): Gateway {
   ): Promise<void> {
     try {
       if (outgoing === undefined || control === undefined) throw new Problem('assertion_invalid')
-      await control.serve(incoming, outgoing)
+      await control.serve(control.verify(incoming), incoming, outgoing)
     } catch (error) {
       refuseSafely(incoming, refuse, error, NO_REQUEST_ID)
     }
   }
 
-  async function serve(
-    incoming: IncomingMessage,
-    upgrade: boolean,
-    forward: (order: ForwardOrder) => Promise<void>,
-    refuse: Refuse,
-  ): Promise<void> {
+  async function serve(request: AskedRequest, refuse: Refuse): Promise<void> {
+    const { incoming, upgrade } = request
     let requestId = NO_REQUEST_ID
     try {
-      const assertion = verify(incoming, upgrade)
+      const assertion = requests.verify(incoming, upgrade)
       requestId = assertion.decision.requestId
       if (!isUnambiguous(incoming)) throw new Problem('bad_request')
-      if (options.knownVersion) await refuseOutdated(assertion.decision)
-      await counted(assertion.decision.user, () => forward(orderFor(incoming, assertion)))
+      await requests.serve(assertion, request)
     } catch (error) {
       refuseSafely(incoming, refuse, error, requestId)
     }
@@ -187,16 +104,6 @@ export function createGateway(options: GatewayOptions): Gateway {
       // No connection is worth the end of the host.
       log({ event: 'request_failed', request: requestId, reason: String(reason) })
       socket.destroy()
-    }
-  }
-
-  /** @throws {Problem} `too_many_requests` */
-  async function counted(user: UserName | undefined, forward: () => Promise<void>): Promise<void> {
-    underWay.enter(user)
-    try {
-      await forward()
-    } finally {
-      underWay.leave(user)
     }
   }
 
@@ -226,7 +133,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     }
     connections.answers(outgoing, () => {
       if (isControlTarget(incoming.url!)) void serveControl(incoming, outgoing, refuse)
-      else void serve(incoming, false, (order) => instances.request(incoming, outgoing, order), refuse)
+      else {
+        const forward = (order: ForwardOrder) => instances.request(incoming, outgoing, order)
+        void serve({ incoming, upgrade: false, breakOff: () => outgoing.destroy(), forward }, refuse)
+      }
     })
   }
 
@@ -246,12 +156,13 @@ export function createGateway(options: GatewayOptions): Gateway {
   function joinUpgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): void {
     const refuse: Refuse = (problem, requestId) =>
       answerProblem(responseOnSocket(incoming, socket), problem, requestId)
+    const revocation = new AbortController()
     const forward = async (order: ForwardOrder): Promise<void> => {
       if (incoming.headers.upgrade?.toLowerCase() !== 'websocket') throw new Problem('bad_request')
-      await instances.upgrade(incoming, socket, head, order)
+      await instances.upgrade(incoming, socket, head, { ...order, revoked: revocation.signal })
     }
     if (isControlTarget(incoming.url!)) void serveControl(incoming, undefined, refuse)
-    else void serve(incoming, true, forward, refuse)
+    else void serve({ incoming, upgrade: true, breakOff: () => revocation.abort(), forward }, refuse)
   }
 
   const server = createServer({
@@ -294,20 +205,16 @@ export function createGateway(options: GatewayOptions): Gateway {
           resolve(server.address() as AddressInfo)
         })
       }),
-    settle: (limit) => connections.settle(limit),
+    known: (users) => requests.known(users),
+    hold: (instance, milliseconds) => requests.hold(instance, milliseconds),
+    release: (instance) => requests.release(instance),
+    settle: (limit) => {
+      requests.close()
+      return connections.settle(limit)
+    },
     close: async (limit) => {
+      requests.close()
       await Promise.all([connections.close(limit), control?.close()])
     },
   }
-}
-
-/** What comes in under these names was for the gateway, or is set anew. */
-function isOurs(name: string, isTrusted: (name: string) => boolean): boolean {
-  const folded = foldedName(name)
-  return SET_ANEW.has(folded) || isHopByHop(folded) || isTrusted(name)
-}
-
-/** An instance says nothing in our name. */
-function withoutOurs(rawHeaders: readonly string[]): string[] {
-  return endToEnd(rawHeaders, (name) => foldedName(name).startsWith('mux-'))
 }

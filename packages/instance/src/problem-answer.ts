@@ -4,6 +4,8 @@ import { bodyFraming } from './forward/headers.ts'
 
 /** The code in it lets the edge make a page of a problem without reading the body. */
 export const PROBLEM_HEADER = 'Mux-Problem'
+/** With `misdirected`, the version from which on a decision would be good; see `ASSERTION_HEADERS`. */
+const VERSION_HEADER = 'Mux-Version'
 /** The request id in the answer to a request of which nothing is known to be true. */
 export const NO_REQUEST_ID = '-'
 
@@ -14,6 +16,7 @@ export function answerProblem(outgoing: ServerResponse, problem: Problem, reques
     'Content-Type': 'application/problem+json',
     'Content-Length': Buffer.byteLength(body),
     [PROBLEM_HEADER]: problem.code,
+    ...(problem.wantedVersion === undefined ? {} : { [VERSION_HEADER]: problem.wantedVersion }),
   })
   outgoing.end(body)
 }

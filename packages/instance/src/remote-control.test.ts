@@ -182,6 +182,14 @@ describe('nobody but the operator of this very host', () => {
     }
   })
 
+  it('gets anything done behind a request that was refused', async () => {
+    const { port, orders } = await start()
+    const keep = (request: string) => request.replace('Connection: close', 'Connection: keep-alive')
+    const answers = await answer(port, keep(control({ key: KEY })) + keep(control()))
+    expect(answers.match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 403'])
+    expect(orders).toEqual([])
+  })
+
   it('passes for an edge with the signature of an operator', async () => {
     const { port, peer } = await start()
     const signed = signControl({ method: 'GET', target: '/a%2Fb?c=d' })

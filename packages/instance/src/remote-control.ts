@@ -82,8 +82,7 @@ export class RemoteControl {
    * Settles when it has been answered.
    * @throws {Problem} before anything has been done or answered: `assertion_invalid`, `request_timeout`
    */
-  async serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-    const claim = this.#verify(incoming)
+  async serve(claim: ControlClaim, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     if (incoming.url === CONTROL_PATH) return this.#takeOrder(incoming, outgoing, claim)
     if (this.#commands >= MAX_COMMANDS) {
       const busy = new ControlError('host_busy', 'This host runs as many commands as it can at once.', {
@@ -105,8 +104,11 @@ export class RemoteControl {
     await Promise.all([...this.#running].map((process) => process.end()))
   }
 
-  /** @throws {Problem} `assertion_invalid` */
-  #verify(incoming: IncomingMessage): ControlClaim {
+  /**
+   * At once, as with an assertion.
+   * @throws {Problem} `assertion_invalid`
+   */
+  verify(incoming: IncomingMessage): ControlClaim {
     const { host, keys, takeNonce } = this.#options
     const seconds = Math.floor(this.#means.now() / 1000)
     const { rawHeaders } = incoming

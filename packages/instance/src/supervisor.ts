@@ -11,7 +11,7 @@ import {
 } from '@mux/contract'
 import { Ports } from './addresses.ts'
 import { BootQueue } from './boot-queue.ts'
-import type { InstanceDefinition } from './definition.ts'
+import type { InstanceDefinition, InstanceLimits } from './definition.ts'
 import { EventJournal } from './event-journal.ts'
 import { closeInheritedDescriptors } from './inherited-descriptors.ts'
 import { Instance, type InstanceContext } from './instance.ts'
@@ -64,6 +64,8 @@ export interface Supervisor {
   /** Adds what is new, ends what is gone (drained, in the background); what changed holds from the next generation on. */
   define(definitions: readonly InstanceDefinition[]): ReloadReport
   status(): Pick<HostStatus, 'pool' | 'instances'>
+  /** Within which limits requests for an instance are held; undefined when there is none of that name. */
+  limitsOf(name: InstanceName): InstanceLimits | undefined
   /**
    * Takes over what a dead supervisor left running and still serves, then begins to boot the eager instances. Waits
    * neither for them nor for the end of what could not be taken over, beside which nothing of its instance is booted.
@@ -170,6 +172,11 @@ class Host implements Supervisor {
       },
       instances: [...this.#instances.values()].map(({ instance }) => instance.status()),
     }
+  }
+
+  limitsOf(name: InstanceName): InstanceLimits | undefined {
+    const entry = this.#instances.get(name)
+    return entry?.defined ? entry.instance.definition.limits : undefined
   }
 
   async open(): Promise<void> {

@@ -6,9 +6,9 @@ const NAVIGATION_PATIENCE = 1_500
 /** Seconds after which trying again makes sense when the room was full. */
 const BUSY_RETRY = { least: 1, spread: 4 }
 
-interface Place {
+interface Place<Entry> {
   options: ClaimOptions
-  admit(lease: Lease): void
+  admit(entry: Entry): void
   refuse(reason: unknown): void
 }
 
@@ -20,8 +20,8 @@ export interface RoomLimits {
 }
 
 /** The requests that are held until a generation can serve them, in the order in which they came. */
-export class WaitingRoom {
-  readonly #places = new Set<Place>()
+export class WaitingRoom<Entry = Lease> {
+  readonly #places = new Set<Place<Entry>>()
   readonly #progress: () => string
 
   /** @param progress what a person is told who has waited for a moment, in one public sentence */
@@ -34,12 +34,12 @@ export class WaitingRoom {
   }
 
   /**
-   * Waits for a lease.
+   * Waits to be let in, with a lease for one.
    * @throws {Problem} `instance_busy` when the room is full; rejects with `instance_start_timeout` after
    *   `limits.hold`, with `instance_starting` for a navigation after 1.5 s, with what {@link refuse} is given, and
    *   with the signal's reason when the client goes away
    */
-  enter(options: ClaimOptions, limits: RoomLimits): Promise<Lease> {
+  enter(options: ClaimOptions, limits: RoomLimits): Promise<Entry> {
     const { signal, navigation } = options
     signal.throwIfAborted()
     if (this.#places.size >= limits.queue) throw busy()
@@ -50,11 +50,11 @@ export class WaitingRoom {
         signal.removeEventListener('abort', gone)
         this.#places.delete(place)
       }
-      const place: Place = {
+      const place: Place<Entry> = {
         options,
-        admit: (lease) => {
+        admit: (entry) => {
           leave()
-          resolve(lease)
+          resolve(entry)
         },
         refuse: (reason) => {
           leave()
@@ -69,8 +69,8 @@ export class WaitingRoom {
   }
 
   /** Lets everybody in, first come, first served. */
-  admit(lease: (options: ClaimOptions) => Lease): void {
-    for (const place of this.#places) place.admit(lease(place.options))
+  admit(entry: (options: ClaimOptions) => Entry): void {
+    for (const place of this.#places) place.admit(entry(place.options))
   }
 
   refuse(reason: Problem): void {

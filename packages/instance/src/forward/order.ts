@@ -11,6 +11,8 @@ export interface ForwardOrder {
   navigation: boolean
   /** Filters the header list of the instance's answer, names and values in turn, before it goes to the client. */
   answerHeaders: (rawHeaders: readonly string[]) => string[]
+  /** Asked after a wait: throws when what was decided is no longer good. */
+  recheck?: () => void
   /** Aborted when the user may no longer have the WebSocket: both sides of it are closed. */
   revoked?: AbortSignal
 }

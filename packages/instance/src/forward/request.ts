@@ -127,7 +127,7 @@ class Exchange implements Receiver, ClaimOptions {
 
   #claim(): void {
     try {
-      const claimed = claim(this.#means.source, this.#order.decision, this)
+      const claimed = claim(this.#means.source, this.#order, this)
       if ('release' in claimed) this.#send(claimed)
       else
         claimed.then(

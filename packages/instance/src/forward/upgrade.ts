@@ -92,7 +92,7 @@ async function open(
   gone: AbortSignal,
 ): Promise<{ lease: Lease; answer: Handshake }> {
   for (let attempt = 0; ; attempt++) {
-    const lease = await claim(source, order.decision, {
+    const lease = await claim(source, order, {
       signal: gone,
       navigation: false,
       target: order.target,
