@@ -38,6 +38,25 @@ export async function changeConfig(
   return { before, after, undo: await replaceText(project, text, changed, instance) }
 }
 
+/**
+ * Has mux.yaml say as which host the project serves. The caller holds the project's lock.
+ * @param section each key by itself, so that whatever else stands there stays
+ * @throws {CliError} `config_invalid`, `setting_invalid`
+ */
+export async function changeHostSection(
+  project: Project,
+  section: Readonly<Partial<Record<'name' | 'origin' | 'listen', string>>>,
+): Promise<void> {
+  await changeConfig(project, (text, { host }) =>
+    host
+      ? Object.entries(section).reduce(
+          (result, [key, value]) => setInYaml(result, ['host', key], value),
+          text,
+        )
+      : setInYaml(text, ['host'], section),
+  )
+}
+
 /** What one instance says of itself, also where not all of mux.yaml can be used; undefined when it is not in there. */
 export async function readEntry(project: Project, name: InstanceName): Promise<InstanceEntry | undefined> {
   return entryInText(await readConfigText(project), name, project)

@@ -220,6 +220,7 @@ function reasonOf({ name, code, message }: NodeJS.ErrnoException): string {
     case 'EPIPE':
       return 'the connection broke off'
     default:
-      return name === 'TimeoutError' ? 'it does not answer in time' : message
+      // A request says of whatever ends it that it was aborted; that the caller did has been told apart before.
+      return name === 'TimeoutError' || name === 'AbortError' ? 'it does not answer in time' : message
   }
 }

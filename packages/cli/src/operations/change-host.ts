@@ -1,9 +1,11 @@
 import type { HostName, HostRecord } from '@mux/contract'
 import type { RegistryChange, RegistryStore } from '@mux/edge/registry'
+import { changeHostSection } from '../config-edit.ts'
 import { CliError } from '../errors.ts'
 import { type HostPlace, refuseUnreachable } from '../host-place.ts'
 import { joinKeyText } from '../join-key.ts'
 import { keysForHost } from '../operator-keys.ts'
+import { projectRole } from '../project-role.ts'
 import { withProjectLock } from '../project-lock.ts'
 import type { Project } from '../project.ts'
 import { missingHost, pointingAt, usableHosts } from './find-hosts.ts'
@@ -45,6 +47,8 @@ export async function addHost(
 export interface PlacedHost extends HostPlace {
   host: HostName
   changed: boolean
+  /** Whether it is this very project; then mux.yaml has it, too. */
+  here: boolean
   /** How many users and instances are sent to the new place. */
   users: number
   instances: number
@@ -92,6 +96,9 @@ export async function placeHost(
       }
       return { changes: made, result: made }
     })
+    // Or the next mux up would send them to where it was.
+    const isHere = (await projectRole(project)).host === host
+    if (isHere) await changeHostSection(project, { origin: record.origin })
     const count = (kind: RegistryChange['kind']) => changes.filter((change) => change.kind === kind).length
     return {
       host,
@@ -100,6 +107,7 @@ export async function placeHost(
       changed: changes.length > 0,
       users: count('user'),
       instances: count('instance'),
+      here: isHere,
     }
   })
 }

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { HostName } from '@mux/contract'
-import { changeConfig } from '../config-edit.ts'
+import { changeHostSection } from '../config-edit.ts'
 import { type ListenAddress, listenText } from '../config-values.ts'
 import { controlRing, hostRing } from '../edge-keys.ts'
 import { CliError } from '../errors.ts'
@@ -10,8 +10,7 @@ import { acceptKey } from '../key-ring.ts'
 import { readConfig } from '../mux-yaml.ts'
 import { withProjectLock } from '../project-lock.ts'
 import type { Project } from '../project.ts'
-import { reloadKeys, type Told } from '../running-host.ts'
-import { setInYaml } from '../yaml-splice.ts'
+import { hostStatus, reloadKeys, type Told } from '../running-host.ts'
 
 export interface JoinOrder {
   host: HostName
@@ -29,6 +28,8 @@ export interface JoinedHost {
   keys: 'new' | 'added' | 'unchanged'
   changed: boolean
   supervisor: Told
+  /** Whether mux runs as something else until it is started again. */
+  restartNeeded: boolean
 }
 
 /**
@@ -56,24 +57,15 @@ export async function joinHost(project: Project, order: JoinOrder): Promise<Join
       await acceptKey(controlRing(project, host), keys.control, Date.now()),
     ]
     const isSame = present?.origin === origin && isDeepStrictEqual(present.listen, listen)
-    if (!isSame) await writeSection(project, { name: host, origin, listen: listenText(listen) })
+    if (!isSame) await changeHostSection(project, { name: host, origin, listen: listenText(listen) })
     return { origin, listen: listenText(listen), keys: mostOf(accepted), isSame }
   })
   const { isSame, ...rest } = done
   const changed = !isSame || done.keys !== 'unchanged'
-  return { host, ...rest, changed, supervisor: await reloadKeys(project) }
-}
-
-/** Each by itself, so that whatever else stands there stays. */
-async function writeSection(project: Project, section: Readonly<Record<string, string>>): Promise<void> {
-  await changeConfig(project, (text, { host }) =>
-    host
-      ? Object.entries(section).reduce(
-          (result, [key, value]) => setInYaml(result, ['host', key], value),
-          text,
-        )
-      : setInYaml(text, ['host'], section),
-  )
+  const supervisor = await reloadKeys(project)
+  const running = await hostStatus(project)
+  const restartNeeded = running !== undefined && (!isSame || running.host !== host)
+  return { host, ...rest, changed, supervisor, restartNeeded }
 }
 
 function mostOf(accepted: readonly JoinedHost['keys'][]): JoinedHost['keys'] {

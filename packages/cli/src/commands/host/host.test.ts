@@ -96,6 +96,7 @@ it('mux host set sends the instances of a host, and their users, to where it is 
     origin: url,
     control: 'https://10.0.0.1',
     changed: true,
+    here: false,
     users: 1,
     instances: 1,
   })
@@ -109,6 +110,11 @@ it('mux host set sends the instances of a host, and their users, to where it is 
     control: null,
   })
   expect((await host('set', 'web9', '--url', url)).code).toBe(3)
+
+  const both = setUp(`${APP}host: { name: web1, origin: "${URL1}" } # here\n`)
+  await both.host('add', 'web1', '--url', URL1)
+  expect((await both.host('set', 'web1', '--url', url, '--json')).json()).toMatchObject({ here: true })
+  expect(both.yaml()).toBe(`${APP}host: { name: web1, origin: ${url} } # here\n`)
 })
 
 it('a host is drained and opened again; one to which something leads is not removed, and by whom is said', async () => {
@@ -154,6 +160,7 @@ describe('mux host join', () => {
       keys: 'new',
       changed: true,
       supervisor: 'not_running',
+      restartNeeded: false,
     })
     expect(yaml()).toBe(`${APP}host:\n  name: web1\n  origin: ${URL1}\n  listen: 127.0.0.1:9090\n`)
     expect(keys()).toEqual(['control-web1.key', 'host-web1.key'])

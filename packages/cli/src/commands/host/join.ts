@@ -45,7 +45,9 @@ export default class HostJoin extends BaseCommand {
     if (!joined.changed) this.log(`This project is the host ${host} already. Nothing was changed.`)
     else if (keys === 'added') this.log(`The host ${host} accepts another key, besides the one of before.`)
     else this.log(`This project is the host ${host}, at ${origin}; it listens on ${listen}.`)
-    if (joined.changed && joined.supervisor === 'not_running') this.hint('Start it: mux up --detach')
+    if (joined.restartNeeded)
+      this.hint('mux runs here as it was started. To have it serve as that: mux down, then mux up')
+    else if (joined.supervisor === 'not_running') this.hint('Start it: mux up --detach')
     return joined
   }
 }

@@ -28,9 +28,11 @@ export default class HostSet extends BaseCommand {
     const { host, origin, changed, instances, users } = placed
     this.log(
       changed
-        ? `The host ${host} is at ${origin}; sent there: ${instances} instances, ${users} users.`
+        ? `The host ${host} is at ${origin}; sent there: instances ${instances}, users ${users}.`
         : `The host ${host} is at ${origin} already. Nothing was changed.`,
     )
+    if (placed.here && changed)
+      this.hint('mux.yaml says so, too. A mux that runs here has to be started again: mux down, mux up')
     for (const warning of openWarning(placed)) this.hint(warning)
     return placed
   }

@@ -1,11 +1,14 @@
-import { createServer } from 'node:net'
 import { once } from 'node:events'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer as createHttpServer } from 'node:http'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
+import type { HostRecord } from '@mux/contract'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createProject, type TestProject, TWO_INSTANCES } from '../../fixtures/mux.ts'
 import { runMux } from '../../fixtures/run-mux.ts'
+import { projectAt } from '../../project.ts'
+import { withRegistry } from '../../registry.ts'
 
 /** An operator's project and two hosts, each joined by the commands that the operator is told, and serving. */
 let operator: TestProject
@@ -14,7 +17,7 @@ const hosts = new Map<'web1' | 'web2', TestProject & { url: string }>()
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const { port } = server.address() as { port: number }
+  const { port } = server.address() as AddressInfo
   server.close()
   await once(server, 'close')
   return port
@@ -38,6 +41,15 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const project of [operator, ...hosts.values()]) await project.remove()
 })
+
+async function writeHosts(names: readonly string[], record: HostRecord | null): Promise<void> {
+  await withRegistry(projectAt(operator.directory), (registry) =>
+    registry.change(() => ({
+      changes: names.map((name) => ({ kind: 'host', name, record })),
+      result: undefined,
+    })),
+  )
+}
 
 interface Row {
   name: string
@@ -124,14 +136,14 @@ describe('two hosts', () => {
   })
 
   it('of which one has the place of the other, or another clock, are told of as that', async () => {
-    const [web1, web2] = [hosts.get('web1')!, hosts.get('web2')!]
+    const web2 = hosts.get('web2')!
     // One that refuses all, an hour ahead.
     const strange = createHttpServer((_request, answer) => {
       answer.setHeader('date', new Date(Date.now() + 3_600_000).toUTCString())
       answer.writeHead(403, { 'mux-problem': 'assertion_invalid' }).end('{}')
     }).listen(0, '127.0.0.1')
     await once(strange, 'listening')
-    const { port } = strange.address() as { port: number }
+    const { port } = strange.address() as AddressInfo
     try {
       await operator.mux('host', 'set', 'web1', '--control-url', web2.url)
       await operator.mux('host', 'set', 'web2', '--control-url', `http://127.0.0.1:${port}`)
@@ -145,6 +157,30 @@ describe('two hosts', () => {
       await operator.mux('host', 'set', 'web2', '--control-url', 'off')
     }
     expect(await list()).toMatchObject([{ reachable: true }, { reachable: true }])
-    expect(web1.url).not.toBe(web2.url)
+  })
+
+  it('and ten that say nothing are asked at the same time, and waited for once', async () => {
+    const sockets = new Set<Socket>()
+    const silent = createServer((socket) => sockets.add(socket.on('error', () => {}))).listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const { port } = silent.address() as AddressInfo
+    const names = Array.from({ length: 10 }, (_, n) => `silent${n}`)
+    try {
+      await writeHosts(names, { v: 1, origin: `http://127.0.0.1:${port}`, control: null, state: 'open' })
+      const began = performance.now()
+      const rows = await list()
+      // One after the other, they would take thirty seconds.
+      expect(performance.now() - began).toBeLessThan(20_000)
+      expect(rows.filter(({ reachable }) => reachable).map(({ name }) => name)).toEqual(['web1', 'web2'])
+      const silentOnes = rows.filter(({ name }) => names.includes(name))
+      expect(new Set(silentOnes.map(({ problem }) => problem))).toEqual(
+        new Set(['it does not answer in time']),
+      )
+      expect(sockets.size).toBe(10)
+    } finally {
+      await writeHosts(names, null)
+      for (const socket of sockets) socket.destroy()
+      silent.close()
+    }
   })
 })

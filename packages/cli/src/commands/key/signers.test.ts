@@ -25,6 +25,23 @@ it('a host refuses what is signed with an older key of its edge or its operator,
   expect(readFileSync(join(keys, 'host-web1.key'), 'utf8')).toBe(keyOf(1))
 })
 
+it('a rotation that broke off goes on with the same new key, and is over when that is in place', async () => {
+  const cwd = temporaryProject('registry: sqlite\n')
+  const keys = join(cwd, '.mux/keys')
+  const rotate = () => runMux(['key', 'rotate', '--edge', '--json'], { cwd })
+  const broken = () => writeFileSync(join(keys, 'edge.next.key'), keyOf(7), { mode: 0o600 })
+  expect((await rotate()).json()).toEqual({ signer: 'edge', hosts: [] })
+  const [older] = readdirSync(keys).filter((file) => file !== 'edge.key')
+  broken()
+  expect((await rotate()).code).toBe(0)
+  expect(readFileSync(join(keys, 'edge.key'), 'utf8')).toBe(keyOf(7))
+  const after = readdirSync(keys).toSorted()
+  expect(after).toEqual([older, expect.stringMatching(/^edge\.\d{13}\.key$/), 'edge.key'])
+  broken()
+  expect((await rotate()).code).toBe(0)
+  expect(readdirSync(keys).toSorted()).toEqual(after)
+})
+
 it.each([
   ['two kinds of keys at once', ['rotate', '--edge', '--operator'], 'usage'],
   ['hosts to leave out of what concerns none', ['rotate', '--skip', 'web1'], 'usage'],
