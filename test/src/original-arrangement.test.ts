@@ -1,29 +1,22 @@
 import { execFile } from 'node:child_process'
-import { cp } from 'node:fs/promises'
-import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ask } from './harness/client.ts'
-import { findDjango } from './harness/django.ts'
+import { djangoProject, gunicornFor } from './harness/django.ts'
 import { leave } from './harness/nothing-left.ts'
-import { passwordOf, Project } from './harness/project.ts'
+import { passwordOf, type Project } from './harness/project.ts'
 import { plantUser } from './harness/registry.ts'
 import { Running } from './harness/running.ts'
 import { until } from './harness/until.ts'
 
-const EXAMPLE = join(import.meta.dirname, '../../examples/django')
-const django = findDjango()
-const absent = 'missing' in django
-// CI installs Django and gunicorn, so there their absence is a failure and not a reason.
-if (absent && process.env['CI']) throw new Error(`not installed: ${django.missing}`)
-if (absent)
-  process.stderr.write(`skipped: the original arrangement, since this machine lacks ${django.missing}\n`)
+const gunicorn = gunicornFor('the original arrangement')
 
 /**
  * Graham Dumpleton's arrangement of Apache and mod_wsgi, row by row, with mux in Apache's place: a map from users to
  * process groups, one Django process group each with settings of its own.
  */
-describe.skipIf(absent)('the original arrangement, with a real Django under gunicorn', () => {
+describe.skipIf(!gunicorn)('the original arrangement, with a real Django under gunicorn', () => {
   let project: Project
   let running: Running
   const whoami = async (user: string) => (await ask(running.url, '/whoami', { user })).json()
@@ -33,18 +26,7 @@ describe.skipIf(absent)('the original arrangement, with a real Django under guni
   }
 
   beforeAll(async () => {
-    project = await Project.create(null)
-    await cp(EXAMPLE, project.directory, {
-      recursive: true,
-      filter: (source) => !/\/(\.mux|__pycache__)(\/|$)/.test(source),
-    })
-    const yaml = await project.read('mux.yaml')
-    await project.write(
-      'mux.yaml',
-      yaml
-        .replace('127.0.0.1:8080', '127.0.0.1:0')
-        .replace('command: gunicorn', `command: ${absent ? '' : django.gunicorn}`),
-    )
+    project = await djangoProject(gunicorn!)
     running = await Running.up(project)
     await project.addUser('graham', 'django1')
     await project.addUser('brian', 'django2')
@@ -119,6 +101,35 @@ describe.skipIf(absent)('the original arrangement, with a real Django under guni
     expect([mapped.status, mapped.json().code]).toEqual([503, 'instance_undefined'])
     await project.must(['user', 'remove', 'eve', '--yes'])
     expect((await ask(running.url, '/whoami', { user: 'eve' })).status).toBe(401)
+  })
+
+  it('takes nobody for somebody else by what they say of themselves, and makes no account of that name', async () => {
+    const spellings = [
+      'X-Remote-User',
+      'X_Remote_User',
+      'x_remote-user',
+      'X.Remote.User',
+      'Remote-User',
+      'REMOTE_USER',
+    ]
+    for (const name of [...spellings, 'Mux-User', 'mux_user', 'HTTP_X_REMOTE_USER']) {
+      for (const value of ['graham', 'graham, brian', 'brian,admin']) {
+        const { user, instance } = (
+          await ask(running.url, '/whoami', { user: 'brian', headers: { [name]: value } })
+        ).json()
+        expect([user, instance], `${name}: ${value}`).toEqual(['brian', 'django2'])
+      }
+    }
+    const database = new DatabaseSync(project.path('.mux/data/django2/brian.sqlite3'), {
+      readOnly: true,
+      timeout: 5_000,
+    })
+    const names = database
+      .prepare('SELECT username FROM auth_user')
+      .all()
+      .map(({ username }) => username)
+    database.close()
+    expect(names).toEqual(['brian'])
   })
 
   it('sees a change of the map with the very next request', async () => {
