@@ -49,6 +49,42 @@ describe('an asserted request', () => {
     ])
   })
 
+  it('reaches its instance without any spelling of a name that only mux may send', async () => {
+    const peer = await startFixedPeer(OK)
+    const { port } = await startGateway(peer)
+    const names = [
+      'mux-role',
+      'x-remote-user',
+      'remote-user',
+      'x-auth-user',
+      'x-forwarded-user',
+      'x-real-ip',
+      'x-host',
+    ]
+    // The assertion stands under these: another line of one would be a second one.
+    const asserted = ['mux-user', 'mux-instance', 'x-request-id', 'x-forwarded-host', 'signature-input']
+    const folding = '!#$%&*+.^_`|~'
+      .split('')
+      .flatMap((sign) =>
+        [...names, ...asserted].flatMap((name) => [
+          name.replace('-', sign),
+          name.replaceAll('-', sign).toUpperCase(),
+        ]),
+      )
+    const forged = [...names, ...folding].map((name) => `${name}: admin`)
+    const nominating = ['Connection: mux-user, x-auth-user, x-forwarded-host', 'Trailer: mux-user']
+    for (const request of [
+      message('GET', sign(), forged),
+      message('GET', sign(), [...forged, ...nominating]),
+      `${upgrade(sign()).slice(0, -2)}${forged.join('\r\n')}\r\n\r\n`,
+    ])
+      expect(await rawClient(port, request).closed()).toMatch(/^HTTP\/1.1 200/)
+    const received = peer.received.join('')
+    expect(received).not.toContain('admin')
+    for (const line of ['Mux-User: brian', 'X-Auth-User: brian', 'Mux-Instance: django2'])
+      expect(received.split('\r\n').filter((found) => found === line)).toHaveLength(3)
+  })
+
   it('of a public route tells the instance of no user, whatever else it says', async () => {
     const peer = await startFixedPeer(OK)
     const { port } = await startGateway(peer)

@@ -1,5 +1,6 @@
 import { Agent, type IncomingMessage, request } from 'node:http'
 import type { Readable } from 'node:stream'
+import { expect } from 'vitest'
 import { basic } from './project.ts'
 
 export interface Ask {
@@ -29,13 +30,27 @@ export async function ask(url: string, target: string, options: Ask = {}): Promi
   const chunks: Buffer[] = []
   for await (const chunk of response) chunks.push(chunk)
   const body = Buffer.concat(chunks).toString()
-  return {
+  const answer: Answer = {
     status: response.statusCode!,
     headers: response.headers,
     rawHeaders: response.rawHeaders,
     body,
     json: () => JSON.parse(body),
   }
+  if (response.headers['content-type']?.startsWith('application/problem+json')) expectProblem(answer)
+  return answer
+}
+
+/** What mux says itself has a code and the id of its request, is kept by no cache, and tells nothing of the machine. */
+function expectProblem({ status, headers, json, body }: Answer): void {
+  const { code, request_id, ...rest } = json()
+  expect(code).toMatch(/^[a-z_]+$/)
+  expect([rest.status, rest.type]).toEqual([status, `urn:mux:problem:${code}`])
+  expect([request_id, headers['cache-control']]).toEqual([headers['x-request-id'], 'no-store'])
+  expect(headers).not.toHaveProperty('server')
+  expect(body).not.toMatch(
+    /\/(?:tmp|home|root|var)\b|node:|\bat \w+ \(|\.[jt]s\b|127\.0\.0\.1|\bpid\b|Error\b/,
+  )
 }
 
 /** As {@link ask}, but hands over the answer as soon as its head is there. */
