@@ -1,6 +1,11 @@
+import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash, createHmac, hkdfSync } from 'node:crypto'
 import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, request as openRequest, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import {
@@ -117,6 +122,19 @@ test('failed sign-ins are counted by the platform, besides the isolate itself', 
   }
   expect(statuses).toEqual([401, 401, 401, 401, 429])
 })
+
+const hasOpenssl = spawnSync('openssl', ['version']).status === 0
+
+/** A certificate for this machine that nobody has signed but itself, and its key. */
+function selfSigned(): { cert: string; key: string } {
+  const directory = mkdtempSync(join(tmpdir(), 'mux-test-'))
+  onTestFinished(() => rmSync(directory, { recursive: true }))
+  const request = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=127.0.0.1'
+  const files = '-addext subjectAltName=IP:127.0.0.1 -keyout key -out cert'
+  execFileSync('openssl', `${request} ${files}`.split(' '), { cwd: directory, stdio: 'ignore' })
+  const read = (name: string) => readFileSync(join(directory, name), 'utf8')
+  return { cert: read('cert'), key: read('key') }
+}
 
 /** Each the hash of `correct horse battery`, by the name of a user who has it. */
 const FROM_HTPASSWD = {
@@ -434,6 +452,21 @@ describe('in workerd', () => {
     expect(await answer.json()).toMatchObject({ code: 'instance_unreachable' })
     expect(received).toEqual([])
   })
+
+  test.skipIf(!hasOpenssl)(
+    'nor is one whose certificate nobody vouches for (skipped without openssl)',
+    async () => {
+      const secure = createSecureServer(selfSigned(), () => expect.unreachable('it was sent a request'))
+      onTestFinished(() => void secure.close())
+      const target = { host: 'east', origin: (await listen(secure)).replace('http:', 'https:') }
+      await worker.put('instance:unsigned', { v: 1, ...target, state: 'open', message: null })
+      await worker.put('route:unsigned.example', { v: 1, instance: 'unsigned', access: 'public' })
+      const call = openRequest(worker.url, { headers: { host: 'unsigned.example' } }).end()
+      const [answer] = (await once(call, 'response')) as [IncomingMessage]
+      expect(answer.statusCode).toBe(502)
+      expect(JSON.parse(await text(answer))).toMatchObject({ code: 'instance_unreachable' })
+    },
+  )
 
   test('a host that breaks off in the middle of an upload is 502, and is not sent it again', async () => {
     behaviour = (incoming) => incoming.once('data', () => incoming.socket.resetAndDestroy())

@@ -160,6 +160,18 @@ describe('an instance that hangs', () => {
     expect(lab.events.filter(({ event }) => event === 'started')).toHaveLength(2)
   })
 
+  it('by fits and starts is replaced at most as often as one that crashes, and serves whenever it is well', async () => {
+    const lab = await laboratory([define('a', 'flaps', { probe: 100, health: '/' })])
+    await lab.supervisor.start(nameOf('a'))
+    await expect.poll(() => hung(lab), { timeout: 10_000, interval: 5 }).toHaveLength(1)
+    const began = performance.now()
+    await expect.poll(() => hung(lab), { timeout: 20_000, interval: 5 }).toHaveLength(2)
+    // The back-off of half a second, less a fifth, and at least three tries.
+    expect(performance.now() - began).toBeGreaterThan(400 + 120)
+    expect(lab.events.filter(({ event }) => event === 'started')).toHaveLength(2)
+    expect((await lab.ask('a')).pid).toBeGreaterThan(0)
+  })
+
   it('is not one that is well, and probes do not keep it awake', async () => {
     const lab = await laboratory([define('a', 'serves', { probe: 500, health: '/', idle: 1_500 })])
     const lease = await lab.supervisor.claim(nameOf('a'), patient())

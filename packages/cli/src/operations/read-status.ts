@@ -11,7 +11,7 @@ import { readLines } from './read-log.ts'
 /** How long the supervisor may take to say how it is, in milliseconds. */
 const PATIENCE = 1_500
 const EVENTS = 10
-const LOG_LINES = 5
+const LOG_LINES = 20
 
 /** One instance as it runs, and who is served by it. */
 export interface InstanceOverview extends InstanceStatus {
