@@ -1,6 +1,8 @@
+import type { UserName } from '@mux/contract'
 import type { RegistryStore } from '@mux/edge/registry'
 import { Command, Flags } from './oclif.ts'
 import { CliError, withUsage } from './errors.ts'
+import type { ToldHost } from './operations/tell-of-users.ts'
 import { findProject, type Project } from './project.ts'
 import * as render from './render.ts'
 
@@ -29,6 +31,9 @@ export abstract class BaseCommand extends Command {
   /** What was done here and has not reached all who have to know it; thrown when the result has been shown. */
   private late: CliError | undefined
 
+  /** Which hosts were told of users who were changed. */
+  private told: readonly ToldHost[] = []
+
   /** @throws {CliError} `project_not_found` */
   protected findProject(flags: { project: string | undefined }): Project {
     return findProject(flags.project, process.cwd())
@@ -39,20 +44,34 @@ export abstract class BaseCommand extends Command {
     this.logToStderr(render.hint(text))
   }
 
-  /** Has a task change the registry. Where that does not reach KV, the command shows its result and fails then. */
+  /**
+   * Has a task change the registry. Where that does not reach KV, the command shows its result and fails then.
+   * @param waitFor a user of whom each host has to have been told when it returns, also where nothing is changed
+   */
   protected async withRegistry<Result>(
     project: Project,
     task: (registry: RegistryStore) => Promise<Result>,
+    waitFor?: UserName,
   ): Promise<Result> {
     // A command without one starts faster.
     const { withRegistry } = await import('./registry.ts')
-    return withRegistry(project, task, { late: (failure) => (this.late ??= failure) })
+    return withRegistry(project, task, {
+      waitFor,
+      told: (hosts) => (this.told = hosts),
+      late: (failure) => this.fail(failure),
+    })
+  }
+
+  /** Has the command fail when it has shown its result. */
+  protected fail(failure: CliError): void {
+    this.late ??= failure
   }
 
   override toSuccessJson(result: unknown): unknown {
-    if (this.late === undefined) return result
+    const report = this.told.length === 0 ? result : { ...(result as object), told: this.told }
+    if (this.late === undefined) return report
     const { code, message, hint, details, cause } = this.late
-    throw new CliError(code, message, { hint, details, cause, report: result as Record<string, unknown> })
+    throw new CliError(code, message, { hint, details, cause, report: report as Record<string, unknown> })
   }
 
   override jsonEnabled(): boolean {

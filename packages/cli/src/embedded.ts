@@ -20,6 +20,7 @@ import { type HostOverrides, hostRole } from './host-role.ts'
 import type { HostSection } from './host-section.ts'
 import { inheritedSocket } from './inherited-socket.ts'
 import { type ProjectConfig, readConfig } from './mux-yaml.ts'
+import { instancesHere } from './operations/find-place.ts'
 import { endLimit, settleLimit } from './operations/order-limits.ts'
 import { redirectUsers } from './operations/repair-registry.ts'
 import { bringInStep, createOrders } from './orders.ts'
@@ -93,7 +94,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     ends.unshift(() => lock.release())
     const registry = openSqliteRegistry(project.state.registry)
     ends.unshift(() => registry.close())
-    const closed = closedInstances(registry)
+    const closed = closedInstances(registry, target.host)
     await bringInStep({ registry, closed, target, log }, config)
     await redirect({ registry, target, log }, config)
     const supervisor = createSupervisor({
@@ -185,9 +186,9 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
 /** Puts right what an interrupted command, or a change by hand, has left of where users are sent. */
 async function redirect(
   { registry, target, log }: { registry: RegistryStore; target: Target; log: EventLog },
-  { instances }: ProjectConfig,
+  config: ProjectConfig,
 ): Promise<void> {
-  const names = instances.map(({ name }) => name)
+  const names = await instancesHere(registry, config, target.host)
   const { users, unusable } = await redirectUsers(registry, names, target, Date.now())
   for (const user of users) log({ event: 'user_redirected', user, host: target.host })
   for (const { key, message } of unusable) log({ event: 'record_unusable', key, message })

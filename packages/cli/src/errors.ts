@@ -40,6 +40,7 @@ export const CLI_ERRORS = {
   instance_exists: EXIT.conflict,
   instance_in_use: EXIT.conflict,
   instance_running: EXIT.conflict,
+  host_draining: EXIT.conflict,
   pool_full: EXIT.conflict,
   address_in_use: EXIT.conflict,
   already_running: EXIT.conflict,
@@ -61,6 +62,7 @@ export const CLI_ERRORS = {
   cloudflare_garbled: EXIT.unreachable,
   registry_behind: EXIT.unreachable,
   deployment_unconfirmed: EXIT.unreachable,
+  host_untold: EXIT.unreachable,
 
   not_permitted: EXIT.refused,
   state_refused: EXIT.refused,

@@ -14,6 +14,7 @@ import type { EventLog } from './event-log.ts'
 import type { Front } from './front.ts'
 import { type ProjectConfig, readConfig } from './mux-yaml.ts'
 import { acceptSigner, retireSigner } from './operations/host-signers.ts'
+import { instancesHere } from './operations/find-place.ts'
 import { recordInstances } from './operations/repair-registry.ts'
 import type { Project } from './project.ts'
 
@@ -116,7 +117,7 @@ export async function bringInStep(
   { registry, closed, target, log }: Pick<OrdersOptions, 'registry' | 'closed' | 'target' | 'log'>,
   config: ProjectConfig,
 ): Promise<void> {
-  const names = config.instances.map(({ name }) => name)
+  const names = await instancesHere(registry, config, target.host)
   for (const instance of await recordInstances(registry, names, target))
     log({ event: 'instance_recorded', instance })
   await closed.refresh()

@@ -1,11 +1,22 @@
+import type { UserName } from '@mux/contract'
 import { openSqliteRegistry, type RegistryStore } from '@mux/edge/registry'
 import { type CliError, toCliError } from './errors.ts'
-import { type NotingRegistry, noteChanges } from './noted-changes.ts'
+import { noteChanges } from './noted-changes.ts'
+import { type ToldHost, untold } from './operations/tell-of-users.ts'
 import { type ProjectRole, projectRole } from './project-role.ts'
 import { ensureStateDirectory, type Project } from './project.ts'
 import { hint } from './render.ts'
 
 export interface RegistryOptions {
+  /** Whether what is changed comes from KV, and need not go there again. */
+  fromKv?: boolean
+  /**
+   * Has the call return only when every host has been told of this user, and of others who were changed, up to a minute; also
+   * where the task changes nothing, since an earlier one may have been told to fewer.
+   */
+  waitFor?: UserName | undefined
+  /** Told which hosts were told of users who were changed, when there are any; without it, those that were not are named. */
+  told?: (hosts: readonly ToldHost[]) => void
   /**
    * Told, after the task, that what it changed is here and not everywhere else yet; without it, that is thrown. A command has
    * its result to show first.
@@ -14,49 +25,59 @@ export interface RegistryOptions {
 }
 
 /**
- * Opens the registry of a project for the time of `task`. What the task has changed is carried to wherever else the registry
- * is read, once, after it, also when it fails.
- * @throws {CliError} `registry_behind`; `record_unfit` from a change
+ * Opens the registry of a project for the time of `task`. What the task has changed is carried to wherever else it counts: Workers
+ * KV, where the edge reads that, and the hosts; once, after the task, also when it fails.
+ * @throws {CliError} `registry_behind`, `host_untold`; `record_unfit` from a change
  */
 export async function withRegistry<Result>(
   project: Project,
   task: (registry: RegistryStore) => Promise<Result>,
-  { late }: RegistryOptions = {},
+  { fromKv = false, waitFor, told, late }: RegistryOptions = {},
 ): Promise<Result> {
   await ensureStateDirectory(project)
   // Not before something is changed: who only reads here needs nothing of mux.yaml.
   let role: Promise<ProjectRole> | undefined
   const registry = noteChanges(openSqliteRegistry(project.state.registry), async () => {
-    role ??= projectRole(project)
+    role ??= projectRole(project).then((found) => (fromKv ? { ...found, registry: 'sqlite' } : found))
     const { registry: place } = await role
     if (place === 'sqlite') return () => {}
     const { checkChangeForWorker } = await import('./operations/check-for-worker.ts')
     return checkChangeForWorker
   })
-  const publish = async () => {
-    if (role !== undefined) await publishNoted(project, await role, registry)
+  /** @returns what is not everywhere that it has to be */
+  const publish = async (): Promise<CliError | null> => {
+    const noted = role === undefined ? [] : await registry.noted()
+    if (noted.length === 0 && waitFor === undefined) return null
+    const parts = await (role ?? projectRole(project))
+    if (parts.registry === 'sqlite' && !(await hasHosts(registry))) return null
+    const publication = await import('./publication.ts')
+    const { hosts, failure } = await publication.publish(project, registry, parts, noted, { waitFor, tell })
+    if (hosts.length > 0) told?.(hosts)
+    const missed = hosts.filter(({ problem }) => problem !== null)
+    if (missed.length === 0) return failure
+    if (failure !== null || waitFor === undefined) {
+      for (const { host, problem } of missed) tell(`The host ${host} was not told: ${problem}.`)
+      return failure
+    }
+    return untold(missed)
   }
   try {
     const result = await task(registry).catch(async (error: unknown) => {
-      await publish().catch((failure: unknown) => tell(toCliError(failure).message))
+      const failure = await publish().catch(toCliError)
+      if (failure) tell(failure.message)
       throw error
     })
-    await publish().catch((failure: unknown) => {
-      if (late === undefined) throw failure
-      late(toCliError(failure))
-    })
+    const failure = await publish().catch(toCliError)
+    if (failure && late === undefined) throw failure
+    if (failure) late!(failure)
     return result
   } finally {
     registry.close()
   }
 }
 
-async function publishNoted(project: Project, role: ProjectRole, registry: NotingRegistry): Promise<void> {
-  if (role.registry === 'sqlite') return
-  const noted = await registry.noted()
-  if (noted.length === 0) return
-  const { publishToKv } = await import('./publication.ts')
-  await publishToKv(project, registry, noted, tell)
+async function hasHosts(registry: RegistryStore): Promise<boolean> {
+  return (await registry.list('host')).length > 0
 }
 
 /** On standard error, as all that is no result. */

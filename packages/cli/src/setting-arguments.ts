@@ -43,13 +43,37 @@ export async function readSecrets(
   names: readonly string[],
   settings: Readonly<Record<string, string>>,
 ): Promise<Record<string, string>> {
-  const secrets = new Map<string, string>()
-  for (const name of names.map(parseSettingName)) {
-    if (secrets.has(name) || name in settings)
+  const wanted = names.map(parseSettingName)
+  for (const [at, name] of wanted.entries())
+    if (wanted.indexOf(name) < at || name in settings)
       throw new CliError('setting_invalid', `${name} is given more than once.`)
-    if (!canAsk() && names.length > 1)
-      throw new CliError('usage', 'Standard input holds one secret; there is no terminal to ask for more on.')
+  if (!canAsk() && wanted.length > 1) return secretsIn(await readHidden('secrets'), wanted)
+  const secrets = new Map<string, string>()
+  for (const name of wanted)
     secrets.set(name, canAsk() ? await askHidden(name, false) : await readHidden('secret'))
-  }
   return Object.fromEntries(secrets)
+}
+
+/** What {@link readSecrets} reads where nobody can be asked. */
+export function secretsAsInput(secrets: Readonly<Record<string, string>>): string {
+  const values = Object.values(secrets)
+  // One line break at the end is not part of a secret.
+  return values.length === 1 ? `${values[0]}\n` : JSON.stringify(secrets)
+}
+
+/** Several secrets are a JSON object on standard input, by their names. */
+function secretsIn(text: string, names: readonly string[]): Record<string, string> {
+  let given: unknown
+  try {
+    given = JSON.parse(text)
+  } catch {
+    given = undefined
+  }
+  const found = typeof given === 'object' && given !== null ? new Map(Object.entries(given)) : undefined
+  const isWhole = found?.size === names.length && names.every((name) => typeof found.get(name) === 'string')
+  if (!isWhole)
+    throw new CliError('usage', 'Standard input has to hold these secrets and no others.', {
+      hint: 'One is the text itself; several are JSON: {"NAME": "VALUE", "OTHER": "VALUE"}',
+    })
+  return Object.fromEntries(found) as Record<string, string>
 }

@@ -1,15 +1,24 @@
 import { Args } from '../oclif.ts'
-import { BaseCommand } from '../base-command.ts'
 import { instanceName } from '../names.ts'
 import { describeEvent } from '../describe-event.ts'
+import { remarksOn, runningOn } from '../describe-host.ts'
 import { concernOf, concernRows, describeStatus } from '../describe-status.ts'
+import { InstanceCommand } from '../instance-command.ts'
+import {
+  type FleetHost,
+  type FleetInstance,
+  type FleetReport,
+  readFleet,
+  readStatusThere,
+} from '../operations/read-fleet.ts'
 import { type InstanceOverview, readStatus, type StatusReport } from '../operations/read-status.ts'
+import { withRegistry } from '../registry.ts'
 import * as render from '../render.ts'
 
-export default class Status extends BaseCommand {
+export default class Status extends InstanceCommand {
   static override summary = 'show what runs, and for whom'
   static override description =
-    'All instances, and of those that need somebody, why and what to do; or all about one instance.'
+    'All instances, and of those that need somebody, why and what to do; or all about one instance. Where there are hosts, each is asked.'
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> django2',
@@ -20,27 +29,67 @@ export default class Status extends BaseCommand {
 
   async run() {
     const { args, flags } = await this.parse(Status)
-    const report = await readStatus(
-      this.findProject(flags),
-      args.instance === undefined ? undefined : instanceName(args.instance),
-    )
-    this.log(args.instance === undefined ? overview(report) : details(report.instances[0]!))
+    const project = this.findProject(flags)
+    if (args.instance !== undefined) {
+      const name = instanceName(args.instance)
+      const host = await this.hostOf(project, name)
+      const report = host
+        ? await withRegistry(project, (registry) => readStatusThere(registry, host, name))
+        : await readStatus(project, name)
+      this.log(details(report.instances[0]!, host?.name))
+      return report
+    }
+    const fleet = await withRegistry(project, (registry) => readFleet(project, registry))
+    if (fleet) {
+      this.log(fleetOverview(fleet))
+      return fleet
+    }
+    const report = await readStatus(project, undefined)
+    this.log(overview(report))
     return report
   }
 }
+
+function fleetOverview({ hosts, instances }: FleetReport): string {
+  const table = render.table(HOST_COLUMNS, hosts)
+  if (instances.length === 0)
+    return `${table}\n\nNo instance was found on them. Add one: mux instance add NAME`
+  const layouts = LAYOUTS.map(([name, ...rest]) => [name!, HOST, ...rest])
+  const sorted = instances.toSorted((one, other) => one.name.localeCompare(other.name))
+  const parts = [table, concernsOf(instances), render.fittingTable(layouts, sorted)]
+  return parts.filter((part) => part !== '').join('\n\n')
+}
+
+const HOST_COLUMNS: render.Column<FleetHost>[] = [
+  { header: 'host', value: ({ name }) => name },
+  { header: 'state', value: ({ state }) => state ?? '-' },
+  { header: 'running', value: runningOn, align: 'right' },
+  { header: 'instances', value: ({ instances }) => String(instances), align: 'right' },
+  { header: 'up', value: ({ since }) => (since === null ? '-' : render.age(since)), align: 'right' },
+  {
+    header: 'remarks',
+    value: (host) => remarksOn(host) || '-',
+    format: ({ problem, clock }) => (problem ? 'red' : clock === null ? undefined : 'yellow'),
+  },
+]
 
 function overview({ url, pid, since, pool, instances }: StatusReport): string {
   const running = `${pool.running} of ${pool.max} running`
   const waiting = pool.waiting === 0 ? '' : `, ${pool.booting} starting, ${pool.waiting} waiting to start`
   const head = `mux serves ${url ?? 'nothing yet'}\nprocess ${pid}, up ${render.age(since)}, ${running}${waiting}`
   if (instances.length === 0) return `${head}\n\nThere is no instance. Add one: mux instance add NAME`
-  // First what somebody has to see to: a table of many instances is longer than a screen.
+  const parts = [head, concernsOf(instances), render.fittingTable(LAYOUTS, instances)]
+  return parts.filter((part) => part !== '').join('\n\n')
+}
+
+/** What somebody has to see to comes first: a table of many instances is longer than a screen. */
+function concernsOf(instances: readonly InstanceOverview[]): string {
   const concerns = instances.flatMap((instance) => {
     const concern = concernOf(instance)
     return concern ? [{ name: instance.name, ...concern }] : []
   })
   const sorted = [...concerns.filter(({ grave }) => grave), ...concerns.filter(({ grave }) => !grave)]
-  const above = render.fields(
+  return render.fields(
     sorted.flatMap(
       ({ name, what, next, grave }) =>
         [
@@ -49,12 +98,12 @@ function overview({ url, pid, since, pool, instances }: StatusReport): string {
         ] as const,
     ),
   )
-  return [head, above, render.fittingTable(LAYOUTS, instances)].filter((part) => part !== '').join('\n\n')
 }
 
-type Column = render.Column<InstanceOverview>
+type Column = render.Column<InstanceOverview & Partial<FleetInstance>>
 
 const NAME: Column = { header: 'instance', value: ({ name }) => name }
+const HOST: Column = { header: 'host', value: ({ host }) => host ?? '-' }
 const STATE: Column = { header: 'state', value: ({ state }) => state, format: stateFormat }
 const ACTIVE: Column = { header: 'active', value: ({ inFlight }) => String(inFlight), align: 'right' }
 const HELD: Column = { header: 'held', value: ({ waiting }) => String(waiting), align: 'right' }
@@ -106,10 +155,11 @@ function some(names: readonly string[], count: number): string {
   return names.length > count ? `${shown} +${names.length - count}` : shown
 }
 
-function details(instance: InstanceOverview): string {
+function details(instance: InstanceOverview, host: string | undefined): string {
   const { events = [], log = [] } = instance
   const head: [string, string, render.Format?][] = [
     ['instance', instance.name],
+    ...(host === undefined ? [] : ([['host', host]] as [string, string][])),
     ['state', instance.state],
     ...concernRows(instance),
     ...describeStatus(instance),

@@ -13,7 +13,9 @@ import { withProjectLock } from '../project-lock.ts'
 import type { Project } from '../project.ts'
 import type { Told } from '../running-host.ts'
 import { type Choice, freeInstance, namedInstance } from './choose-instance.ts'
-import { announceInstance, defineInstance, isDefined, localInstance } from './define-instance.ts'
+import { announceInstance, isDefined, localInstance } from './define-instance.ts'
+import { placeOf } from './find-place.ts'
+import { defineSomewhere } from './instance-there.ts'
 import type { NewPassword } from './new-password.ts'
 
 export interface AddUserOrder {
@@ -51,16 +53,16 @@ export async function addUser(
 ): Promise<AddUserResult> {
   const { user } = order
   const found = await registry.read('user', user)
-  if (found !== undefined) return unchanged(project, order, found)
+  if (found !== undefined) return unchanged(project, registry, order, found)
   // Before the password is asked for: whoever has typed it twice should not be told then that the instance is wrong.
   if (order.instance !== undefined)
-    namedInstance(await readConfig(project), order.instance, order.create, addCommand(order))
+    await namedInstance(project, registry, { ...order, instance: order.instance, retry: addCommand(order) })
   const { hash, generated } = await order.newPassword()
 
   return withProjectLock(project, async () => {
     const choice = await choose(project, registry, order)
     const told = choice.defined ? await announceInstance(project, registry, choice.instance) : null
-    const defined = choice.defined ? undefined : await defineInstance(project, registry, choice.instance, {})
+    const defined = choice.defined ? undefined : await defineSomewhere(project, registry, choice.instance)
     try {
       await rememberUser(project, choice.instance, user)
       await enter(registry, user, choice.instance, hash, localInstance(await readConfig(project)))
@@ -80,10 +82,10 @@ export async function addUser(
 }
 
 async function choose(project: Project, registry: RegistryStore, order: AddUserOrder): Promise<Choice> {
-  const config = await readConfig(project)
-  return order.instance === undefined
-    ? freeInstance(project, config, registry, order.user)
-    : namedInstance(config, order.instance, order.create, addCommand(order))
+  const { instance } = order
+  return instance === undefined
+    ? freeInstance(project, await readConfig(project), registry, order.user)
+    : namedInstance(project, registry, { ...order, instance, retry: addCommand(order) })
 }
 
 function addCommand({ user, instance }: AddUserOrder): string {
@@ -122,7 +124,12 @@ async function enter(
 }
 
 /** A user who is already as ordered; anything else is for other commands to change. */
-async function unchanged(project: Project, order: AddUserOrder, found: UserRecord): Promise<AddUserResult> {
+async function unchanged(
+  project: Project,
+  registry: RegistryStore,
+  order: AddUserOrder,
+  found: UserRecord,
+): Promise<AddUserResult> {
   const { user } = order
   if (found.instance === null)
     throw exists(
@@ -139,7 +146,8 @@ async function unchanged(project: Project, order: AddUserOrder, found: UserRecor
   if (found.disabled) throw exists(user, 'is disabled', `Let them in again: mux user enable ${user}`)
   if (order.givenPassword !== undefined && !(await verifyPassword(order.givenPassword, found.password)))
     throw exists(user, 'has another password', `Change it: mux user password ${user}`)
-  if (!isDefined(await readConfig(project), found.instance))
+  const isElsewhere = (await placeOf(project, registry, found.instance)) !== null
+  if (!isElsewhere && !isDefined(await readConfig(project), found.instance))
     throw exists(
       user,
       `is on ${found.instance}, which mux.yaml no longer has`,

@@ -6,6 +6,7 @@ import { withProjectLock } from '../project-lock.ts'
 import type { Project } from '../project.ts'
 import { noInstance } from './choose-instance.ts'
 import { announceInstance, isDefined, localInstance } from './define-instance.ts'
+import { placeOf } from './find-place.ts'
 
 export interface RouteResult {
   key: RouteKey
@@ -25,7 +26,8 @@ export async function setRoute(
   const { key, instance, access } = order
   return withProjectLock(project, async () => {
     const config = await readConfig(project)
-    if (!isDefined(config, instance))
+    const isElsewhere = (await placeOf(project, registry, instance)) !== null
+    if (!isElsewhere && !isDefined(config, instance))
       throw noInstance(config, instance, `Add it: mux instance add ${instance}`)
     await announceInstance(project, registry, instance)
     return registry.change<RouteResult>((read) => {

@@ -13,7 +13,8 @@ import { withProjectLock } from '../project-lock.ts'
 import type { Project } from '../project.ts'
 import type { Told } from '../running-host.ts'
 import { namedInstance } from './choose-instance.ts'
-import { announceInstance, defineInstance, localInstance } from './define-instance.ts'
+import { announceInstance, localInstance } from './define-instance.ts'
+import { defineSomewhere } from './instance-there.ts'
 import { existing, userNotFound } from './existing-user.ts'
 import { removalOfTokens } from './tokens.ts'
 
@@ -61,14 +62,10 @@ export async function moveUser(
   const { user, instance } = order
   return withProjectLock(project, async () => {
     const before = await existing(registry, user)
-    const choice = namedInstance(
-      await readConfig(project),
-      instance,
-      order.create,
-      `mux user move ${user} --instance ${instance}`,
-    )
+    const retry = `mux user move ${user} --instance ${instance}`
+    const choice = await namedInstance(project, registry, { instance, create: order.create, retry })
     const told = choice.defined ? await announceInstance(project, registry, instance) : null
-    const defined = choice.defined ? undefined : await defineInstance(project, registry, instance, {})
+    const defined = choice.defined ? undefined : await defineSomewhere(project, registry, instance)
     let changed: boolean
     try {
       await rememberUser(project, instance, user)

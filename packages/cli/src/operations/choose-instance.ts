@@ -1,10 +1,18 @@
-import { type InstanceName, parseInstanceName, RecordError, type UserName } from '@mux/contract'
+import {
+  type HostName,
+  type InstanceName,
+  parseInstanceName,
+  RecordError,
+  type UserName,
+} from '@mux/contract'
 import type { RegistryStore } from '@mux/edge'
 import { CliError } from '../errors.ts'
 import { lastUser } from '../last-user.ts'
-import type { ProjectConfig } from '../mux-yaml.ts'
+import { type ProjectConfig, readConfig } from '../mux-yaml.ts'
 import type { Project } from '../project.ts'
 import { isDefined } from './define-instance.ts'
+import { usableHosts } from './find-hosts.ts'
+import { canBeHere, remoteInstances } from './find-place.ts'
 
 /** An instance for somebody, which may have to be defined first. */
 export interface Choice {
@@ -13,22 +21,30 @@ export interface Choice {
 }
 
 /**
- * The instance that was named, if there is one, or may be made.
+ * The instance that was named, if there is one, here or on another host, or may be made.
  * @throws {CliError} `instance_not_found` with those that there are
  */
-export function namedInstance(
-  config: ProjectConfig,
-  instance: InstanceName,
-  create: boolean,
-  retry: string,
-): Choice {
-  const defined = isDefined(config, instance)
-  if (!defined && !create) throw noInstance(config, instance, `To make it: ${retry} --create`)
+export async function namedInstance(
+  project: Project,
+  registry: RegistryStore,
+  { instance, create, retry }: { instance: InstanceName; create: boolean; retry: string },
+): Promise<Choice> {
+  const config = await readConfig(project)
+  const remote = await remoteInstances(project, registry)
+  const defined = isDefined(config, instance) || remote.has(instance)
+  if (!defined && !create)
+    throw noInstance(config, instance, `To make it: ${retry} --create`, [...remote.keys()])
   return { instance, defined }
 }
 
-export function noInstance(config: ProjectConfig, instance: string, hint: string): CliError {
-  const names = config.instances.map(({ name }) => name)
+/** @param elsewhere those that are on other hosts */
+export function noInstance(
+  config: ProjectConfig,
+  instance: string,
+  hint: string,
+  elsewhere: readonly InstanceName[] = [],
+): CliError {
+  const names = [...new Set([...config.instances.map(({ name }) => name), ...elsewhere])]
   const there = names.length === 0 ? 'There are none yet.' : `There are: ${names.join(', ')}.`
   return new CliError('instance_not_found', `There is no instance ${instance}. ${there}`, hint)
 }
@@ -43,7 +59,9 @@ export async function freeInstance(
   user: UserName,
 ): Promise<Choice> {
   const taken = await usedInstances(registry)
-  for (const { name } of config.instances) {
+  const remote = await remoteInstances(project, registry)
+  const there = new Set([...config.instances.map(({ name }) => name), ...remote.keys()])
+  for (const name of await givenOut(registry, config, there, remote)) {
     if (taken.has(name)) continue
     const last = await lastUser(project, name)
     if (last === undefined || last === user) return { instance: name, defined: true }
@@ -54,10 +72,24 @@ export async function freeInstance(
       throw new CliError('pool_full', `No further name can be made by the template ${config.pool.name}.`, {
         hint: 'Name an instance: --instance NAME --create',
       })
-    if (isDefined(config, instance) || taken.has(instance)) continue
+    if (there.has(instance) || taken.has(instance)) continue
     const last = await lastUser(project, instance)
     if (last === undefined || last === user) return { instance, defined: false }
   }
+}
+
+/** Those that may be given to somebody: none of a host that takes nobody new, and, where the edge is a Worker, none that it cannot reach. */
+async function givenOut(
+  registry: RegistryStore,
+  config: ProjectConfig,
+  there: Iterable<InstanceName>,
+  remote: ReadonlyMap<InstanceName, HostName>,
+): Promise<InstanceName[]> {
+  const hosts = await usableHosts(registry)
+  return [...there].filter((name) => {
+    const host = remote.get(name)
+    return host === undefined ? canBeHere(config) : hosts.get(host)?.state === 'open'
+  })
 }
 
 /** The instances that users or routes point at. */

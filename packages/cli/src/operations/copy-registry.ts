@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
-import { RECORD_KINDS, RecordError, type RecordKind } from '@mux/contract'
+import { type KnownUser, RECORD_KINDS, RecordError, type RecordKind } from '@mux/contract'
 import type { RegistryChange, RegistryStore } from '@mux/edge/registry'
 import { CliError } from '../errors.ts'
 import { withLock } from '../project-lock.ts'
 import type { Project } from '../project.ts'
+import { projectRole } from '../project-role.ts'
 import { withRegistry } from '../registry.ts'
 import { checkForWorker } from './check-for-worker.ts'
 import {
@@ -14,6 +15,7 @@ import {
   type Snapshot,
   snapshotOf,
 } from './compare-registries.ts'
+import { tellOfUsers, type ToldHost } from './tell-of-users.ts'
 
 export type Counts = Partial<Record<RecordKind, number>>
 
@@ -70,7 +72,7 @@ export async function pushRegistry(
   project: Project,
   kv: RegistryStore,
   confirm: (removed: Counts) => Promise<void>,
-): Promise<CopyResult> {
+): Promise<CopyResult & { told: ToldHost[] }> {
   return withLock(project, 'push', () =>
     withRegistry(project, async (here) => {
       const snapshot = await snapshotOf(here)
@@ -78,7 +80,9 @@ export async function pushRegistry(
       checkForWorker(copy.changes, snapshot.instance)
       await confirmRemoval(copy, confirm)
       if (copy.changes.length > 0) await kv.change(() => ({ changes: copy.changes, result: undefined }))
-      return resultOf(copy)
+      // All of them: it also makes up for a host that could not be told when it should have been.
+      const told = await tellOfUsers(project, here, await projectRole(project), versionsOf(snapshot), false)
+      return { ...resultOf(copy), told }
     }),
   )
 }
@@ -93,7 +97,7 @@ export async function pullRegistry(
   kv: RegistryStore,
   confirm: (removed: Counts) => Promise<void>,
 ): Promise<CopyResult> {
-  return withRegistry(project, async (here) => {
+  const task = async (here: RegistryStore) => {
     const differences = compare(await snapshotOf(here), await snapshotOf(kv))
     const copy = planCopy(differences, 'kv')
     await confirmRemoval(copy, confirm)
@@ -104,7 +108,14 @@ export async function pullRegistry(
       return { changes: copy.changes, result: undefined }
     })
     return resultOf(copy)
-  })
+  }
+  return withRegistry(project, task, { fromKv: true })
+}
+
+function versionsOf({ user }: Snapshot): KnownUser[] {
+  return [...user].flatMap(([name, record]) =>
+    record instanceof RecordError ? [] : [{ name: name as KnownUser['name'], version: record.version }],
+  )
 }
 
 interface Copy {

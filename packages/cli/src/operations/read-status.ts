@@ -1,4 +1,5 @@
 import { type HostStatus, type InstanceStatus, RecordError } from '@mux/contract'
+import type { RegistryStore } from '@mux/edge/registry'
 import { logPath } from '@mux/instance/logs'
 import { sendOrder } from '../control-client.ts'
 import { concernOf } from '../describe-status.ts'
@@ -33,7 +34,7 @@ export interface StatusReport extends Omit<HostStatus, 'instances'> {
  */
 export async function readStatus(project: Project, only: string | undefined): Promise<StatusReport> {
   const status = await sendOrder(project.state.controlSocket, { op: 'status' }, PATIENCE)
-  const users = await usersByInstance(project)
+  const users = await withRegistry(project, usersByInstance)
   const instances: InstanceOverview[] = status.instances
     .filter(({ name }) => only === undefined || name === only)
     .map((instance) => ({ ...instance, users: users.get(instance.name) ?? [] }))
@@ -52,8 +53,9 @@ async function tellMore({ state }: Project, instance: InstanceOverview): Promise
     instance.log = await readLines(logPath(state.logs, instance.name), { lines: LOG_LINES })
 }
 
-async function usersByInstance(project: Project): Promise<Map<string, string[]>> {
-  const listed = await withRegistry(project, (registry) => registry.list('user'))
+/** Who is sent to which instance. */
+export async function usersByInstance(registry: RegistryStore): Promise<Map<string, string[]>> {
+  const listed = await registry.list('user')
   const users = new Map<string, string[]>()
   for (const { name, record } of listed) {
     if (record instanceof RecordError || record.instance === null) continue

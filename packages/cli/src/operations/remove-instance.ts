@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type InstanceName, RecordError } from '@mux/contract'
+import { type HostName, type InstanceName, RecordError } from '@mux/contract'
 import type { RegistryStore } from '@mux/edge'
 import type { InstanceDefinition } from '@mux/instance'
 import { logFiles } from '@mux/instance/logs'
@@ -14,11 +14,15 @@ import type { Project } from '../project.ts'
 import { endInstance, type Told } from '../running-host.ts'
 import { removeSecret, secretName } from '../secrets.ts'
 import { noInstance } from './choose-instance.ts'
+import { removeThere } from './instance-there.ts'
 import { isDefined } from './define-instance.ts'
+import { placeOf } from './find-place.ts'
 import { instanceOrderLimit } from './order-limits.ts'
 
 export interface RemovedInstance {
   instance: InstanceName
+  /** On which host it was; null: here. */
+  host: HostName | null
   /** Directory of what it keeps; null when that was removed as well. */
   data: string | null
   supervisor: Told
@@ -41,9 +45,19 @@ export async function removeInstance(
   { instance: name, purge, confirm }: RemoveInstanceOrder,
 ): Promise<RemovedInstance> {
   const config = await readConfig(project)
-  if (!isDefined(config, name)) throw noInstance(config, name, 'See what there is: mux instance list')
+  const host = await placeOf(project, registry, name)
+  if (host === null && !isDefined(config, name))
+    throw noInstance(config, name, 'See what there is: mux instance list')
   await assertUnused(registry, name)
   await confirm(purge ? `Remove the instance ${name} and its data for good?` : `Remove the instance ${name}?`)
+  if (host !== null) {
+    const data = await withProjectLock(project, async () => {
+      await assertUnused(registry, name)
+      return removeThere(project, registry, host, name, purge)
+    })
+    if (purge) await forgetUser(project, name)
+    return { instance: name, host, data, supervisor: 'told' }
+  }
   const definition = await withProjectLock(project, async () => {
     await assertUnused(registry, name)
     return undefineInstance(project, registry, name)
@@ -112,7 +126,7 @@ export async function endDefined(
   const { name } = definition
   const supervisor = await endInstance(project, name, instanceOrderLimit(definition))
   await removeHistory(project.state.directory, name)
-  return { instance: name, data: join(project.state.data, name), supervisor }
+  return { instance: name, host: null, data: join(project.state.data, name), supervisor }
 }
 
 async function pointing(

@@ -1,12 +1,12 @@
 import { Args, Flags } from '../../oclif.ts'
-import { BaseCommand } from '../../base-command.ts'
+import { InstanceCommand } from '../../instance-command.ts'
 import { CliError } from '../../errors.ts'
 import { untilSignal } from '../../end-signals.ts'
 import { instanceName } from '../../names.ts'
 import { exportData, requireNoTerminal } from '../../operations/carry-data.ts'
 import { carriedInstance } from '../../operations/carry-instance.ts'
 
-export default class InstanceExport extends BaseCommand {
+export default class InstanceExport extends InstanceCommand {
   static override summary = 'write the data of an instance to standard output'
   static override description =
     'By the command of app.hooks.export in mux.yaml where there is one; else as a tar of its data directory, for which it must not run.'
@@ -25,7 +25,9 @@ export default class InstanceExport extends BaseCommand {
     const project = this.findProject(flags)
     const name = instanceName(args.name)
     requireNoTerminal(flags.definition ? 'Secrets' : 'Data', `mux instance export ${name}`)
-    if (flags.definition) process.stdout.write(JSON.stringify(await carriedInstance(project, name)))
+    const host = await this.hostOf(project, name)
+    if (host) await this.runThere(host)
+    else if (flags.definition) process.stdout.write(JSON.stringify(await carriedInstance(project, name)))
     else await untilSignal((signal) => exportData(project, name, process.stdout, signal))
   }
 }

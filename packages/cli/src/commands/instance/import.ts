@@ -1,14 +1,14 @@
 import { Args, Flags } from '../../oclif.ts'
 import { CARRIED_MAX, decodeCarriedInstance } from '@mux/contract'
 import { readText } from '../../ask.ts'
-import { BaseCommand } from '../../base-command.ts'
+import { InstanceCommand } from '../../instance-command.ts'
 import { untilSignal } from '../../end-signals.ts'
 import { CliError } from '../../errors.ts'
 import { instanceName } from '../../names.ts'
 import { importData } from '../../operations/carry-data.ts'
 import { receiveInstance } from '../../operations/carry-instance.ts'
 
-export default class InstanceImport extends BaseCommand {
+export default class InstanceImport extends InstanceCommand {
   static override summary =
     'put the data of an instance in the place of those that it has, from standard input'
   static override description =
@@ -32,6 +32,8 @@ export default class InstanceImport extends BaseCommand {
         'Standard input is a terminal.',
         `Read a file: mux instance import ${name} < FILE`,
       )
+    const host = await this.hostOf(project, name)
+    if (host) return void (await this.runThere(host, { input: process.stdin }))
     if (flags.definition) {
       const carried = decodeCarriedInstance(await readText('definition', CARRIED_MAX))
       if (carried === undefined)

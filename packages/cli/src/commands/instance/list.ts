@@ -1,10 +1,10 @@
 import { BaseCommand } from '../../base-command.ts'
-import { listInstances } from '../../operations/list-instances.ts'
+import { type ListedInstance, listInstances } from '../../operations/list-instances.ts'
 import { withRegistry } from '../../registry.ts'
 import * as render from '../../render.ts'
 
 export default class InstanceList extends BaseCommand {
-  static override summary = 'list the instances that mux.yaml defines and who uses them'
+  static override summary = 'list the instances, those of mux.yaml and those on hosts, and who uses them'
   static override examples = ['<%= config.bin %> instance list', '<%= config.bin %> instance list --json']
 
   async run() {
@@ -17,9 +17,13 @@ export default class InstanceList extends BaseCommand {
         render.table(
           [
             { header: 'instance', value: (instance) => instance.name },
+            ...(instances.some(({ host }) => host !== null) ? [HOST] : []),
             { header: 'users', value: (instance) => render.list(instance.users) },
             { header: 'routes', value: (instance) => render.list(instance.routes) },
-            { header: 'own settings', value: (instance) => render.list(instance.ownSettings) },
+            {
+              header: 'own settings',
+              value: (instance) => (instance.ownSettings === null ? '-' : render.list(instance.ownSettings)),
+            },
             { header: 'state', value: ({ status, state }) => status?.state ?? state },
           ],
           instances,
@@ -28,3 +32,5 @@ export default class InstanceList extends BaseCommand {
     return { instances }
   }
 }
+
+const HOST: render.Column<ListedInstance> = { header: 'host', value: ({ host }) => host ?? 'here' }

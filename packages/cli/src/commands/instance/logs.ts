@@ -1,15 +1,16 @@
 import { Args, Flags } from '../../oclif.ts'
-import { BaseCommand } from '../../base-command.ts'
+import { InstanceCommand } from '../../instance-command.ts'
 import { DURATION_RULE, parseDuration } from '../../config-values.ts'
 import { CliError } from '../../errors.ts'
 import { instanceName } from '../../names.ts'
 import { instanceLog } from '../../operations/instance-log.ts'
 import { readLines, readLog, type ReadLogOptions } from '../../operations/read-log.ts'
 import { printable } from '../../printable.ts'
+import type { RemoteHost } from '../../remote-host.ts'
 
 const DEFAULT_LINES = 50
 
-export default class InstanceLogs extends BaseCommand {
+export default class InstanceLogs extends InstanceCommand {
   static override summary = 'show what an instance has written'
   static override description =
     'Works while nothing runs, too. Control characters are shown as escapes. With --follow it goes on until Ctrl-C.'
@@ -38,17 +39,33 @@ export default class InstanceLogs extends BaseCommand {
 
   async run() {
     const { args, flags } = await this.parse(InstanceLogs)
-    const log = await instanceLog(this.findProject(flags), instanceName(args.instance))
+    const project = this.findProject(flags)
+    const name = instanceName(args.instance)
     const since = flags.since === undefined ? undefined : requireMoment(flags.since)
     const range = { lines: flags.lines ?? (since === undefined ? DEFAULT_LINES : null), since }
     if (this.jsonEnabled()) {
       if (flags.follow)
         throw new CliError('usage', 'One JSON document cannot follow a log: leave out --follow or --json.')
-      return { ...log, lines: await readLines(log.file, range) }
     }
+    const host = await this.hostOf(project, name)
+    if (host) {
+      await this.showThere(host, flags.follow)
+      return undefined
+    }
+    const log = await instanceLog(project, name)
+    if (this.jsonEnabled()) return { ...log, lines: await readLines(log.file, range) }
     if (!log.present) this.hint(`${log.instance} has not written anything yet.`)
     await (flags.follow ? this.follow(log.file, range) : this.show(log.file, range))
     return log
+  }
+
+  private async showThere(host: RemoteHost, follow: boolean): Promise<void> {
+    try {
+      await this.runThere(host)
+    } catch (error) {
+      // That is how to leave it.
+      if (!(follow && error instanceof CliError && error.code === 'interrupted')) throw error
+    }
   }
 
   private async follow(file: string, range: ReadLogOptions): Promise<void> {

@@ -28,8 +28,10 @@ export default class InstanceRemove extends BaseCommand {
         confirm: (question) => confirmed(question, flags.yes),
       }),
     )
-    this.log(`Removed ${name}${result.data === null ? ' and its data' : ''}.`)
-    if (result.data !== null) this.hint(`Its data are kept in ${result.data}`)
+    const where = result.host === null ? '' : ` from ${result.host}`
+    this.log(`Removed ${name}${where}${result.data === null ? ' and its data' : ''}.`)
+    if (result.data !== null)
+      this.hint(`Its data are kept${result.host === null ? '' : ` on ${result.host}`} in ${result.data}`)
     return result
   }
 }

@@ -1,15 +1,18 @@
 import type { RestartReport } from '@mux/contract'
 import { Args, Flags } from '../../oclif.ts'
-import { BaseCommand } from '../../base-command.ts'
 import { listenForEnd } from '../../end-signals.ts'
 import { CliError } from '../../errors.ts'
+import { InstanceCommand } from '../../instance-command.ts'
+import { readConfig } from '../../mux-yaml.ts'
 import { instanceName } from '../../names.ts'
 import { restartInstance } from '../../operations/order-instance.ts'
 import { restartInstances, type RestartInstancesOrder } from '../../operations/restart-instances.ts'
 import type { RollStep } from '../../operations/roll.ts'
 import type { Project } from '../../project.ts'
+import { answerOfHost } from '../../remote-command.ts'
+import type { RemoteHost } from '../../remote-host.ts'
 
-export default class InstanceRestart extends BaseCommand {
+export default class InstanceRestart extends InstanceCommand {
   static override summary = 'replace the process of instances, without losing a request'
   static override description =
     'The new process has the settings that mux.yaml has now. If it does not become ready, the old one goes on serving. Returns when the old one is gone.\nSeveral, or --all that run, follow each other; the first that fails is the last that is begun. So it is with Ctrl-C.'
@@ -42,12 +45,50 @@ export default class InstanceRestart extends BaseCommand {
         hint: 'See: mux instance restart --help',
       })
     const project = this.findProject(flags)
-    if (names.length !== 1) {
-      return this.roll(project, { instances: flags.all ? undefined : names, parallel: flags.parallel })
+    const { here, there } = await this.placesOf(project, flags.all ? undefined : names)
+    if (names.length === 1) {
+      if (there.length > 0) return void (await this.runThere(there[0]!.host))
+      const report = await restartInstance(project, names[0]!)
+      this.log(inWords(report))
+      return report
     }
-    const report = await restartInstance(project, names[0]!)
-    this.log(inWords(report))
-    return report
+    const { parallel } = flags
+    // Of a project whose instances are all on hosts, there is nothing to ask here.
+    const isHere = here.length > 0 || (flags.all && (there.length === 0 || (await definesInstances(project))))
+    const own = isHere ? await this.roll(project, { instances: flags.all ? undefined : here, parallel }) : []
+    return this.rollThere(
+      own,
+      flags.all ? there.map(({ host }) => ({ host, names: ['--all'] })) : there,
+      parallel,
+    )
+  }
+
+  /** Host after host: the first on which one fails is the last that is begun. */
+  private async rollThere(
+    done: readonly unknown[],
+    there: readonly { host: RemoteHost; names: readonly string[] }[],
+    parallel: number,
+  ): Promise<{ instances: unknown[] } | undefined> {
+    const instances = [...done]
+    for (const { host, names } of there) {
+      const argv = [...names, '--parallel', `${parallel}`]
+      if (!this.jsonEnabled()) {
+        if ((await this.runThere(host, { argv })) !== 0) return undefined
+        continue
+      }
+      try {
+        const answer = await answerOfHost<Answer>(host, ['instance', 'restart', ...argv])
+        instances.push(...stepsIn(answer))
+      } catch (error) {
+        if (!(error instanceof CliError)) throw error
+        const { code, message, hint, details, report } = error
+        const steps = [...instances, ...stepsIn(report)]
+        throw new CliError(code, message, { hint, details, report: { instances: steps }, cause: error })
+      }
+    }
+    if (instances.length === 0 && there.length === 0)
+      this.log('No instance is running, so there was nothing to restart.')
+    return { instances }
   }
 
   private async roll(project: Project, order: Pick<RestartInstancesOrder, 'instances' | 'parallel'>) {
@@ -61,13 +102,23 @@ export default class InstanceRestart extends BaseCommand {
     })
     try {
       const done = (step: RollStep) => this.log(describe(step))
-      const instances = await restartInstances(project, { ...order, stop: stop.signal, done })
-      if (instances.length === 0) this.log('No instance is running, so there was nothing to restart.')
-      return { instances }
+      return await restartInstances(project, { ...order, stop: stop.signal, done })
     } finally {
       signals.dispose()
     }
   }
+}
+
+/** What a restart answers: of one instance its report, of several the steps. */
+type Answer = { instances?: unknown[] } | RestartReport
+
+function stepsIn(answer: Answer): unknown[] {
+  if (!('instance' in answer)) return answer.instances ?? []
+  return [{ ...answer, outcome: 'restarted' }]
+}
+
+async function definesInstances(project: Project): Promise<boolean> {
+  return (await readConfig(project)).instances.length > 0
 }
 
 function describe(step: RollStep): string {

@@ -1,10 +1,10 @@
 import { Args, Flags } from '../../oclif.ts'
-import { BaseCommand } from '../../base-command.ts'
+import { InstanceCommand } from '../../instance-command.ts'
 import { instanceName } from '../../names.ts'
 import { type KeptSettings, listKeptSettings, rollbackSettings } from '../../operations/rollback-settings.ts'
 import * as render from '../../render.ts'
 
-export default class InstanceRollback extends BaseCommand {
+export default class InstanceRollback extends InstanceCommand {
   static override summary = 'give one instance the settings back with which it last became ready'
   static override description =
     'Those are the last that are not the ones that it has: after a change with which it does not start, those that serve; after one with which it does, those before. Its own entry in mux.yaml is put back, and its own secrets; what comes from app stays. A running instance is restarted. A second time, it is the other way round; further back with --to.'
@@ -28,6 +28,8 @@ export default class InstanceRollback extends BaseCommand {
     const { args, flags } = await this.parse(InstanceRollback)
     const project = this.findProject(flags)
     const instance = instanceName(args.instance)
+    const host = await this.hostOf(project, instance)
+    if (host) return void (await this.runThere(host))
     if (flags.list) {
       const settings = await listKeptSettings(project, instance)
       if (settings.length === 0) this.hint(`It is not known that ${instance} was ever ready.`)

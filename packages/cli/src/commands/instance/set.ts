@@ -1,12 +1,12 @@
 import { Args, Flags } from '../../oclif.ts'
-import { BaseCommand } from '../../base-command.ts'
+import { InstanceCommand } from '../../instance-command.ts'
 import { CliError } from '../../errors.ts'
 import { instanceName } from '../../names.ts'
 import { changeSettings } from '../../operations/change-settings.ts'
 import * as render from '../../render.ts'
-import { keepFlag, parseSettings, readSecrets, secretFlag } from '../../setting-arguments.ts'
+import { keepFlag, parseSettings, readSecrets, secretFlag, secretsAsInput } from '../../setting-arguments.ts'
 
-export default class InstanceSet extends BaseCommand {
+export default class InstanceSet extends InstanceCommand {
   static override summary = 'change settings of one instance and have it take them at once'
   static override description =
     'A running instance is restarted. If it cannot start with the new settings, the old ones are put back, unless --keep leaves the new ones in mux.yaml: it then serves on with the old ones until they are set right, or taken back by "mux instance rollback".'
@@ -32,6 +32,11 @@ export default class InstanceSet extends BaseCommand {
     const secrets = await readSecrets(flags.secret, set)
     if (Object.keys(set).length + Object.keys(secrets).length === 0)
       throw new CliError('usage', 'There is nothing to set.', 'See: mux instance set --help')
+    const host = await this.hostOf(project, instance)
+    if (host) {
+      const input = flags.secret.length === 0 ? undefined : secretsAsInput(secrets)
+      return void (await this.runThere(host, { input }))
+    }
     const result = await changeSettings(project, {
       instance,
       set,

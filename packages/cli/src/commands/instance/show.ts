@@ -1,12 +1,12 @@
 import { Args } from '../../oclif.ts'
-import { BaseCommand } from '../../base-command.ts'
+import { InstanceCommand } from '../../instance-command.ts'
 import { concernRows, describeStatus } from '../../describe-status.ts'
 import { instanceName } from '../../names.ts'
-import { type ShownInstance, showInstance } from '../../operations/list-instances.ts'
+import { type ShownInstance, showInstance, showThere } from '../../operations/list-instances.ts'
 import { withRegistry } from '../../registry.ts'
 import * as render from '../../render.ts'
 
-export default class InstanceShow extends BaseCommand {
+export default class InstanceShow extends InstanceCommand {
   static override summary = 'show what an instance is made of; secrets by name only'
   static override examples = ['<%= config.bin %> instance show django2']
   static override args = { name: Args.string({ description: 'name of the instance', required: true }) }
@@ -14,13 +14,16 @@ export default class InstanceShow extends BaseCommand {
   async run() {
     const { args, flags } = await this.parse(InstanceShow)
     const project = this.findProject(flags)
+    const name = instanceName(args.name)
+    const host = await this.hostOf(project, name)
     const instance = await withRegistry(project, (registry) =>
-      showInstance(project, registry, instanceName(args.name)),
+      host ? showThere(registry, host, name) : showInstance(project, registry, name),
     )
     const { limits } = instance
     this.log(
       render.fields([
         ['instance', instance.name],
+        ...(host ? [['host', host.name] as const] : []),
         ['users', render.list(instance.users)],
         ['routes', render.list(instance.routes)],
         ...stateRows(instance),

@@ -1,13 +1,13 @@
 import { Args, Flags } from '../../oclif.ts'
-import { BaseCommand } from '../../base-command.ts'
-import { CliError } from '../../errors.ts'
+import { InstanceCommand } from '../../instance-command.ts'
+import { CliError, EXIT } from '../../errors.ts'
 import { instanceName } from '../../names.ts'
 import { stopInstance } from '../../operations/order-instance.ts'
 
 /** What a record of the registry holds. */
 const LONGEST_MESSAGE = 500
 
-export default class InstanceStop extends BaseCommand {
+export default class InstanceStop extends InstanceCommand {
   static override summary = 'stop an instance, and keep it stopped'
   static override description =
     'Its requests come to their end first. It stays stopped, also after a restart of mux, until it is started again; its users are told so meanwhile.'
@@ -35,6 +35,12 @@ export default class InstanceStop extends BaseCommand {
         `The message has ${message.length} characters; expected ${LONGEST_MESSAGE} at most.`,
       )
     const project = this.findProject(flags)
+    const host = await this.hostOf(project, instance)
+    if (host) {
+      if ((await this.runThere(host)) === EXIT.done)
+        await this.record(project, instance, { state: 'maintenance', message })
+      return undefined
+    }
     const status = await this.withRegistry(project, (registry) =>
       stopInstance(project, registry, instance, message),
     )

@@ -1,12 +1,12 @@
 import { Args, Flags } from '../../oclif.ts'
-import { BaseCommand } from '../../base-command.ts'
+import { InstanceCommand } from '../../instance-command.ts'
 import { CliError } from '../../errors.ts'
 import { instanceName } from '../../names.ts'
 import { changeSettings } from '../../operations/change-settings.ts'
 import * as render from '../../render.ts'
 import { keepFlag } from '../../setting-arguments.ts'
 
-export default class InstanceUnset extends BaseCommand {
+export default class InstanceUnset extends InstanceCommand {
   static override summary = 'take settings of its own from one instance; what app says holds again'
   static override description =
     'A running instance is restarted. If it cannot start without them, they are put back, unless --keep leaves them out of mux.yaml: see "mux instance set".'
@@ -27,8 +27,12 @@ export default class InstanceUnset extends BaseCommand {
     const unset = [...new Set((argv as string[]).slice(1))]
     if (unset.length === 0)
       throw new CliError('usage', 'There is nothing to unset.', 'See: mux instance unset --help')
-    const result = await changeSettings(this.findProject(flags), {
-      instance: instanceName(args.name),
+    const project = this.findProject(flags)
+    const instance = instanceName(args.name)
+    const host = await this.hostOf(project, instance)
+    if (host) return void (await this.runThere(host))
+    const result = await changeSettings(project, {
+      instance,
       set: {},
       secrets: {},
       unset,

@@ -4,6 +4,7 @@ import { BaseCommand } from '../../base-command.ts'
 import { kvFlags } from '../../kv-flags.ts'
 import { openNamespace } from '../../kv-namespace.ts'
 import { pushRegistry } from '../../operations/copy-registry.ts'
+import { untold } from '../../operations/tell-of-users.ts'
 import * as render from '../../render-registry.ts'
 
 export default class RegistryPush extends BaseCommand {
@@ -26,6 +27,7 @@ export default class RegistryPush extends BaseCommand {
       confirmed(`Remove ${render.recordCounts(removed)} from KV?`, flags.yes),
     )
     this.log(render.copied(result, 'kv'))
+    if (result.told.some(({ problem }) => problem !== null)) this.fail(untold(result.told))
     return { ...place, ...result }
   }
 }

@@ -2,6 +2,7 @@ import { Args, Flags } from '../../oclif.ts'
 import { BaseCommand } from '../../base-command.ts'
 import { instanceName, userName } from '../../names.ts'
 import { moveUser } from '../../operations/change-user.ts'
+import { waitFlag } from '../../wait-flag.ts'
 
 export default class UserMove extends BaseCommand {
   static override summary = 'give a user another instance, from the next request on'
@@ -13,6 +14,7 @@ export default class UserMove extends BaseCommand {
   ]
   static override args = { name: Args.string({ description: 'name of the user', required: true }) }
   static override flags = {
+    ...waitFlag,
     instance: Flags.string({
       description: 'instance that serves them from now on',
       helpValue: 'NAME',
@@ -25,7 +27,11 @@ export default class UserMove extends BaseCommand {
     const { args, flags } = await this.parse(UserMove)
     const project = this.findProject(flags)
     const order = { user: userName(args.name), instance: instanceName(flags.instance), create: flags.create }
-    const result = await this.withRegistry(project, (registry) => moveUser(project, registry, order))
+    const result = await this.withRegistry(
+      project,
+      (registry) => moveUser(project, registry, order),
+      flags.wait ? order.user : undefined,
+    )
     this.log(
       result.changed
         ? `Moved ${result.user} from ${result.from ?? 'nowhere'} to ${result.instance}${result.instanceCreated ? ', which is new' : ''}.`

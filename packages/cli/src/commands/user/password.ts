@@ -1,3 +1,4 @@
+import type { RegistryStore } from '@mux/edge/registry'
 import { Args, Flags } from '../../oclif.ts'
 import { BaseCommand } from '../../base-command.ts'
 import { userName } from '../../names.ts'
@@ -5,6 +6,7 @@ import { setPassword } from '../../operations/change-user.ts'
 import { existing } from '../../operations/existing-user.ts'
 import { givenPassword, newPassword } from '../../operations/new-password.ts'
 import { passwordFlags } from '../../password-flags.ts'
+import { waitFlag } from '../../wait-flag.ts'
 
 export default class UserPassword extends BaseCommand {
   static override summary = 'give a user a new password; wherever they are signed in, they are signed out'
@@ -17,6 +19,7 @@ export default class UserPassword extends BaseCommand {
   ]
   static override args = { name: Args.string({ description: 'name of the user', required: true }) }
   static override flags = {
+    ...waitFlag,
     ...passwordFlags,
     'keep-tokens': Flags.boolean({ description: 'do not revoke the tokens of the user' }),
   }
@@ -25,15 +28,16 @@ export default class UserPassword extends BaseCommand {
     const { args, flags } = await this.parse(UserPassword)
     const user = userName(args.name)
     const given = await givenPassword(flags)
-    return this.withRegistry(this.findProject(flags), async (registry) => {
+    const change = async (registry: RegistryStore) => {
       await existing(registry, user)
       const { hash, generated } = await newPassword(flags, given)
       const tokens = await setPassword(registry, user, { password: hash, keepTokens: flags['keep-tokens'] })
-      this.log(
-        `Changed the password of ${user}${tokens === 0 ? '' : ` and revoked their tokens, ${tokens}`}.`,
-      )
-      if (generated !== undefined) this.log(`Password: ${generated}`)
       return { user, tokens, ...(generated === undefined ? {} : { password: generated }) }
-    })
+    }
+    const result = await this.withRegistry(this.findProject(flags), change, flags.wait ? user : undefined)
+    const { tokens, password } = result
+    this.log(`Changed the password of ${user}${tokens === 0 ? '' : ` and revoked their tokens, ${tokens}`}.`)
+    if (password !== undefined) this.log(`Password: ${password}`)
+    return result
   }
 }

@@ -2,7 +2,8 @@ import { Args, Flags } from '../../oclif.ts'
 import { confirmed } from '../../ask.ts'
 import { BaseCommand } from '../../base-command.ts'
 import { userName } from '../../names.ts'
-import { removePerson } from '../../operations/remove-person.ts'
+import { endWithPerson, removePerson } from '../../operations/remove-person.ts'
+import { waitFlag } from '../../wait-flag.ts'
 
 export default class UserRemove extends BaseCommand {
   static override summary = 'remove a person: they are out with the next request'
@@ -14,6 +15,7 @@ export default class UserRemove extends BaseCommand {
   ]
   static override args = { name: Args.string({ description: 'name of the user', required: true }) }
   static override flags = {
+    ...waitFlag,
     'with-instance': Flags.boolean({
       description: 'also end and undefine their instance, which nobody else may use',
     }),
@@ -24,18 +26,24 @@ export default class UserRemove extends BaseCommand {
     const { args, flags } = await this.parse(UserRemove)
     const project = this.findProject(flags)
     const user = userName(args.name)
-    const result = await this.withRegistry(project, (registry) =>
-      removePerson(project, registry, {
-        user,
-        withInstance: flags['with-instance'],
-        confirm: (question) => confirmed(question, flags.yes),
-      }),
+    const { ending, ...removed } = await this.withRegistry(
+      project,
+      (registry) =>
+        removePerson(project, registry, {
+          user,
+          withInstance: flags['with-instance'],
+          confirm: (question) => confirmed(question, flags.yes),
+        }),
+      flags.wait ? user : undefined,
     )
     this.log(`Removed ${user}.`)
-    if (result.instanceRemoved)
-      this.log(`Ended and removed ${result.instance}; its data are in ${result.data}.`)
-    else if (result.instance !== null)
-      this.hint(`${result.instance} is still there: mux instance remove ${result.instance}`)
-    return result
+    // By now, nobody lets them in any more: an end may take its time.
+    const data =
+      ending && (await this.withRegistry(project, (registry) => endWithPerson(project, registry, ending)))
+    if (ending !== null)
+      this.log(`Ended and removed ${ending.name}${data === null ? '' : `; its data are in ${data}`}.`)
+    else if (removed.instance !== null)
+      this.hint(`${removed.instance} is still there: mux instance remove ${removed.instance}`)
+    return { ...removed, instanceRemoved: ending !== null, data }
   }
 }

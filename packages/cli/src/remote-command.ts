@@ -1,0 +1,75 @@
+import { Readable, Writable } from 'node:stream'
+import { type CliErrorCode, CLI_ERRORS, CliError } from './errors.ts'
+import { type RemoteHost, runOnHost } from './remote-host.ts'
+
+/** The longest answer of a command that is read whole, in characters. */
+const MAX_ANSWER = 4 * 1024 * 1024
+
+/**
+ * What was typed behind the name of a command, less flags that are for this side.
+ * @param flags names of flags that take a value
+ */
+export function withoutFlags(argv: readonly string[], flags: readonly string[]): string[] {
+  const kept: string[] = []
+  for (let at = 0; at < argv.length; at += 1) {
+    const word = argv[at]!
+    if (word === '--') return [...kept, ...argv.slice(at)]
+    const flag = flags.find((name) => word === `--${name}` || word.startsWith(`--${name}=`))
+    if (flag === undefined) kept.push(word)
+    else if (word === `--${flag}`) at += 1
+  }
+  return kept
+}
+
+/**
+ * Runs a command on a host for what it answers with `--json`.
+ * @param input what it reads from its standard input
+ * @throws {CliError} what the command fails with there, with the host named; `host_unreachable` and others of the way there
+ */
+export async function answerOfHost<Answer>(
+  host: RemoteHost,
+  args: readonly string[],
+  { input, signal }: { input?: string | undefined; signal?: AbortSignal | undefined } = {},
+): Promise<Answer> {
+  const [stdout, stderr] = [new Kept(), new Kept()]
+  const code = await runOnHost(host, [...args, '--json'], {
+    stdout,
+    stderr,
+    ...(input === undefined ? {} : { stdin: Readable.from([Buffer.from(input)]) }),
+    ...(signal === undefined ? {} : { signal }),
+  })
+  const answer = parse(stdout.text)
+  if (code === 0 && answer !== undefined) return answer as Answer
+  throw failureOf(host, answer, code)
+}
+
+class Kept extends Writable {
+  text = ''
+  override _write(chunk: Buffer, _encoding: string, done: (error?: Error) => void): void {
+    this.text += chunk.toString('utf8')
+    done(this.text.length > MAX_ANSWER ? new Error('the answer of the command is too long') : undefined)
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+interface Failure {
+  code: string
+  message: string
+  hint: string | null
+  details: string[]
+}
+
+function failureOf({ name }: RemoteHost, answer: unknown, code: number): CliError {
+  const { error, ...report } = (answer ?? {}) as { error?: Failure }
+  if (error === undefined || !Object.hasOwn(CLI_ERRORS, error.code))
+    return new CliError('internal', `On ${name}, the command ended with ${code} and no answer.`)
+  const { message, hint, details } = error
+  return new CliError(error.code as CliErrorCode, `On ${name}: ${message}`, { hint, details, report })
+}
