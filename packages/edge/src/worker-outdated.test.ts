@@ -148,6 +148,18 @@ describe('a host that knows better', () => {
     expect(await again.text()).toBe(`django-b ${size}`)
   })
 
+  test('a WebSocket is opened at the other host, too', async () => {
+    const { user } = await served()
+    kv.put(`user:${user}`, record(9, b))
+    a.knows.set(user, 9)
+    const headers = { authorization: basic(user, PASSWORD) }
+    const socket = new WebSocket(worker.url.replace('http:', 'ws:'), { headers })
+    socket.addEventListener('error', () => {})
+    await expect.poll(() => b.asked.length).toBe(1)
+    expect(b.asked[0]!.headers).toMatchObject({ 'mux-version': '9', upgrade: 'websocket' })
+    expect(a.asked).toHaveLength(1)
+  })
+
   test('a body in pieces is not kept, however short it is', async () => {
     const { user, ask } = await served()
     kv.put(`user:${user}`, record(9, b))
