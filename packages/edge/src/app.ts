@@ -32,6 +32,8 @@ export interface AppParts {
   tokenUse: TokenUse
   rehash: Rehash
   access?: Access | undefined
+  /** See {@link PasswordMemoryOptions}. */
+  keepAlive?: ((work: Promise<unknown>) => void) | undefined
   identityHeader: string
   /** Whether each user has cookies of their own with each instance. */
   isolateCookies: boolean

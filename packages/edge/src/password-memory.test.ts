@@ -36,6 +36,19 @@ async function measure(user: string, password: string, of: UserRecord | undefine
 }
 
 describe('the memory of passwords', () => {
+  it('keeps alive what others may wait for, once for all of them, and never fails by that', async () => {
+    const kept: Promise<unknown>[] = []
+    const keepAlive = (work: Promise<unknown>) => kept.push(work)
+    memory = createPasswordMemory({ rehash: NO_REHASH, keepAlive, now: () => clock })
+    const all = Array.from({ length: 3 }, () => memory.verify('brian', 'sesame', record()))
+    expect(await Promise.all(all)).toEqual([true, true, true])
+    expect(await memory.verify('brian', 'sesame', record())).toBe(true)
+    expect(kept).toHaveLength(1)
+    const unusable = record({ password: 'no hash at all' })
+    await memory.verify('brian', 'sesame', unusable).catch(() => {})
+    await expect(Promise.all(kept)).resolves.toBeDefined()
+  })
+
   it('hashes a right one once', async () => {
     const first = await measure('brian', 'sesame', record())
     const again = await measure('brian', 'sesame', record())

@@ -24,11 +24,16 @@ export interface PasswordMemory {
 
 export interface PasswordMemoryOptions {
   rehash: Pick<Rehash, 'note'>
+  /**
+   * Keeps what is begun when the request ends for which it was begun: on Workers it would end with it, and those who wait
+   * for the same hash, or for a place in the queue, would wait for ever.
+   */
+  keepAlive?: ((work: Promise<unknown>) => void) | undefined
   /** Milliseconds since the epoch. */
   now: () => number
 }
 
-export function createPasswordMemory({ rehash, now }: PasswordMemoryOptions): PasswordMemory {
+export function createPasswordMemory({ rehash, keepAlive, now }: PasswordMemoryOptions): PasswordMemory {
   const right = new BoundedMap<string, number>(CAPACITY)
   const inProgress = new Map<string, Promise<boolean>>()
   let secret: string | undefined
@@ -65,6 +70,7 @@ export function createPasswordMemory({ rehash, now }: PasswordMemoryOptions): Pa
       if (running !== undefined) return running
       const verification = hashAndRemember(key, user, password, record).finally(() => inProgress.delete(key))
       inProgress.set(key, verification)
+      keepAlive?.(verification.catch(() => {}))
       return verification
     },
   }

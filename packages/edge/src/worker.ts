@@ -76,6 +76,7 @@ function createEdge(env: Env): Edge {
     tokenUse: NO_TOKEN_USE,
     rehash: NO_REHASH,
     access: accessOf(env, now),
+    keepAlive: waitUntil,
     identityHeader: env.IDENTITY_HEADER ?? DEFAULT_IDENTITY_HEADER,
     isolateCookies: env.COOKIES !== 'share',
     brand: { name: env.SITE_NAME, logo: env.SITE_LOGO },
