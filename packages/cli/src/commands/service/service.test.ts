@@ -50,6 +50,17 @@ describe('mux service install', () => {
     expect((await mux('install', '--user')).code).toBe(0)
   })
 
+  it('has the socket of a host where its gateway listens', async () => {
+    const host = (listen: string) =>
+      `${YAML}host: { name: web1, origin: "https://web1.example.com", listen: "${listen}" }\n`
+    const { mux, unit, files, write } = setUp('notes', host('0.0.0.0:9191'))
+    expect([(await mux('install', '--user')).code, files()]).toEqual([6, []])
+    write(host('127.0.0.1:9191'))
+    expect((await mux('install', '--user')).code).toBe(0)
+    expect(unit('mux-notes.socket')).toContain('\nListenStream=127.0.0.1:9191\n')
+    expect(unit('mux-notes.service')).toContain(' up --project ')
+  })
+
   it('again changes nothing, and after a change of mux.yaml what has changed', async () => {
     const { mux, write, unit, units } = setUp()
     await mux('install', '--user')
