@@ -2,7 +2,7 @@ import { parseInstanceName, parseUserName, Problem } from '@mux/contract'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { message, startGateway, upgrade } from './fixtures/gateway-under-test.ts'
 import { sign } from './fixtures/signing-edge.ts'
-import { openPool } from './forward/connection.ts'
+import { KeptConnections } from './forward/kept-connections.ts'
 import { eventually, rawClient, startFixedPeer, startRawPeer } from './forward/fixtures/front.ts'
 import type { Lease } from './lease.ts'
 
@@ -95,8 +95,8 @@ describe('a version that the operator has told the host of', () => {
 
   it('refuses who has waited for an instance meanwhile, and takes no place in it for them', async () => {
     const peer = await startFixedPeer(OK)
-    const pool = openPool(peer.address)
-    onTestFinished(() => pool.destroy())
+    const connections = new KeptConnections(peer.address)
+    onTestFinished(() => connections.destroy())
     const leased = Promise.withResolvers<Lease>()
     let claims = 0
     let released = 0
@@ -113,7 +113,7 @@ describe('a version that the operator has told the host of', () => {
     gateway.known([{ name: BRIAN, version: 8 }])
     leased.resolve({
       instance: DJANGO2,
-      pool,
+      connections,
       address: peer.address,
       ended: new AbortController().signal,
       leaving: false,

@@ -1,9 +1,8 @@
 import { setMaxListeners } from 'node:events'
 import type { Activity, InstanceName } from '@mux/contract'
-import type { Pool } from 'undici'
 import type { InstanceDefinition } from './definition.ts'
 import type { TreeEnd } from './end-tree.ts'
-import { openPool } from './forward/connection.ts'
+import { KeptConnections } from './forward/kept-connections.ts'
 import type { Address, Lease } from './lease.ts'
 import { AddressGuard } from './address-guard.ts'
 import { isStopped, type ProcessIdentity } from './process-tree.ts'
@@ -33,7 +32,7 @@ export interface Use {
 export class Generation {
   /** The settings that it was started with; the instance may have others by now. */
   readonly definition: InstanceDefinition
-  readonly pool: Pool
+  readonly connections: KeptConnections
   /** See `Lease`. */
   readonly isReached: Lease['isReached']
   readonly #process: RunningProcess
@@ -61,7 +60,7 @@ export class Generation {
     const { address } = tenancy
     const guard = new AddressGuard(address, process.identity)
     this.isReached = () => guard.holds()
-    this.pool = openPool(address, this.isReached)
+    this.connections = new KeptConnections(address, this.isReached)
   }
 
   get number(): number {
@@ -185,7 +184,7 @@ export class Generation {
 
   async #disconnect(): Promise<void> {
     this.#ended.abort()
-    await this.pool.destroy()
+    await this.connections.destroy()
   }
 
   #quiet(): Promise<void> {
@@ -220,8 +219,8 @@ class GenerationLease implements Lease {
     this.#giveBack = giveBack
   }
 
-  get pool(): Pool {
-    return this.#generation.pool
+  get connections(): KeptConnections {
+    return this.#generation.connections
   }
 
   get address(): Address {

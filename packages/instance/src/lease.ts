@@ -1,5 +1,5 @@
 import type { Activity, InstanceName } from '@mux/contract'
-import type { Pool } from 'undici'
+import type { KeptConnections } from './forward/kept-connections.ts'
 
 /** Where a generation listens: always on this machine. */
 export type Address = { socketPath: string } | { port: number }
@@ -12,7 +12,7 @@ export interface Lease {
   /** Whose generation it is. */
   readonly instance: InstanceName
   /** Connections to this generation and no other. */
-  readonly pool: Pool
+  readonly connections: KeptConnections
   /** For an upgrade, which takes a connection of its own. */
   readonly address: Address
   /**

@@ -1,8 +1,9 @@
+import { connect } from 'node:net'
 import { expect, it } from 'vitest'
 import { ask, valuesOf } from '../harness/client.ts'
 import { type Layout, ledgerLines } from '../harness/layout.ts'
 import { basic } from '../harness/project.ts'
-import { sayAndEnd, successesIn } from '../harness/raw.ts'
+import { exchangeRaw, sayAndEnd, statusesIn, successesIn } from '../harness/raw.ts'
 import { expectNothingSmuggled } from '../harness/smuggle.ts'
 import { MALFORMED_BODIES, MALFORMED_HEADS, malformedBytes } from '../malformed.ts'
 
@@ -33,6 +34,50 @@ export function framing(layout: () => Layout): void {
       expect(whole, line).toContain(asked)
     }
     expect(new Set(seen).size).toBe(seen.length)
+  })
+
+  it.each([
+    ['no Host', ''],
+    ['two Hosts', 'Host: notes.example\r\nHost: other.example\r\n'],
+    ['a Host of two names', 'Host: notes.example, other.example\r\n'],
+    ['a Host with a user', 'Host: other.example@notes.example\r\n'],
+    ['a Host with a path', 'Host: notes.example/other\r\n'],
+    ['a Host with a space', 'Host: notes example\r\n'],
+    ['an empty Host', 'Host: \r\n'],
+    ['a port that is none', 'Host: notes.example:99999\r\n'],
+  ])('refuses %s', async (title, lines) => {
+    const { url, project } = layout()
+    const target = `/hosts/${encodeURIComponent(title)}`
+    const text = `GET ${target} HTTP/1.1\r\n${lines}${proof()}Connection: close\r\n\r\n`
+    expect(statusesIn(await exchangeRaw(url, text))).toEqual([400])
+    expect((await ledgerLines(project)).filter((line) => line.endsWith(` ${target}`))).toEqual([])
+  })
+
+  it('is one host to whoever routes, signs and serves, by an address that names it as well, or refuses it', async () => {
+    const { url } = layout()
+    const answerTo = (target: string) =>
+      exchangeRaw(url, `GET ${target} HTTP/1.1\r\nHost: notes.example\r\n${proof()}Connection: close\r\n\r\n`)
+    const same = await answerTo('http://notes.example/absolute')
+    expect(statusesIn(same)).toEqual([200])
+    expect(same).toContain('"target":"/absolute"')
+    const other = await answerTo('http://other.example/absolute')
+    if (statusesIn(other)[0] === 400) return
+    const { headers } = JSON.parse(/\{"instance".*\}/.exec(other)![0])
+    expect(new Set([...valuesOf(headers, 'host'), ...valuesOf(headers, 'x-forwarded-host')]).size).toBe(1)
+  })
+
+  it('serves or refuses who expects what nobody knows, and serves on who ends their side behind a request', async () => {
+    const { url } = layout()
+    const text = `GET /odd HTTP/1.1\r\nHost: notes.example\r\n${proof()}Connection: close\r\n`
+    expect(await exchangeRaw(url, `${text}Expect: the-unexpected\r\n\r\n`)).toMatch(
+      /^HTTP\/1\.1 (?:200|417) /,
+    )
+    const { hostname, port } = new URL(url)
+    const half = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
+    half.end(`${text}\r\n`)
+    const chunks = await half.toArray()
+    expect(Buffer.concat(chunks).toString()).toMatch(/^$|^HTTP\/1\.1 200 /)
+    expect((await ask(url, '/', { user: 'brian' })).status).toBe(200)
   })
 
   it('lets no request be taken for two, and every user have their own answer meanwhile', async () => {

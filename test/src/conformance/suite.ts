@@ -4,6 +4,7 @@ import { bodies } from './bodies.ts'
 import { credentials } from './credentials.ts'
 import { framing } from './framing.ts'
 import { headers } from './headers.ts'
+import { hostileInstance } from './hostile-instance.ts'
 import { limits } from './limits.ts'
 import { restarts } from './restarts.ts'
 import { routing } from './routing.ts'
@@ -22,6 +23,8 @@ export function conformance(start: () => Promise<Layout>): void {
     await layout.addUser('brian', 'django2')
     await layout.addUser('malcolm', 'django3')
     await layout.addUser('terry', 'sockets')
+    await layout.addUser('zoot', 'hostile')
+    await layout.addUser('dingo', 'hostile')
   })
   afterAll(() => layout?.close())
 
@@ -30,6 +33,7 @@ export function conformance(start: () => Promise<Layout>): void {
   describe('framing', () => framing(() => layout))
   describe('bodies', () => bodies(() => layout))
   describe('credentials', () => credentials(() => layout))
+  describe('a hostile instance', () => hostileInstance(() => layout))
   describe('limits', () => limits(() => layout))
   describe('sessions', () => sessions(() => layout))
   describe('an attack on sessions', () => sessionAttacks(() => layout))

@@ -53,6 +53,7 @@ instances:
   broken: { settings: { FAIL_BOOT: no database } }
   late: { settings: { BOOT_DELAY: 60000 }, limits: { start: 1s } }
   slow: { settings: { BOOT_DELAY: 3000 } }
+  hostile: { command: ["${process.execPath}", "${join(FIXTURES, 'hostile.mjs')}"] }
   sockets: { command: ["${process.execPath}", "${join(FIXTURES, 'sockets.mjs')}"] }
 `
 }

@@ -31,20 +31,29 @@ export function exchangeRaw(url: string, bytes: string | Buffer, limit = 5_000):
   })
 }
 
-/** As {@link exchangeRaw}, but ends its side: what is held back for more to come is given up after `limit` ms. */
-export function sayAndEnd(url: string, bytes: Buffer, limit = 500): Promise<string> {
+/** Milliseconds in which nothing has come until {@link sayAndEnd} takes it that nothing more does, and ends its side. */
+const QUIET = 50
+
+/** As {@link exchangeRaw}, but does not wait for who holds back for more to come: it ends its side, and resets soon after. */
+export function sayAndEnd(url: string, bytes: Buffer): Promise<string> {
   const { hostname, port } = new URL(url)
   return new Promise((resolve) => {
     const socket = connect(Number(port), hostname)
     const chunks: Buffer[] = []
-    const timer = setTimeout(() => socket.destroy(), limit)
-    socket.on('data', (chunk) => chunks.push(chunk))
+    // At once, most servers would leave what was asked undone.
+    const quiet = setTimeout(() => socket.end(), QUIET)
+    const limit = setTimeout(() => socket.destroy(), 10 * QUIET)
+    socket.on('data', (chunk) => {
+      chunks.push(chunk)
+      quiet.refresh()
+    })
     socket.on('error', () => {})
     socket.once('close', () => {
-      clearTimeout(timer)
+      clearTimeout(quiet)
+      clearTimeout(limit)
       resolve(Buffer.concat(chunks).toString('latin1'))
     })
-    socket.end(bytes)
+    socket.write(bytes)
   })
 }
 

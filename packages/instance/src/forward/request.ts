@@ -151,7 +151,7 @@ class Exchange implements Receiver, ClaimOptions {
     }
     try {
       if (chunked) sendAlone(lease, this.#request(), this)
-      else sendPooled(lease.pool, this.#request(), this)
+      else sendPooled(lease.connections.of(this.#order.decision.user), this.#request(), this)
     } catch (error) {
       this.failed(error as Error)
     }
