@@ -75,7 +75,7 @@ function parsed<Value>(file: string, parse: () => Value): Value {
 
 function unusable(file: string, reason: string, cause?: unknown): CliError {
   return new CliError('certificate_unusable', `${file} cannot be used for TLS: ${reason}.`, {
-    hint: 'Name a certificate and its key, without a passphrase, as edge.tls in mux.yaml.',
+    hint: 'Name a certificate and its key, without a passphrase, as edge.tls, or host.tls on a host, in mux.yaml.',
     cause,
   })
 }

@@ -115,7 +115,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     const ordersReady = Promise.withResolvers<HandleOrder>()
     const handleLater: HandleOrder = async (order) => (await ordersReady.promise)(order)
     const holding = (name: InstanceName) => supervisor.limitsOf(name)
-    const orderly = { holding, handle: handleLater, environment }
+    const orderly = { holding, tls: role?.tls ?? null, handle: handleLater, environment }
     const parts = { project, config, listen, target, registry, source, log, ...orderly }
     const front = await (role ? gatewayFront(parts) : edgeFront(parts))
     const url = await openFront(front, listen, config.edge.behindProxy)

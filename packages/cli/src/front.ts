@@ -8,7 +8,7 @@ import {
   type HandleOrder,
   type LeaseSource,
 } from '@mux/instance'
-import { readCertificate, watchCertificate } from './certificate.ts'
+import { type CertificateFiles, readCertificate, watchCertificate } from './certificate.ts'
 import { type ListenAddress, listenText } from './config-values.ts'
 import { commandRunner } from './command-runner.ts'
 import { controlKeys, hostKeys, sessionKeys } from './edge-keys.ts'
@@ -47,6 +47,8 @@ export interface FrontOptions {
   registry: RegistryStore
   source: LeaseSource
   holding: GatewayOptions['holding']
+  /** What the gateway speaks TLS with; null: it does not. */
+  tls: CertificateFiles | null
   /** Carries out orders that come over the network. */
   handle: HandleOrder
   environment: NodeJS.ProcessEnv
@@ -117,10 +119,11 @@ export async function edgeFront(options: FrontOptions): Promise<Front> {
 
 /**
  * The gateway of this host, for an edge that runs elsewhere and signs what it sends.
- * @throws {CliError} `key_unusable` when this host has no key
+ * @throws {CliError} `certificate_unusable`; `key_unusable` when this host has no key
  */
 export async function gatewayFront(options: FrontOptions): Promise<Front> {
-  const { project, config, listen, target, registry, source, holding, handle, environment, log } = options
+  const { project, config, listen, target, registry, source, holding, tls, handle, environment, log } =
+    options
   let keys = await hostKeys(project, target.host)
   let operators = await controlKeys(project, target.host)
   const memory = openHostMemory(project.state.known)
@@ -133,6 +136,7 @@ export async function gatewayFront(options: FrontOptions): Promise<Front> {
     holding,
     identityHeader: config.edge.identityHeader,
     limits: config.edge.limits,
+    ...(tls === null ? {} : { certificate: await readCertificate(tls) }),
     control: {
       keys: () => operators,
       takeNonce: (nonce, until, now) => memory.takeNonce(nonce, until, now),
@@ -143,17 +147,22 @@ export async function gatewayFront(options: FrontOptions): Promise<Front> {
     now: Date.now,
     log,
   })
+  const watch =
+    tls === null
+      ? undefined
+      : watchCertificate(tls, (certificate) => gateway.useCertificate(certificate), log)
   return {
     listen: async () => {
       const { address, port } = await gateway.listen(
         'fd' in listen ? listen : { hostname: listen.host, port: listen.port },
       )
-      return { url: `http://${listenText({ host: address, port })}` }
+      return { url: `http${tls === null ? '' : 's'}://${listenText({ host: address, port })}` }
     },
-    isSecure: false,
+    isSecure: tls !== null,
     gateway,
     settle: (limit) => gateway.settle(limit),
     close: async (limit) => {
+      watch?.stop()
       await gateway.close(limit)
       memory.close()
     },

@@ -1,10 +1,16 @@
 import { once } from 'node:events'
-import { createServer, ServerResponse, type IncomingMessage } from 'node:http'
-import { createServer as createSecureServer } from 'node:https'
+import { ServerResponse, type IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
-import { capConnections, Connections, OpenExchanges } from '@mux/connections'
+import {
+  capConnections,
+  type Certificate,
+  Connections,
+  createFrontServer,
+  isOfTls,
+  OpenExchanges,
+} from '@mux/connections'
 import { clientErrorAnswer, Problem, wholeAnswer, type HostName } from '@mux/contract'
 import { problemResponse } from './answer.ts'
 import { createApp, pathOf } from './app.ts'
@@ -24,13 +30,6 @@ import { createSessions, type SessionKeys, type SessionLimits } from './session.
 import { signOutEverywhere } from './sign-out.ts'
 import { createTokenUse } from './token-use.ts'
 import { type Network, TrustedProxies } from './trusted-proxies.ts'
-
-/** As PEM. */
-export interface Certificate {
-  /** With those that it is chained to. */
-  cert: Buffer
-  key: Buffer
-}
 
 export interface EdgeLimits {
   /** Connections that are open at once; one more is answered `too_many_connections` as it comes, and closed. */
@@ -101,9 +100,6 @@ const DEFAULT_LIMITS: EdgeLimits = { connections: 10_000, requests: 1_000, body:
 /** How many connections may wait to be accepted; the system may allow fewer (net.core.somaxconn). */
 const BACKLOG = 4096
 
-/** RFC 9325 section 3.1.1; and how long a handshake may take, in milliseconds. */
-const TLS = { minVersion: 'TLSv1.2', handshakeTimeout: 10_000 } as const
-
 /** The edge on Node, in one process with the instances' supervisor. */
 export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
   const { registry, identityHeader, trustedProxies = [], log, now = Date.now } = options
@@ -149,9 +145,7 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
     // A missing Host is refused by the chain, in the words of the chain.
     requireHostHeader: false,
   }
-  const secured =
-    options.certificate && createSecureServer({ ...serverOptions, ...TLS, ...options.certificate })
-  const server = secured ?? createServer(serverOptions)
+  const { server, isSecure, useCertificate } = createFrontServer(serverOptions, options.certificate)
   // All headers or an error, never some of them: their number is bounded by their size.
   server.maxHeadersCount = 0
   capConnections(server, {
@@ -260,7 +254,7 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
       }
       const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
       revocation = new Revocation(open)
-      return { url: `http${secured ? 's' : ''}://${host}:${address.port}`, port: address.port }
+      return { url: `http${isSecure ? 's' : ''}://${host}:${address.port}`, port: address.port }
     },
     settle: (limit) => connections.settle(limit),
     async close(limit) {
@@ -270,13 +264,8 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
       state.close()
     },
     useSessionKeys: (keys) => sessions.useKeys(keys),
-    useCertificate: (certificate) => secured?.setSecureContext({ ...TLS, ...certificate }),
+    useCertificate,
   }
-}
-
-/** Before there is a connection by TLS, nobody can be told anything. */
-function isOfTls({ code = '' }: NodeJS.ErrnoException): boolean {
-  return code.startsWith('ERR_SSL_') || code.startsWith('ERR_TLS_')
 }
 
 function behind(before: ServerResponse | undefined, socket: Duplex, serve: () => void): void {

@@ -1,7 +1,7 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { capConnections, Connections } from '@mux/connections'
+import { capConnections, type Certificate, Connections, createFrontServer, isOfTls } from '@mux/connections'
 import { clientErrorAnswer, type InstanceName, type KnownUser, Problem, wholeAnswer } from '@mux/contract'
 import { type AskedRequest, AssertedRequests, type AssertedRequestsOptions } from './asserted-requests.ts'
 import type { ForwardOrder } from './forward/order.ts'
@@ -28,16 +28,20 @@ export interface GatewayOptions extends AssertedRequestsOptions {
   /** The supervisor. */
   source: LeaseSource
   limits?: Partial<GatewayLimits>
+  /** Speaks TLS, and nothing else; without one plain HTTP, for a tunnel or a TLS front on this machine. */
+  certificate?: Certificate
   /** How the operator's orders are carried out; absent: nobody can give any here. */
   control?: Omit<RemoteControlOptions, 'host'>
 }
 
 /** A host's front for an edge elsewhere: verifies each request's assertion before anything else, and forwards. */
 export interface Gateway {
-  /** Plain HTTP, for a tunnel or a TLS front on this machine. `fd`: a TCP socket that this process was started with. */
+  /** `fd`: a TCP socket that this process was started with. */
   listen(
     where: { hostname: string; port: number } | { fd: number },
   ): Promise<{ address: string; port: number }>
+  /** Greets who connects from now on with another certificate; for a gateway that was made with one. */
+  useCertificate(certificate: Certificate): void
   /** See the orders of these names; `known` throws what `floors` does. */
   known(users: readonly KnownUser[]): { raised: number; closed: number }
   hold(instance: InstanceName, milliseconds: number): void
@@ -165,7 +169,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     else void serve({ incoming, upgrade: true, breakOff: () => revocation.abort(), forward }, refuse)
   }
 
-  const server = createServer({
+  const serverOptions = {
     maxHeaderSize: 64 * 1024,
     headersTimeout: 15_000,
     // An upload may take as long as it takes; a connection between requests may not.
@@ -175,7 +179,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     keepAliveTimeout: 120_000,
     // A missing Host is refused in the words of all that is refused.
     requireHostHeader: false,
-  })
+  }
+  const { server, useCertificate } = createFrontServer(serverOptions, options.certificate)
   // All headers or an error, never some of them: their number is bounded by their size.
   server.maxHeadersCount = 0
   capConnections(server, {
@@ -191,7 +196,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     cut: (count) => log({ event: 'clients_stalled', connections: count }),
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    if (connections.hasBegun(socket) || !socket.writable || error.code === 'ECONNRESET') socket.destroy()
+    const cannotBeTold = error.code === 'ECONNRESET' || isOfTls(error)
+    if (connections.hasBegun(socket) || !socket.writable || cannotBeTold) socket.destroy()
     else socket.end(clientErrorAnswer(error.code, NO_REQUEST_ID, PROBLEM_HEADER), () => socket.destroy())
   })
 
@@ -205,6 +211,7 @@ export function createGateway(options: GatewayOptions): Gateway {
           resolve(server.address() as AddressInfo)
         })
       }),
+    useCertificate,
     known: (users) => requests.known(users),
     hold: (instance, milliseconds) => requests.hold(instance, milliseconds),
     release: (instance) => requests.release(instance),

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { connect, type PeerCertificate, type TLSSocket } from 'node:tls'
 import { afterEach, describe, expect, it } from 'vitest'
 import { addUser, createProject, type TestProject, TWO_INSTANCES } from '../fixtures/mux.ts'
+import { runMux, temporaryProject } from '../fixtures/run-mux.ts'
 
 let project: TestProject
 afterEach(() => project.remove())
@@ -36,10 +37,10 @@ describe('plain HTTP where others may hear it', () => {
 const hasOpenssl = spawnSync('openssl', ['version']).status === 0
 
 describe.skipIf(!hasOpenssl)('TLS (skipped without openssl)', () => {
-  const certify = (name: string) =>
+  const certify = (name: string, more = '') =>
     execFileSync(
       'openssl',
-      `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=${name} -keyout ${name}.key -out ${name}.pem`.split(
+      `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=${name} -keyout ${name}.key -out ${name}.pem${more}`.split(
         ' ',
       ),
       { cwd: project.directory, stdio: 'ignore' },
@@ -85,6 +86,34 @@ describe.skipIf(!hasOpenssl)('TLS (skipped without openssl)', () => {
     child.kill('SIGTERM')
     expect((await ended).code).toBe(0)
     agent.destroy()
+  })
+
+  it('is spoken by a host, to its operator too, with a certificate that may change while mux runs', async () => {
+    project = await createProject(`${TWO_INSTANCES}host:
+  name: web1
+  origin: https://web1.example
+  listen: "0.0.0.0:0"
+  tls: { cert: site.pem, key: site.key }
+`)
+    certify('site', ' -addext subjectAltName=IP:127.0.0.1')
+    certify('later')
+    const operator = (args: string[], env: NodeJS.ProcessEnv = {}) => runMux(args, { cwd: operated, env })
+    const operated = temporaryProject('registry: sqlite\n')
+    const { stdout: input } = await operator(['host', 'add', 'web1', '--url', 'https://web1.example'])
+    const join = ['host', 'join', 'web1', '--origin', 'https://web1.example', '--key-stdin']
+    expect(await runMux(join, { cwd: project.directory, input })).toMatchObject({ code: 0 })
+    const { url } = await project.up()
+    expect(url).toMatch(/^https:/)
+    const here = url.replace('0.0.0.0', '127.0.0.1')
+    await operator(['host', 'set', 'web1', '--control-url', here])
+    const trusting = await operator(['host', 'list'], { NODE_EXTRA_CA_CERTS: path('site.pem') })
+    expect(trusting.stdout).toMatch(/^web1 .* \d of \d/m)
+    expect((await operator(['host', 'list'])).stdout).toMatch(/^web1 .*unreachable/m)
+    await expect(fetch(here.replace('https', 'http'))).rejects.toThrow()
+
+    await rename(path('later.key'), path('site.key'))
+    await rename(path('later.pem'), path('site.pem'))
+    await expect.poll(() => subjectAt(url), { timeout: 20_000 }).toBe('later')
   })
 
   it.each([
