@@ -1,8 +1,12 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { type Door, embeddedDoor, gatewayDoor } from './harness/door.ts'
 import { ledgerLines } from './harness/layout.ts'
 import { exchangeRaw, statusesIn } from './harness/raw.ts'
 import { expectNothingSmuggled } from './harness/smuggle.ts'
+import { until } from './harness/until.ts'
 import { MALFORMED_BODIES, MALFORMED_HEADS, type Malformed, malformedBytes } from './malformed.ts'
 
 /** What the client hopes to be taken for another request of its own, or of whoever comes next on the connection. */
@@ -79,6 +83,32 @@ describe.each([
     }
     await expectNothingSmuggled({ ...door, victim })
   })
+
+  it.skipIf(process.platform !== 'linux')(
+    'has the kernel ask whether a silent client is still there',
+    async () => {
+      const { hostname, port } = new URL(door.url)
+      const silent = connect(Number(port), hostname)
+      onTestFinished(() => {
+        silent.destroy()
+      })
+      await once(silent, 'connect')
+      const timer = await until('the connection, accepted', async () => {
+        const hex = (number: number) => `:${number.toString(16).toUpperCase().padStart(4, '0')}`
+        const lines = (await readFile('/proc/net/tcp', 'latin1'))
+          .split('\n')
+          .map((line) => line.trim().split(/\s+/))
+        const line = lines.find(
+          ([, local, remote]) =>
+            local?.endsWith(hex(Number(port))) && remote?.endsWith(hex(silent.localPort!)),
+        )
+        // Of a socket that waits to be accepted, no process knows yet.
+        return line?.[9] === '0' ? undefined : line?.[5]
+      })
+      // `tr` of proc_net_tcp(5): 2 is the timer of keep-alive.
+      expect(timer).toMatch(/^02:/)
+    },
+  )
 
   it('refuses headers that are too large, and what comes behind them', async () => {
     const received = await attack({ headers: [`Cookie: a=${'x'.repeat(70_000)}`] }, '/large')

@@ -94,6 +94,8 @@ const HEADERS_TIMEOUT = 15_000
 const CHECK_INTERVAL = 5_000
 /** Longer than the 60 s that load balancers keep a connection, so that it is never closed under a request of theirs. */
 const KEEP_ALIVE_TIMEOUT = 75_000
+/** After how much silence the kernel asks whether a client is still there, as one that lost its network is not, in milliseconds. */
+const SILENCE = 60_000
 /** How long a body is read and thrown away whose request has been answered without it, in milliseconds. */
 const DISCARD_LIMIT = 30_000
 const DEFAULT_LIMITS: EdgeLimits = { connections: 10_000, requests: 1_000, body: 60_000 }
@@ -142,6 +144,8 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
     requestTimeout: 0,
     connectionsCheckingInterval: CHECK_INTERVAL,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
+    keepAlive: true,
+    keepAliveInitialDelay: SILENCE,
     // A missing Host is refused by the chain, in the words of the chain.
     requireHostHeader: false,
   }

@@ -177,6 +177,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     connectionsCheckingInterval: 5_000,
     // Longer than a front keeps its idle connections, so that it is never the one to be surprised.
     keepAliveTimeout: 120_000,
+    // After so much silence the kernel asks whether the client is still there, as one that lost its network is not.
+    keepAlive: true,
+    keepAliveInitialDelay: 60_000,
     // A missing Host is refused in the words of all that is refused.
     requireHostHeader: false,
   }

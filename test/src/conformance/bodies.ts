@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { request } from 'node:http'
 import { Readable } from 'node:stream'
+import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
 import { ask, open } from '../harness/client.ts'
 import { type Layout, ledgerLines } from '../harness/layout.ts'
@@ -33,6 +34,47 @@ export function bodies(layout: () => Layout): void {
   it('answers HEAD without a body and with the length that GET would have', async () => {
     const answer = await ask(layout().url, '/zeros/1000', { user: 'brian', method: 'HEAD' })
     expect([answer.status, answer.headers['content-length'], answer.body]).toEqual([200, '1000', ''])
+  })
+
+  it.each<[string, string, Buffer]>([
+    ['in gzip', 'gzip', gzipSync('text '.repeat(1000))],
+    ['in brotli', 'br', brotliCompressSync('text '.repeat(1000))],
+    ['that is labelled wrongly', 'gzip', Buffer.from('no gzip at all')],
+    ['in what nobody knows', 'x-own', Buffer.from([0, 255, 1, 254])],
+  ])(
+    'passes a body %s as the instance sent it, whatever the client says that it takes',
+    async (_, name, bytes) => {
+      for (const takes of ['gzip, br', 'identity']) {
+        const headers = { 'x-bytes': bytes.toString('base64'), 'accept-encoding': takes }
+        const answer = await open(layout().url, `/encoded/${name}`, { user: 'brian', headers })
+        expect(answer.headers['content-encoding']).toBe(name)
+        expect(Buffer.concat(await answer.toArray())).toEqual(bytes)
+      }
+    },
+  )
+
+  it.each<[string, Record<string, string>, number, string, string | undefined]>([
+    ['all of it', {}, 200, '0123456789', undefined],
+    ['a range', { range: 'bytes=2-4' }, 206, '234', 'bytes 2-4/10'],
+    ['a range of what it has', { range: 'bytes=2-4', 'if-range': '"ten"' }, 206, '234', 'bytes 2-4/10'],
+    ['a range of what it had', { range: 'bytes=2-4', 'if-range': '"old"' }, 200, '0123456789', undefined],
+    ['what it has', { 'if-none-match': '"ten"' }, 304, '', undefined],
+  ])('leaves it to the instance to answer who asks for %s', async (_, headers, status, body, range) => {
+    const answer = await ask(layout().url, '/ranged', { user: 'brian', headers })
+    expect([answer.status, answer.body, answer.headers['content-range']]).toEqual([status, body, range])
+    expect(answer.headers.etag).toBe('"ten"')
+  })
+
+  it('passes a form of ten thousand parts byte for byte', async () => {
+    const part = (n: number) =>
+      `--edge\r\nContent-Disposition: form-data; name="f\u00fc\u{1f40d}${n}"\r\n\r\na\r\nb\n--edge-\r\n`
+    const body = Buffer.from(`${Array.from({ length: 10_000 }, (_, n) => part(n)).join('')}--edge--\r\n`)
+    const headers = { 'content-type': 'multipart/form-data; boundary=edge' }
+    const answer = await ask(layout().url, '/hash', { user: 'brian', method: 'POST', headers, body })
+    expect(answer.json()).toEqual({
+      length: body.length,
+      sha256: createHash('sha256').update(body).digest('hex'),
+    })
   })
 
   it.each(['GET', 'HEAD'])('passes %s whose body is said to be empty', async (method) => {
