@@ -9,7 +9,7 @@ import type { EndedSessions } from './ended-sessions.ts'
 import type { FailureCounter } from './failures.ts'
 import { chooseInstance, locate } from './find-instance.ts'
 import type { Log } from './log-event.ts'
-import type { DecidedRequest, Exchange } from './forward.ts'
+import { type DecidedRequest, type Exchange, headerValues } from './forward.ts'
 import { Outdated, stale } from './outdated.ts'
 import { ownPages, SIGN_IN_PATH } from './own-pages.ts'
 import { createPasswordMemory } from './password-memory.ts'
@@ -106,7 +106,13 @@ export function createApp(parts: AppParts): Hono<EdgeEnv> {
       host,
     })
     const renewal = identity?.by === 'session' ? sessions.renewal(identity.session) : undefined
-    const facts = { requestId: exchange.requestId, signedIn: identity !== undefined, cookies, renewal }
+    const facts = {
+      requestId: exchange.requestId,
+      signedIn: identity !== undefined,
+      cookies,
+      sentCookies: headerValues(exchange.rawHeaders, 'cookie'),
+      renewal,
+    }
     return {
       decision,
       origin: target.origin,

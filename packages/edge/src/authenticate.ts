@@ -15,16 +15,20 @@ export type Identity = { readonly user: UserName; readonly record: UserRecord } 
 
 /** Where the proof stood. `authorization`: the header is used up, and the instance does not see it. */
 type Proof =
-  | { readonly by: 'authorization'; /** Id of the API token, if it was one. */ readonly token?: string }
+  | {
+      readonly by: 'authorization'
+      readonly scheme: 'basic' | 'bearer'
+      /** Id of the API token, if it was one. */ readonly token?: string
+    }
   | { readonly by: 'session'; readonly session: Session }
   | {
       readonly by: 'access'
       /** In seconds since the epoch; undefined: not known. */ readonly expires: number | undefined
     }
 
-/** True of a proof that a browser adds by itself, whichever site's page asks. */
+/** True of a proof that a browser adds by itself, whichever site's page asks; of what was once typed into its window, too. */
 export function isAmbient(identity: Identity): boolean {
-  return identity.by !== 'authorization' || identity.token === undefined
+  return identity.by !== 'authorization' || identity.scheme === 'basic'
 }
 
 /**
@@ -94,13 +98,19 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
     const record = await registry.read('user', user)
     if (record === undefined || record.disabled) return refuse(countedAs, peer)
     tokenUse.note(id, found)
-    return { user, record, by: 'authorization', token: id }
+    return {
+      user,
+      record,
+      by: 'authorization',
+      scheme: typedName === undefined ? 'bearer' : 'basic',
+      token: id,
+    }
   }
 
   async function byBasic({ user, password }: BasicCredentials, peer: string): Promise<Identity> {
     const token = parseToken(password)
     if (token !== undefined) return byToken(password, token.id, peer, user)
-    return { ...(await checkPassword(user, password, peer)), by: 'authorization' }
+    return { ...(await checkPassword(user, password, peer)), by: 'authorization', scheme: 'basic' }
   }
 
   /**

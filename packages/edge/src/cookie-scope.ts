@@ -64,6 +64,11 @@ export class CookieScope {
     return this.#restored?.has(name) === true ? [text, formatSetCookie(removal(scoped))] : [text]
   }
 
+  /** `Set-Cookie` values that remove what of a `Cookie` header is for this instance and this user, or for everybody. */
+  removals(header: string): string[] {
+    return removeAll(header, (name) => !isMarked(name) || this.#ownName(name) !== undefined)
+  }
+
   #wireName(name: string): string {
     const prefix = PREFIX.exec(name)?.[0] ?? ''
     return `${prefix}${this.#prefix()}${name.slice(prefix.length)}`
@@ -94,14 +99,13 @@ export function withoutSignIn(header: string): string | undefined {
   return others.length === pairs.length ? header : joined(others)
 }
 
-/**
- * `Set-Cookie` values that remove what a browser has sent, but for what it is signed in by: of those that the next user of the browser
- * must not inherit, and that can be named.
- */
-export function removeAll(header: string): string[] {
+/** `Set-Cookie` values that remove what a browser has sent and can be named, but for what it is signed in by. */
+export function removeAll(header: string, isMeant: (name: string) => boolean = () => true): string[] {
   const names = new Set(header.split(';').map(cookieName))
   return [...names].flatMap((name) =>
-    name !== undefined && !signsIn(name) && TOKEN.test(name) ? [`${name}=; Max-Age=0; Path=/; Secure`] : [],
+    name !== undefined && !signsIn(name) && TOKEN.test(name) && isMeant(name)
+      ? [`${name}=; Max-Age=0; Path=/; Secure`]
+      : [],
   )
 }
 

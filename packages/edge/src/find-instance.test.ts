@@ -15,7 +15,7 @@ beforeEach(() => {
 async function as(user: string | undefined): Promise<Identity | undefined> {
   if (user === undefined) return undefined
   const record = (await registry.read('user', user))!
-  return { user: parseUserName(user)!, record, by: 'authorization' }
+  return { user: parseUserName(user)!, record, by: 'authorization', scheme: 'basic' }
 }
 /** `user@instance/version` of the choice; who is not told a user is `-`. */
 async function choose(user: string | undefined, host = 'mux.example'): Promise<string> {

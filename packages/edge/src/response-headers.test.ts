@@ -1,8 +1,16 @@
-import { SHARED_COOKIES } from './cookie-rules.ts'
+import { parseInstanceName, parseUserName } from '@mux/contract'
 import { expect, test } from 'vitest'
+import { SHARED_COOKIES } from './cookie-rules.ts'
+import { CookieScope } from './cookie-scope.ts'
 import { responseHeaders } from './response-headers.ts'
 
-const FACTS = { requestId: 'id-1', signedIn: false, cookies: SHARED_COOKIES, renewal: undefined }
+const FACTS = {
+  requestId: 'id-1',
+  signedIn: false,
+  cookies: SHARED_COOKIES,
+  sentCookies: [],
+  renewal: undefined,
+}
 const ID = ['X-Request-Id', 'id-1']
 
 test('the answer of an instance passes unchanged: order, duplicates, case and bytes', () => {
@@ -102,6 +110,32 @@ test.each([
 test('an instance may ask for credentials that are its own', () => {
   for (const value of ['Digest realm="basic", nonce="x"', 'Bearer realm="a"', 'BasicAuth realm="x"'])
     expect(responseHeaders(['WWW-Authenticate', value], FACTS)).toEqual(['WWW-Authenticate', value, ...ID])
+})
+
+test.each([
+  ['"cookies"', undefined],
+  ['"cache", "cookies", "storage"', '"cache", "storage"'],
+  ['"*"', '"cache", "storage"'],
+])(
+  'an instance that clears %s clears its own cookies, and neither our session nor those of another',
+  (value, kept) => {
+    const [instance, user] = [parseInstanceName('django1')!, parseUserName('graham')!]
+    const sentCookies = ['__Host-mux=v1.x; csrftoken=a; mux~django1~graham~sid=b', 'mux~django2~graham~sid=c']
+    const facts = { ...FACTS, sentCookies, cookies: new CookieScope({ instance, user, now: () => 0 }) }
+    expect(responseHeaders(['Clear-Site-Data', value], facts)).toEqual([
+      ...(kept === undefined ? [] : ['Clear-Site-Data', kept]),
+      'Set-Cookie',
+      'csrftoken=; Max-Age=0; Path=/; Secure',
+      'Set-Cookie',
+      'mux~django1~graham~sid=; Max-Age=0; Path=/; Secure',
+      ...ID,
+    ])
+  },
+)
+
+test('what an instance has cleared besides cookies passes as it is', () => {
+  const raw = ['Clear-Site-Data', '"cache", "executionContexts"']
+  expect(responseHeaders(raw, { ...FACTS, sentCookies: ['a=1'] })).toEqual([...raw, ...ID])
 })
 
 test('a renewed session is added to what the instance sets', () => {

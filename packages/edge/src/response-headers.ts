@@ -10,6 +10,8 @@ export interface AnswerFacts {
   /** Whether the answer is for somebody, and so for nobody else. */
   signedIn: boolean
   cookies: CookieRules
+  /** Each `Cookie` line of the request, as it came. */
+  sentCookies: readonly string[]
   /** A `Set-Cookie` of ours to add. */
   renewal: string | undefined
 }
@@ -31,6 +33,13 @@ export function responseHeaders(raw: readonly string[], facts: AnswerFacts): str
     if (lowerName === 'www-authenticate' && asksForBasic(value)) continue
     if (lowerName === 'set-cookie') {
       if (!setsSignIn(value)) for (const one of cookies.toBrowser(withoutDomain(value))) list.push(name, one)
+      continue
+    }
+    if (lowerName === 'clear-site-data') {
+      const { others, hasCookies } = clearances(value)
+      if (others !== '') list.push(name, others)
+      const removals = hasCookies ? cookies.removals(facts.sentCookies.join('; ')) : []
+      for (const removal of removals) list.push('Set-Cookie', removal)
       continue
     }
     if (signedIn) {
@@ -59,6 +68,19 @@ const judge = rememberByName((name) => {
     ofSharedCaches: lowerName.endsWith('cdn-cache-control') || lowerName === 'surrogate-control',
   }
 })
+
+/**
+ * What an instance has a browser clear (https://www.w3.org/TR/clear-site-data/). Its cookies are removed by name: the order
+ * to clear all of the site would end our session, too, and take those of other hosts of the domain.
+ */
+function clearances(value: string): { others: string; hasCookies: boolean } {
+  const types = value.split(',').map((type) => type.trim())
+  const others = types.flatMap((type) => (type === '"*"' ? ['"cache"', '"storage"'] : [type]))
+  return {
+    others: others.filter((type) => type !== '"cookies"').join(', '),
+    hasCookies: types.some((type) => type === '"cookies"' || type === '"*"'),
+  }
+}
 
 /**
  * True when a browser would ask for a name and a password, of which mux takes the answer: whatever is typed there signs

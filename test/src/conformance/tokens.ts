@@ -27,6 +27,20 @@ export function tokens(layout: () => Layout): void {
     }
   })
 
+  it('opens no WebSocket for a page of another origin when a browser may have sent it, as it does Basic', async () => {
+    const upgrade = { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' }
+    const asked = {
+      ...upgrade,
+      'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+      origin: 'https://evil.example',
+    }
+    const ofBasic = { ...asked, authorization: basic('brian', token) }
+    const refused = await ask(layout().url, '/ws-refused', { headers: ofBasic })
+    expect([refused.status, refused.json().code]).toEqual([403, 'cross_site'])
+    const ofBearer = { ...asked, authorization: `Bearer ${token}` }
+    expect((await ask(layout().url, '/ws-refused', { headers: ofBearer })).body).toMatch(/^refused \[/)
+  })
+
   it('signs in nobody with a character changed, under another name, or from the query', async () => {
     expect(await statusOf(`Bearer ${changed()}`)).toBe(401)
     expect(await statusOf(basic('brian', changed()))).toBe(401)
