@@ -29,7 +29,8 @@ let running: Running
 let before: number
 
 beforeAll(async () => {
-  project = await Project.create(echoYaml('{ django1: {}, django2: {} }'))
+  // At the end one still waits for a client that nobody can see has left.
+  project = await Project.create(echoYaml('{ django1: { limits: { drain: 100ms } }, django2: {} }'))
   running = await Running.up(project)
   await project.addUser('graham', 'django1')
   await project.addUser('brian', 'django2')

@@ -1,4 +1,4 @@
-import { cpSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { InstanceDefinition } from './definition.ts'
@@ -120,6 +120,30 @@ describe('an instance that was taken over', () => {
     await supervisor.restart(django1)
     expect(await ask('django1')).toMatchObject({ environment: { COLOUR: 'blue' } })
     expect(status('django1').generation!.outdated).toBe(false)
+  })
+
+  it('is as degraded as it was, and comes back with the settings with which it served', async () => {
+    const EXIT_WHILE = join(temporaryDirectory(), 'exit')
+    const good = define('django1', 'exits-while-told-to', { settings: { EXIT_WHILE } })
+    const stateDirectory = temporaryDirectory()
+    const other = await otherSupervisor(stateDirectory, good)
+    writeFileSync(EXIT_WHILE, '')
+    other.order('restart')
+    const reason = 'The last restart failed: It exited with code 4 before it was ready.'
+    await expect.poll(() => recordsIn(stateDirectory)[0]?.takeover?.degraded, { timeout: 5_000 }).toBe(reason)
+    await other.kill()
+    const bad = define('django1', 'exits-at-once')
+    const { ask, status, supervisor } = await laboratory([bad], { stateDirectory })
+    const { pid } = await ask('django1')
+    expect(status('django1')).toMatchObject({ state: 'degraded', reason })
+    rmSync(EXIT_WHILE)
+    process.kill(pid, 'SIGKILL')
+    await expect.poll(() => status('django1').crashes, { timeout: 5_000 }).toBe(1)
+    expect((await ask('django1')).environment).toMatchObject({ EXIT_WHILE })
+    supervisor.define([good])
+    await supervisor.restart(django1)
+    expect(status('django1')).toMatchObject({ state: 'ready', reason: null })
+    expect(recordsIn(stateDirectory).map(({ takeover }) => takeover?.degraded)).toEqual([null])
   })
 
   it('comes back with those it was started with when a restart by replace fails on the present ones', async () => {

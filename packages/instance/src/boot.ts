@@ -117,7 +117,7 @@ async function launch(habitat: Habitat, { definition, number, signal }: BootOrde
     marker,
     cgroup: place ?? null,
     address,
-    takeover: { stage: 'starting', since, stateDirectory, definition },
+    takeover: { stage: 'starting', since, stateDirectory, degraded: null, definition },
   })
   let process: ChildProcess
   let output: Output | undefined

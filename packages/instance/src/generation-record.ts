@@ -33,6 +33,8 @@ export interface Takeover {
   since: string
   /** Absolute path of the `.mux` that it was started from, to tell a project from its copy. */
   stateDirectory: string
+  /** Why others were not put in its place; null unless that was tried last, and failed. */
+  degraded: string | null
   /** What it was started with. A secret stands in it as the name of its file, as everywhere. */
   definition: InstanceDefinition
 }
@@ -74,6 +76,7 @@ const takeover = v.object({
   stage: v.picklist(['starting', 'ready', 'leaving']),
   since: v.pipe(v.string(), v.isoTimestamp()),
   stateDirectory: v.string(),
+  degraded: v.optional(v.nullable(v.string()), null),
   definition: settings,
 })
 

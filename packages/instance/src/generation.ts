@@ -121,7 +121,17 @@ export class Generation {
 
   markReady(): void {
     this.#readyAt = performance.now()
-    this.#tenancy.note('ready')
+    this.#tenancy.note({ stage: 'ready' })
+  }
+
+  /** See `Takeover`. */
+  get degraded(): string | null {
+    return this.#tenancy.degraded
+  }
+
+  /** It serves on, because another could not be put in its place. */
+  degrade(reason: string): void {
+    this.#tenancy.note({ degraded: reason })
   }
 
   /** See {@link isStopped}: nothing that is under way with it comes to its end. */
@@ -179,7 +189,7 @@ export class Generation {
   #leave(): void {
     if (this.#leaving) return
     this.#leaving = true
-    this.#tenancy.note('leaving')
+    this.#tenancy.note({ stage: 'leaving' })
   }
 
   async #disconnect(): Promise<void> {

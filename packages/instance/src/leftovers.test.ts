@@ -74,7 +74,13 @@ describe('after its supervisor was killed', () => {
         marker: 'django1.3.0123456789abcdef',
         cgroup: null,
         address: { socketPath: path },
-        takeover: { stage: 'ready', since: new Date().toISOString(), stateDirectory, definition },
+        takeover: {
+          stage: 'ready',
+          since: new Date().toISOString(),
+          stateDirectory,
+          degraded: null,
+          definition,
+        },
       })
       const { ask, events } = await laboratory([definition], { stateDirectory })
       expect((await ask('django1')).pid).not.toBe(stranger.pid)

@@ -230,8 +230,8 @@ export class Succession {
     this.#move(event)
     this.lineage.install(generation)
     this.#recovery.settle()
-    this.#reason = null
-    this.#standby = undefined
+    this.#reason = generation.degraded
+    this.#standby = generation.degraded === null ? undefined : generation.definition
     this.#unwatch()
     this.#watch(generation)
     this.#options.room.admit(generation)
@@ -304,8 +304,11 @@ export class Succession {
 
   /** A change failed, and what was there before goes on. */
   #degrade(error: unknown): void {
+    const { current } = this.lineage
     this.#reason = `The last restart failed: ${messageOf(error)}`
-    this.#standby = this.lineage.current!.definition
+    this.#standby = current!.definition
+    // The supervisor that takes it over has to know as well.
+    current!.degrade(this.#reason)
     this.#options.event('degraded', { reason: this.#reason })
   }
 

@@ -39,12 +39,17 @@ export class Tenancy {
     writeRecord(this.#run, this.#record)
   }
 
+  /** See `Takeover`. */
+  get degraded(): string | null {
+    return this.#record.takeover.degraded
+  }
+
   /**
-   * Says how far it has come. What can't be written, on a full disk, costs no more than that the next supervisor ends
-   * what it could have taken over, or finds out by itself that it is on its way out.
+   * Says how far it has come, or why it is degraded. What can't be written, on a full disk, costs no more than that the next supervisor ends
+   * what it could have taken over, finds out by itself that it is on its way out, or does not know of a failed restart.
    */
-  note(stage: Takeover['stage']): void {
-    this.#record = { ...this.#record, takeover: { ...this.#record.takeover, stage } }
+  note(facts: Partial<Pick<Takeover, 'stage' | 'degraded'>>): void {
+    this.#record = { ...this.#record, takeover: { ...this.#record.takeover, ...facts } }
     try {
       writeRecord(this.#run, this.#record)
     } catch {

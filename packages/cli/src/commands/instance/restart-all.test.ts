@@ -79,6 +79,8 @@ it('the first that fails ends it with 1; the others are told, and have the proce
     details: ['cannot start: no disk'],
   })
   expect(after).toEqual({ ...before, a: report.instances[0]!.newPid })
+  const said = await project.mux('instance', 'restart', '--all')
+  expect((said.stdout + said.stderr).match(/It exited with code 3/g)).toHaveLength(1)
 })
 
 it('Ctrl-C ends it with 130, after what is under way and before the rest', async () => {

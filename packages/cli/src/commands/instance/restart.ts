@@ -101,7 +101,12 @@ export default class InstanceRestart extends InstanceCommand {
       this.hint('What is under way ends first. To leave at once: Ctrl-C')
     })
     try {
-      const done = (step: RollStep) => this.log(describe(step))
+      let hasFailed = false
+      const done = (step: RollStep) => {
+        // The first that fails is what the command ends with.
+        if (step.outcome !== 'failed' || hasFailed) this.log(describe(step))
+        hasFailed ||= step.outcome === 'failed'
+      }
       return await restartInstances(project, { ...order, stop: stop.signal, done })
     } finally {
       signals.dispose()
