@@ -4,10 +4,14 @@ import { Flags } from './oclif.ts'
 export const passwordFlags = {
   'password-stdin': Flags.boolean({
     description: 'read the password from standard input',
-    exclusive: ['generate'],
+    exclusive: ['generate', 'no-password'],
   }),
   generate: Flags.boolean({
     description: 'have a password made, and shown once',
-    exclusive: ['password-stdin'],
+    exclusive: ['password-stdin', 'no-password'],
+  }),
+  'no-password': Flags.boolean({
+    description: 'none: they come by Cloudflare Access, or by API tokens',
+    exclusive: ['password-stdin', 'generate'],
   }),
 }

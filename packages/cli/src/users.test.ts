@@ -117,6 +117,26 @@ describe('mux user add', () => {
     expect((await must('user', 'show', 'brian', '--json')).stdout).not.toMatch(/scrypt|password":/)
   })
 
+  it('does without a password where none is wanted, and takes one away', async () => {
+    const { mux, must, registry } = setUp()
+    const password = async () => (await registry().read('user', 'brian'))!.password
+    await must('user', 'add', 'brian', '--no-password')
+    expect(await password()).toBeNull()
+    expect((await must('user', 'add', 'brian', '--no-password')).stdout).toContain('Nothing was changed')
+    await must('user', 'password', 'brian', '--password-stdin')
+    expect(await password()).not.toBeNull()
+    const again = await mux('user', 'add', 'brian', '--no-password')
+    expect(again).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining('mux user password brian --no-password'),
+    })
+    expect((await must('user', 'password', 'brian', '--no-password')).stdout).toContain(
+      'Took the password away',
+    )
+    expect(await password()).toBeNull()
+    expect((await mux('user', 'password', 'brian', '--no-password', '--generate')).code).toBe(2)
+  })
+
   it.each([
     ['one line break at the end is not part of it', 'correct horse\n', 'correct horse'],
     ['nor is one of Windows', 'correct horse\r\n', 'correct horse'],

@@ -41,7 +41,8 @@ export async function addPerson(project: Project, name: string, instance: string
       user: userName(name),
       instance: instanceName(instance),
       create: false,
-      newPassword: () => newPassword({ generate: true, 'password-stdin': false }, undefined),
+      newPassword: () =>
+        newPassword({ generate: true, 'password-stdin': false, 'no-password': false }, undefined),
       givenPassword: undefined,
     }),
   )

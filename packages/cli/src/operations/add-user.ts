@@ -16,7 +16,7 @@ import { type Choice, freeInstance, namedInstance } from './choose-instance.ts'
 import { announceInstance, isDefined, localInstance } from './define-instance.ts'
 import { placeOf } from './find-place.ts'
 import { defineSomewhere } from './instance-there.ts'
-import type { NewPassword } from './new-password.ts'
+import type { GivenPassword, NewPassword } from './new-password.ts'
 
 export interface AddUserOrder {
   user: UserName
@@ -26,8 +26,8 @@ export interface AddUserOrder {
   create: boolean
   /** Called once it is clear that a password is needed. */
   newPassword: () => Promise<NewPassword>
-  /** A password that was given whether or not it is needed, to be compared with that of a user who exists. */
-  givenPassword: string | undefined
+  /** What was given whether or not it is needed, to be compared with the password of a user who exists. */
+  givenPassword: GivenPassword
 }
 
 export interface AddUserResult {
@@ -96,7 +96,7 @@ async function enter(
   registry: RegistryStore,
   user: UserName,
   instance: InstanceName,
-  password: string,
+  password: string | null,
   local: InstanceRecord,
 ): Promise<void> {
   await registry.change((read) => {
@@ -144,7 +144,9 @@ async function unchanged(
       `Move them: mux user move ${user} --instance ${order.instance}`,
     )
   if (found.disabled) throw exists(user, 'is disabled', `Let them in again: mux user enable ${user}`)
-  if (order.givenPassword !== undefined && !(await verifyPassword(order.givenPassword, found.password)))
+  if (order.givenPassword === null && found.password !== null)
+    throw exists(user, 'has a password', `Take it away: mux user password ${user} --no-password`)
+  if (typeof order.givenPassword === 'string' && !(await verifyPassword(order.givenPassword, found.password)))
     throw exists(user, 'has another password', `Change it: mux user password ${user}`)
   const isElsewhere = (await placeOf(project, registry, found.instance)) !== null
   if (!isElsewhere && !isDefined(await readConfig(project), found.instance))

@@ -20,6 +20,7 @@ import { removalOfTokens } from './tokens.ts'
 
 /**
  * Gives a user another password, and takes their tokens away: whoever had the one may have had the others.
+ * @param password PHC string; null takes it away
  * @param keepTokens leaves the tokens as they are
  * @returns how many tokens were revoked
  * @throws {CliError} `user_not_found`
@@ -27,7 +28,7 @@ import { removalOfTokens } from './tokens.ts'
 export async function setPassword(
   registry: RegistryStore,
   user: UserName,
-  { password, keepTokens }: { password: string; keepTokens: boolean },
+  { password, keepTokens }: { password: string | null; keepTokens: boolean },
 ): Promise<number> {
   const revoked = keepTokens ? [] : await removalOfTokens(registry, user)
   await changeUser(registry, user, (found) => ({ ...found, password }), revoked)

@@ -9,8 +9,8 @@ const SHORTEST = 8
 const ALPHABET = 'abcdefghjkmnpqrstuvwxyz23456789'
 
 export interface NewPassword {
-  /** PHC string. */
-  hash: string
+  /** PHC string; null: none, and nobody signs in by one. */
+  hash: string | null
   /** The text, when nobody else knows it yet. */
   generated?: string
 }
@@ -18,13 +18,18 @@ export interface NewPassword {
 export interface PasswordFlags {
   'password-stdin': boolean
   generate: boolean
+  'no-password': boolean
 }
+
+/** What is known of a new password before it is needed: the text, null for none, undefined for nothing. */
+export type GivenPassword = string | null | undefined
 
 /**
  * A new password as the flags want it: from standard input, made up, or asked for on a terminal.
  * @throws {CliError} `usage` where nobody can be asked, `password_invalid`
  */
-export async function newPassword(flags: PasswordFlags, given: string | undefined): Promise<NewPassword> {
+export async function newPassword(flags: PasswordFlags, given: GivenPassword): Promise<NewPassword> {
+  if (given === null) return { hash: null }
   if (flags.generate) {
     const generated = generate()
     return { hash: await hashPassword(generated), generated }
@@ -32,12 +37,13 @@ export async function newPassword(flags: PasswordFlags, given: string | undefine
   if (given !== undefined) return { hash: await hash(given) }
   if (canAsk()) return { hash: await hash(await askHidden('Password', true)) }
   throw new CliError('usage', 'There is no terminal to ask for the password on.', {
-    hint: 'Pipe it in with --password-stdin, or have one made with --generate.',
+    hint: 'Pipe it in with --password-stdin, have one made with --generate, or do without with --no-password.',
   })
 }
 
-/** The password on standard input when the flags say that there is one. */
-export async function givenPassword(flags: PasswordFlags): Promise<string | undefined> {
+/** The password on standard input when the flags say that there is one; null when they want none. */
+export async function givenPassword(flags: PasswordFlags): Promise<GivenPassword> {
+  if (flags['no-password']) return null
   return flags['password-stdin'] ? readHidden('password') : undefined
 }
 

@@ -13,6 +13,7 @@ export default class UserAdd extends BaseCommand {
     '<%= config.bin %> user add brian',
     '<%= config.bin %> user add brian --instance django2 --create --generate',
     'pass show brian | <%= config.bin %> user add brian --password-stdin',
+    '<%= config.bin %> user add brian@example.com --no-password',
   ]
   static override args = { name: Args.string({ description: 'name to sign in with', required: true }) }
   static override flags = {

@@ -16,6 +16,7 @@ export default class UserPassword extends BaseCommand {
     '<%= config.bin %> user password brian',
     '<%= config.bin %> user password brian --generate',
     'pass show brian | <%= config.bin %> user password brian --password-stdin',
+    '<%= config.bin %> user password brian@example.com --no-password',
   ]
   static override args = { name: Args.string({ description: 'name of the user', required: true }) }
   static override flags = {
@@ -36,7 +37,8 @@ export default class UserPassword extends BaseCommand {
     }
     const result = await this.withRegistry(this.findProject(flags), change, flags.wait ? user : undefined)
     const { tokens, password } = result
-    this.log(`Changed the password of ${user}${tokens === 0 ? '' : ` and revoked their tokens, ${tokens}`}.`)
+    const done = flags['no-password'] ? 'Took the password away of' : 'Changed the password of'
+    this.log(`${done} ${user}${tokens === 0 ? '' : ` and revoked their tokens, ${tokens}`}.`)
     if (password !== undefined) this.log(`Password: ${password}`)
     return result
   }
