@@ -12,6 +12,8 @@ const SECONDS = process.env['CI'] ? 60 : 6
 const requests = Number(process.env['FUZZ_REQUESTS'] ?? Infinity)
 const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 31)
 const AT_ONCE = 16
+/** Clients that send a header a byte at a time meanwhile. */
+const DRIPPING = 500
 /** A healthy request in between is answered within so many milliseconds, on a busy machine too. */
 const HEALTHY = 5_000
 /** Far more than what a process takes for a while under load, in bytes: its heap is the same after any number of requests. */
@@ -118,7 +120,7 @@ async function dripHeaders({ url }: Door): Promise<void> {
     clearInterval(dripping)
     expect(received).toMatch(/^HTTP\/1\.1 408 [^]*"code":"request_timeout"/)
   }
-  await Promise.all(Array.from({ length: 20 }, slow))
+  await Promise.all(Array.from({ length: DRIPPING }, slow))
 }
 
 function residentBytes({ running }: Door): number {

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { ask } from './harness/client.ts'
+import { collected, INSPECTED } from './harness/collected.ts'
 import { echoYaml } from './harness/echo.ts'
 import { leave } from './harness/nothing-left.ts'
 import { descriptorsOf, forgetPeak, memoryOf, processesOf } from './harness/processes.ts'
@@ -32,7 +33,7 @@ beforeAll(async () => {
     'mux.yaml',
     yaml.replace('edge: {', `edge: { limits: { connections: ${CONNECTIONS}, requests: 1000 },`),
   )
-  running = await Running.up(project)
+  running = await Running.up(project, [], INSPECTED)
   await project.addUser('graham', 'django1')
   await project.addUser('brian', 'django2')
   for (const user of ['graham', 'brian']) expect((await ask(running.url, '/', { user })).status).toBe(200)
@@ -109,6 +110,22 @@ it('a thousand clients that leave in the middle of an answer are gone for their 
   )
   // A second at rest; the machine may have much else to do.
   expect(performance.now() - left).toBeLessThan(5_000)
+  await descriptorsReturn(before)
+})
+
+it('fifty clients that read nothing of a hundred megabytes each make their instance wait, and mux holds little', async () => {
+  const before = await descriptors()
+  const memory = (await collected(running)).heap
+  const clients = open(50, request('/zeros/100000000'))
+  await answered(clients)
+  for (const client of clients) client.pause()
+  const read = () => clients.map(({ bytesRead }) => bytesRead).join()
+  await still(read)
+  const held = (await collected(running)).heap - memory
+  process.stdout.write(`50 clients that do not read: mux holds ${(held / MIB).toFixed(1)} MiB more\n`)
+  expect(held).toBeLessThan(50 * 0.5 * MIB)
+  expect((await ask(running.url, '/', { user: 'brian' })).status).toBe(200)
+  for (const client of clients) client.destroy()
   await descriptorsReturn(before)
 })
 

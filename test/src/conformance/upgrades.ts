@@ -60,12 +60,13 @@ export function upgrades(layout: () => Layout): void {
     client.terminate()
   })
 
-  it('closes when the instance is killed in the middle', async () => {
-    const client = socket('/ws', { authorization: basic('malcolm') })
-    const [hello] = await once(client, 'message')
-    const closed = once(client, 'close')
-    process.kill(JSON.parse(String(hello)).pid, 'SIGKILL')
-    expect((await closed)[0]).toBeGreaterThanOrEqual(1001)
+  it('closes every one when the instance is killed in the middle, within seconds', async () => {
+    const clients = Array.from({ length: 50 }, () => socket('/ws', { authorization: basic('malcolm') }))
+    const hellos = await Promise.all(clients.map((client) => once(client, 'message')))
+    const signal = AbortSignal.timeout(5_000)
+    const closed = clients.map((client) => once(client, 'close', { signal }))
+    process.kill(JSON.parse(String(hellos[0]![0])).pid, 'SIGKILL')
+    for (const [code] of await Promise.all(closed)) expect(code).toBeGreaterThanOrEqual(1001)
   })
 
   it('never upgrades without credentials', async () => {
