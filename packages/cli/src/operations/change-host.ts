@@ -71,43 +71,42 @@ export async function placeHost(
   return withProjectLock(project, async () => {
     const known = await usableHosts(registry)
     const found = known.get(host) ?? missingHost(known, host)
-    const record: HostRecord = {
-      ...found,
+    const place: HostPlace = {
       origin: origin ?? found.origin,
       control: control === undefined ? found.control : control,
     }
-    refuseUnreachable(record)
-    refuseTaken(known, host, record.origin)
+    refuseUnreachable(place)
+    refuseTaken(known, host, place.origin)
+    // Or the next mux up would send them to where it was. First, because that would do the rest if this broke off.
+    const here = (await projectRole(project)).host === host
+    if (here) await changeHostSection(project, { origin: place.origin })
     const pointing = await pointingAt(registry, host)
     const changes = await registry.change((read) => {
       const made: RegistryChange[] = []
-      if (found.origin !== record.origin || found.control !== record.control)
-        made.push({ kind: 'host', name: host, record })
+      const present = read('host', host) ?? missingHost(known, host)
+      if (present.origin !== place.origin || present.control !== place.control)
+        made.push({ kind: 'host', name: host, record: { ...present, ...place } })
       for (const name of pointing.instances) {
         const instance = read('instance', name)
-        if (instance?.host !== host || instance.origin === record.origin) continue
-        made.push({ kind: 'instance', name, record: { ...instance, origin: record.origin } })
+        if (instance?.host !== host || instance.origin === place.origin) continue
+        made.push({ kind: 'instance', name, record: { ...instance, origin: place.origin } })
       }
       for (const name of pointing.users) {
         const user = read('user', name)
-        if (user?.target?.host !== host || user.target.origin === record.origin) continue
+        if (user?.target?.host !== host || user.target.origin === place.origin) continue
         // No new version: it is the same host, and nobody has to sign in again because its name in the network is another.
-        made.push({ kind: 'user', name, record: { ...user, target: { host, origin: record.origin } } })
+        made.push({ kind: 'user', name, record: { ...user, target: { host, origin: place.origin } } })
       }
       return { changes: made, result: made }
     })
-    // Or the next mux up would send them to where it was.
-    const isHere = (await projectRole(project)).host === host
-    if (isHere) await changeHostSection(project, { origin: record.origin })
     const count = (kind: RegistryChange['kind']) => changes.filter((change) => change.kind === kind).length
     return {
       host,
-      origin: record.origin,
-      control: record.control,
+      ...place,
       changed: changes.length > 0,
       users: count('user'),
       instances: count('instance'),
-      here: isHere,
+      here,
     }
   })
 }
