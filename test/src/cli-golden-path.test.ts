@@ -300,10 +300,16 @@ describe('from an application to a running site and back', () => {
 
   it('instance add defines one that serves at once', async () => {
     expect(
-      await json(['instance', 'add', 'blue', '--set', 'COLOUR=blue'], ['instance', 'changed', 'supervisor']),
+      await json(
+        ['instance', 'add', 'blue', '--set', 'COLOUR=blue'],
+        ['instance', 'host', 'changed', 'supervisor'],
+      ),
     ).toMatchObject({ instance: 'blue', changed: true, supervisor: 'told' })
     expect(
-      await json(['instance', 'add', 'blue', '--set', 'COLOUR=blue'], ['instance', 'changed', 'supervisor']),
+      await json(
+        ['instance', 'add', 'blue', '--set', 'COLOUR=blue'],
+        ['instance', 'host', 'changed', 'supervisor'],
+      ),
     ).toMatchObject({
       changed: false,
     })
@@ -348,6 +354,7 @@ describe('from an application to a running site and back', () => {
   it('instance list and instance show tell what one is made of', async () => {
     const { instances } = await json(['instance', 'list'], ['instances'])
     expect(Object.keys(instances[0]).sort()).toEqual([
+      'host',
       'name',
       'ownSettings',
       'routes',
@@ -471,17 +478,23 @@ describe('from an application to a running site and back', () => {
     await mux(['user', 'move', 'dora', '--instance', 'notes3'])
     const removed = await json(
       ['instance', 'remove', 'blue', '--purge', '--yes'],
-      ['instance', 'data', 'supervisor'],
+      ['instance', 'host', 'data', 'supervisor'],
     )
     expect(removed.data).toBeNull()
     await expect(stat(project.path('.mux/data/blue'))).rejects.toThrow('ENOENT')
-    const kept = await json(['instance', 'remove', 'notes9', '--yes'], ['instance', 'data', 'supervisor'])
+    const kept = await json(
+      ['instance', 'remove', 'notes9', '--yes'],
+      ['instance', 'host', 'data', 'supervisor'],
+    )
     expect((await stat(kept.data)).isDirectory()).toBe(true)
     expect((await processesOf(project)).map((found) => found.instance)).not.toContain('blue')
   })
 
   it('status shows what runs and for whom', async () => {
-    const status = await json(['status'], ['host', 'pid', 'since', 'version', 'url', 'pool', 'instances'])
+    const status = await json(
+      ['status'],
+      ['host', 'pid', 'since', 'version', 'now', 'url', 'pool', 'instances'],
+    )
     expect(status).toMatchObject({ url, pool: { max: 8 } })
     const brians = status.instances.find((found: { name: string }) => found.name === 'notes2')
     expect(Object.keys(brians).sort()).toEqual([...STATUS_KEYS, 'users'].sort())
