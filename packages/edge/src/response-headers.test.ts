@@ -88,6 +88,10 @@ test('an answer for somebody is kept from the caches that others share, in every
     'max-age=9',
     'Surrogate-Control',
     'x',
+    'X-Accel-Expires',
+    '60',
+    'Edge-Control',
+    'cache-maxage=60',
   ]
   const kept = ['ETag', '"1"', 'Cache-Control', 'private, max-age=60']
   expect(responseHeaders([...raw, ...more], { ...FACTS, signedIn: true })).toEqual([...kept, ...ID])

@@ -57,6 +57,12 @@ export function responseHeaders(raw: readonly string[], facts: AnswerFacts): str
   return list
 }
 
+const SHARED_CACHE_ORDERS: ReadonlySet<string> = new Set([
+  'surrogate-control',
+  'x-accel-expires',
+  'edge-control',
+])
+
 const judge = rememberByName((name) => {
   const lowerName = name.toLowerCase()
   const folded = foldedName(name)
@@ -64,8 +70,9 @@ const judge = rememberByName((name) => {
   return {
     lowerName,
     dropped: reserved || isHopByHop(name),
-    // Orders to the caches of a network in between, which go before Cache-Control there (RFC 9213).
-    ofSharedCaches: lowerName.endsWith('cdn-cache-control') || lowerName === 'surrogate-control',
+    // Orders to the caches of a network in between, which go before Cache-Control there (RFC 9213); nginx and Akamai have one
+    // of their own.
+    ofSharedCaches: lowerName.endsWith('cdn-cache-control') || SHARED_CACHE_ORDERS.has(lowerName),
   }
 })
 

@@ -138,6 +138,8 @@ describe('without a valid assertion', () => {
       method,
       message(method, {}),
     ]),
+    ['a session of the edge', message('GET', { cookie: '__Host-mux=v1.W10.x' })],
+    ['a password', message('GET', { authorization: 'Basic YnJpYW46YnJpYW4tcGFzc3dvcmQ=' })],
     ['HTTP/1.0', message('GET', {}).replace('HTTP/1.1', 'HTTP/1.0')],
     ['an upgrade', upgrade({})],
     ['an upgrade with the assertion of another path', upgrade(sign({ target: '/other' }))],
