@@ -11,7 +11,7 @@ export interface InstanceHostOptions {
   source: LeaseSource
   /** The configured identity header, which no trailer may imitate. */
   identityHeader: string
-  /** Milliseconds in which something has to come of a body that is being read, before there is an answer; a minute by default. */
+  /** Milliseconds in which a KiB has to come of a body that is being read, before there is an answer; a minute by default. */
   bodySilence?: number
 }
 

@@ -9,6 +9,9 @@ import { OddAnswer } from './upstream.ts'
  */
 const DISCARD_LIMIT = 30_000
 
+/** How much of a body has to come in its time, in bytes, unless that is all of the rest: a byte now and then holds an instance as well. */
+const LEAST = 1024
+
 /** The client has left: nobody is there to be answered. */
 export class ClientGone extends Error {
   override readonly name = 'ClientGone'
@@ -23,8 +26,10 @@ export class RequestBody extends Readable {
   /** Of the client before the answer, of the instance after; undefined once nothing is waited for. */
   #silence: NodeJS.Timeout | undefined
   #isAnswered = false
+  /** Bytes that have come since its time began. */
+  #came = 0
 
-  /** @param silence milliseconds in which something of it has to come, while somebody wants it and has not answered yet */
+  /** @param silence milliseconds in which {@link LEAST} of it has to come, while somebody wants it and has not answered yet */
   constructor(incoming: IncomingMessage, silence: number) {
     super()
     this.#incoming = incoming
@@ -53,7 +58,8 @@ export class RequestBody extends Readable {
   }
 
   override _read(): void {
-    if (this.#isAnswered) this.#silence?.refresh()
+    // Until now it was the instance who was slow.
+    if (this.#isAnswered || this.#incoming.isPaused()) this.#begin()
     this.#incoming.resume()
   }
 
@@ -66,7 +72,8 @@ export class RequestBody extends Readable {
   }
 
   readonly #onData = (chunk: Buffer): void => {
-    this.#silence?.refresh()
+    this.#came += chunk.length
+    if (this.#isAnswered || this.#came >= LEAST) this.#begin()
     if (!this.push(chunk)) this.#incoming.pause()
   }
   readonly #onEnd = (): void => {
@@ -82,6 +89,10 @@ export class RequestBody extends Readable {
           ? new OddAnswer('the instance takes nothing of the request that it is answering')
           : new Problem('request_timeout'),
       )
+  }
+  #begin(): void {
+    this.#came = 0
+    this.#silence?.refresh()
   }
   #stopWaiting(): void {
     clearTimeout(this.#silence)

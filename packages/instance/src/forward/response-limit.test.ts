@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import { eventually, get, rawClient, startFront, startRawPeer, startUpstream } from './fixtures/front.ts'
 
 const LIMIT = 300
@@ -76,6 +76,26 @@ it.each([
     () => `left: ${front.leased} leased, ${under.size} upstream`,
   )
   expect(front.problems).toEqual(['request_timeout'])
+})
+
+it('a body of which only a byte comes now and then is 408, too, and one that makes some progress is waited for', async () => {
+  const upstream = await startUpstream((incoming, outgoing) => {
+    incoming.resume().once('end', () => outgoing.end('whole'))
+  })
+  const front = await startFront(upstream, { bodySilence: LIMIT })
+  const send = (each: number) => {
+    const client = rawClient(front.port, `${UPLOAD}Content-Length: ${8 * each}\r\n\r\n`)
+    let sent = 0
+    const sending = setInterval(() => {
+      client.socket.write('x'.repeat(each))
+      if (++sent === 8) clearInterval(sending)
+    }, LIMIT / 5)
+    onTestFinished(() => clearInterval(sending))
+    return client
+  }
+  const [slow, steady] = [send(1), send(1024)]
+  await slow.until(/^HTTP\/1.1 408/)
+  expect(await steady.closed()).toMatch(/whole/)
 })
 
 it('a body may be silent once its answer has begun', async () => {
