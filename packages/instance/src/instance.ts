@@ -7,34 +7,26 @@ import {
   Problem,
   type RestartReport,
 } from '@mux/contract'
-import { adopt } from './adoption.ts'
-import type { Habitat } from './boot.ts'
 import type { BootQueue } from './boot-queue.ts'
 import type { InstanceDefinition } from './definition.ts'
 import type { Generation } from './generation.ts'
 import type { ClaimOptions, Lease } from './lease.ts'
 import { isIgnored } from './idle-ignore.ts'
+import { type Estate, inherit } from './inheritance.ts'
 import { instanceStatus } from './instance-status.ts'
-import { endLeftover, type Leftovers } from './leftovers.ts'
+import type { Leftovers } from './leftovers.ts'
 import type { LogEvent } from './log-event.ts'
 import type { MemoryWatch } from './memory-watch.ts'
 import { disabled, orderFailure, Superseded } from './order-failure.ts'
 import { Serial } from './serial.ts'
-import type { SlotHolder, Slots } from './slots.ts'
+import type { SlotHolder } from './slots.ts'
 import { progressText } from './starting-progress.ts'
 import { type Replacement, Succession } from './succession.ts'
 import { busy, WaitingRoom } from './waiting-room.ts'
 
-/** Milliseconds that what can't be taken over has to end by itself, while its instance can't serve. */
-const PATIENCE = 2_500
-
-export interface InstanceContext {
-  habitat: Habitat
-  slots: Slots
+export interface InstanceContext extends Estate {
   boots: BootQueue
   memory: MemoryWatch
-  closed: (name: InstanceName) => { message: string | null } | undefined
-  log: (event: LogEvent) => void
 }
 
 /** A restart that others may join until its new generation serves. */
@@ -116,16 +108,15 @@ export class Instance implements SlotHolder {
   inherit(leftovers: Leftovers, wanted: boolean): Promise<void> {
     const decided = Promise.withResolvers<void>()
     this.#succession.lineage.follow(leftovers.lastNumber)
-    const order = this.#orders.run(async () => {
-      const heir = wanted ? await this.#adopt(leftovers) : undefined
-      decided.resolve()
-      const rest = leftovers.records.filter(({ number }) => number !== heir?.number)
-      const { habitat, closed, log } = this.#context
-      const { stateDirectory, hurry } = habitat
-      const isAwaited = wanted && !heir && !closed(this.name)
-      const patience = isAwaited ? PATIENCE : Infinity
-      const end = { stateDirectory, definition: this.#definition, patience, hurry, log }
-      await Promise.all(rest.map((record) => endLeftover(record, end)))
+    const order = this.#orders.run(() => {
+      const heir = {
+        instance: this,
+        definition: this.#definition,
+        wanted,
+        adopt: (generation: Generation) => this.#succession.adopt(generation),
+        decided: decided.resolve,
+      }
+      return inherit(leftovers, heir, this.#context)
     })
     this.#inBackground(order.finally(decided.resolve))
     return decided.promise
@@ -229,24 +220,6 @@ export class Instance implements SlotHolder {
       limit: this.#definition.limits.start,
       nextTryIn: nextTry === null ? null : nextTry - now,
     })
-  }
-
-  /** An instance that the operator closed, or for which the pool has no place any more, takes nothing over. */
-  async #adopt({ records }: Leftovers): Promise<Generation | undefined> {
-    const { habitat, slots, closed } = this.#context
-    if (closed(this.name) || !slots.hasRoom) return undefined
-    slots.takeFree(this)
-    const heir = await adopt(habitat, records, this.#definition).catch((error: unknown) => {
-      this.#event('fault', { message: String(error) })
-    })
-    if (!heir) {
-      slots.release(this)
-      return undefined
-    }
-    this.#succession.adopt(heir)
-    const { number, pid, definition } = heir
-    this.#event('adopted', { generation: number, pid, outdated: definition !== this.#definition })
-    return heir
   }
 
   /** Boots it for those who wait, unless something else does so anyway. */
