@@ -93,6 +93,7 @@ export const CLI_ERRORS = {
   cloudflare_refused: EXIT.failed,
   cloudflare_too_large: EXIT.failed,
   wrangler_missing: EXIT.failed,
+  tool_missing: EXIT.failed,
   wrangler_failed: EXIT.failed,
   disk_full: EXIT.failed,
   internal: EXIT.failed,
