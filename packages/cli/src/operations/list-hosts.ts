@@ -27,6 +27,8 @@ export async function listHosts(project: Project, registry: RegistryStore): Prom
 export interface ShownHost extends ListedHost {
   /** As they run there. */
   running: HostStatus['instances']
+  /** Those of them that the registry does not have there, such as those that its mux.yaml began with. */
+  unknown: string[]
 }
 
 /** @throws {CliError} `host_not_found` */
@@ -40,7 +42,10 @@ export async function showHost(
     const hosts = await registry.list('host')
     return missingHost(new Map(hosts.map((one) => [one.name, one])), name)
   }
-  return { ...(await listed(registry, host)), running: host.status?.instances ?? [] }
+  const running = host.status?.instances ?? []
+  const known = await listed(registry, host)
+  const unknown = running.map((instance) => instance.name).filter((one) => !known.instances.includes(one))
+  return { ...known, running, unknown }
 }
 
 async function listed(registry: RegistryStore, host: AskedHost): Promise<ListedHost> {

@@ -48,6 +48,10 @@ export default class HostShow extends BaseCommand {
           host.running,
         )}`,
       )
+    if (host.unknown.length > 0)
+      this.hint(
+        `Your project does not know of ${render.list(host.unknown)}. To have it: mux instance add NAME --host ${name}`,
+      )
     return host
   }
 }

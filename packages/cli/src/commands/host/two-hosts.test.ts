@@ -86,7 +86,11 @@ describe('two hosts', () => {
     const { stdout } = await operator.mux('host', 'list')
     expect(stdout).toMatch(/^web1 +http:\S+ +open +\d+\.\d+\.\d+ +0 +0 +0 of 4 +-$/m)
     const shown = await operator.mux('host', 'show', 'web2', '--json')
-    expect(shown.json()).toMatchObject({ name: 'web2', running: [{ name: 'a' }, { name: 'b' }] })
+    expect(shown.json()).toMatchObject({
+      name: 'web2',
+      running: [{ name: 'a' }, { name: 'b' }],
+      unknown: ['a', 'b'],
+    })
     expect((await operator.mux('host', 'show', 'web9')).code).toBe(3)
     expect(await operator.mux('up')).toMatchObject({
       code: 3,
