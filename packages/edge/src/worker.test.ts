@@ -136,6 +136,40 @@ function selfSigned(): { cert: string; key: string } {
   return { cert: read('cert'), key: read('key') }
 }
 
+test('a session goes on under another key as long as its own is known as the one before, and in no other deployment', async () => {
+  const next = Buffer.alloc(32, 3).toString('base64')
+  const deployed = async (secrets: Parameters<typeof startWorker>[2]) => {
+    const worker = await startWorker(bundle.source, CONFIG.compatibility_date, { ...SECRETS, ...secrets })
+    onTestFinished(() => worker.close())
+    await worker.put('user:graham', { ...USER, target: { host: 'east', origin: 'http://127.0.0.1:9' } })
+    const statusOf = async (cookie: string) =>
+      (await fetch(`${worker.url}/_mux/session`, { headers: { cookie } })).status
+    const signIn = async () => {
+      const form = { username: 'graham', password: PASSWORD }
+      return (await browse(`${worker.url}/_mux/signin`, { form })).headers['set-cookie']![0]!.split(';')[0]!
+    }
+    return { statusOf, signIn }
+  }
+  const before = await deployed({})
+  const first = await before.signIn()
+  const both = await deployed({ SESSION_KEY: next, SESSION_KEY_PREVIOUS: SECRETS.SESSION_KEY })
+  const second = await both.signIn()
+  const after = await deployed({ SESSION_KEY: next })
+  expect(await Promise.all([first, second].map(before.statusOf))).toEqual([200, 401])
+  expect(await Promise.all([first, second].map(both.statusOf))).toEqual([200, 200])
+  expect(await Promise.all([first, second].map(after.statusOf))).toEqual([401, 200])
+})
+
+const USER = {
+  v: 1,
+  instance: 'django1',
+  target: null,
+  password: PASSWORD_HASH,
+  disabled: false,
+  version: 7,
+  changed: '2026-11-22T10:00:00.000Z',
+}
+
 /** Each the hash of `correct horse battery`, by the name of a user who has it. */
 const FROM_HTPASSWD = {
   bcrypt: '$2y$05$abcdefghijklmnopqrstuuD3mHdCr44zlIZ.VZCaYRpfQhXMYnEo.',
@@ -161,15 +195,7 @@ describe('in workerd', () => {
   beforeAll(async () => {
     const origin = await listen(gateway)
     worker = await startWorker(bundle.source, CONFIG.compatibility_date, SECRETS)
-    const user = {
-      v: 1,
-      instance: 'django1',
-      target: { host: 'east', origin },
-      password: PASSWORD_HASH,
-      disabled: false,
-      version: 7,
-      changed: '2026-11-22T10:00:00.000Z',
-    }
+    const user = { ...USER, target: { host: 'east', origin } }
     await worker.put('user:graham', user satisfies Record<keyof UserRecord, unknown>)
     await worker.put('user:brian', { ...user, target: { host: 'east', origin: 'http://127.0.0.1:9' } })
     const noTls = { host: 'east', origin: origin.replace('http:', 'https:') }

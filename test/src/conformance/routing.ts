@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { ask, valuesOf } from '../harness/client.ts'
+import { type Answer, ask, valuesOf } from '../harness/client.ts'
 import { type Layout, ledgerLines } from '../harness/layout.ts'
 import { passwordOf } from '../harness/project.ts'
 import { signIn } from '../harness/sign-in.ts'
@@ -145,8 +145,10 @@ export function routing(layout: () => Layout): void {
       await ask(url, '/x', { headers: { authorization: 'Bearer mux_none_none' } }),
       await ask(url, '/x', { headers: { cookie: '__Host-mux=forged' } }),
     ]
+    const namesOf = ({ rawHeaders }: Answer) => rawHeaders.filter((_, at) => at % 2 === 0).join()
     for (const answer of answers) {
       expect(answer.status).toBe(401)
+      expect(namesOf(answer)).toBe(namesOf(answers[0]!))
       expect(answer.headers['www-authenticate']).toBe('Basic realm="mux", charset="UTF-8"')
       expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/)
       expect(answer.headers['cache-control']).toBe('no-store')

@@ -32,11 +32,15 @@ export function sessions(layout: () => Layout): void {
   it('refuses a wrong password with the page again, and says nothing about who exists', async () => {
     const wrong = await signIn('brian', { password: 'wrong-password' })
     const unknown = await signIn('nobody', { password: 'wrong-password' })
-    expect([wrong.status, unknown.status]).toEqual([401, 401])
+    await layout().addUser('shut', 'django1')
+    await layout().must(['user', 'disable', 'shut'])
+    const disabled = await signIn('shut')
+    expect([wrong.status, unknown.status, disabled.status]).toEqual([401, 401, 401])
     expect(wrong.headers['set-cookie']).toBeUndefined()
     const anonymous = (answer: Answer, name: string) =>
       answer.body.replaceAll(name, 'NAME').replaceAll(String(answer.headers['x-request-id']), 'ID')
     expect(anonymous(wrong, 'brian')).toBe(anonymous(unknown, 'nobody'))
+    expect(anonymous(disabled, 'shut')).toBe(anonymous(unknown, 'nobody'))
   })
 
   it('keeps what has to do with signing in from every cache', async () => {
