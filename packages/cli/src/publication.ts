@@ -86,7 +86,7 @@ async function knownUsers(here: RegistryStore, changed: readonly NotedChange[]):
     const least = before instanceof RecordError ? Date.now() : before.version + 1
     const version = now?.version ?? least
     if (before instanceof RecordError || version > before.version)
-      users.push({ name: name as KnownUser['name'], version })
+      users.push({ name: name as KnownUser['name'], version, gone: now === undefined || now.disabled })
   }
   return users
 }

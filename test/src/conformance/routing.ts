@@ -35,7 +35,10 @@ export function routing(layout: () => Layout): void {
     await project.must(['user', 'move', 'moved', '--instance', 'django3'])
     const answer = await ask(url, '/', { user: 'moved' })
     if (answer.status === 200) expect(answer.json().instance).toBe('django3')
-    else expect([answer.status, answer.json().code]).toEqual([421, 'misdirected'])
+    else {
+      expect([answer.status, answer.json().code]).toEqual([503, 'registry_stale'])
+      expect(answer.headers['retry-after']).toMatch(/^\d+$/)
+    }
   })
 
   it("takes nobody to another user's instance by a name in the host, the path, the query, a header or a cookie", async () => {
