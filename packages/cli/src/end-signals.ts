@@ -68,7 +68,8 @@ export async function untilSignal<Result>(task: (signal: AbortSignal) => Promise
   try {
     return await task(stop.signal)
   } catch (error) {
-    stop.signal.throwIfAborted()
+    // It may say of its interruption what has become of it.
+    if (!(error instanceof CliError && error.code === 'interrupted')) stop.signal.throwIfAborted()
     throw error
   } finally {
     signals.dispose()

@@ -41,6 +41,8 @@ export const CLI_ERRORS = {
   instance_in_use: EXIT.conflict,
   instance_running: EXIT.conflict,
   host_draining: EXIT.conflict,
+  host_command_failed: EXIT.failed,
+  move_unfinished: EXIT.conflict,
   pool_full: EXIT.conflict,
   address_in_use: EXIT.conflict,
   already_running: EXIT.conflict,

@@ -24,7 +24,7 @@ export function withProjectLock<Result>(project: Project, task: () => Promise<Re
  */
 export async function withLock<Result>(
   project: Project,
-  name: 'change' | 'push' | 'keys' | 'deploy',
+  name: 'change' | 'push' | 'keys' | 'deploy' | 'move',
   task: () => Promise<Result>,
 ): Promise<Result> {
   await ensureStateDirectory(project)

@@ -27,6 +27,7 @@ export interface Published {
 
 /**
  * Carries records that were changed here to Workers KV, where the edge reads that, and tells the hosts.
+ * @param carry `hosts`: to these alone; `in-order`: to them only when KV has it
  * @param waitFor returns only when each host has been told, for up to a minute; of this user also where nothing was changed
  * @param tell told whenever Cloudflare is waited for
  */
@@ -35,10 +36,14 @@ export async function publish(
   here: RegistryStore,
   role: ProjectRole,
   changed: readonly NotedChange[],
-  { waitFor, tell }: { waitFor: UserName | undefined; tell: (text: string) => void },
+  {
+    carry,
+    waitFor,
+    tell,
+  }: { carry: 'all' | 'hosts' | 'in-order'; waitFor: UserName | undefined; tell: (text: string) => void },
 ): Promise<Published> {
   const written =
-    role.registry === 'kv' && changed.length > 0
+    role.registry === 'kv' && carry !== 'hosts' && changed.length > 0
       ? writeToKv(project, here, changed, tell).then(
           () => null,
           (error: unknown) => behind(changed, error),
@@ -48,6 +53,10 @@ export async function publish(
   const awaited = waitFor === undefined ? undefined : await here.read('user', waitFor)
   if (awaited && !users.some(({ name }) => name === waitFor))
     users.push({ name: waitFor!, version: awaited.version })
+  if (carry === 'in-order') {
+    const failure = await written
+    if (failure !== null) return { hosts: [], failure }
+  }
   await Promise.race([written, new Promise((resolve) => setTimeout(resolve, HEAD_START).unref())])
   const [failure, hosts] = await Promise.all([
     written,
@@ -60,7 +69,7 @@ export async function publish(
  * Writes records as they are here now: of two commands at a time, the one that comes to this last writes what both have done.
  * @throws whatever Cloudflare or the way to it fails with
  */
-async function writeToKv(
+export async function writeToKv(
   project: Project,
   here: RegistryStore,
   changed: readonly NotedChange[],

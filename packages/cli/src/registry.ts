@@ -8,8 +8,11 @@ import { ensureStateDirectory, type Project } from './project.ts'
 import { hint } from './render.ts'
 
 export interface RegistryOptions {
-  /** Whether what is changed comes from KV, and need not go there again. */
-  fromKv?: boolean
+  /**
+   * Where what is changed is carried: `all`, to KV and the hosts; `hosts`, to these alone, since it comes from KV; `in-order`, to the
+   * hosts only when KV has it; `nowhere`, since that is done by the one who asks.
+   */
+  carry?: 'all' | 'hosts' | 'in-order' | 'nowhere'
   /**
    * Has the call return only when every host has been told of this user, and of others who were changed, up to a minute; also
    * where the task changes nothing, since an earlier one may have been told to fewer.
@@ -32,26 +35,30 @@ export interface RegistryOptions {
 export async function withRegistry<Result>(
   project: Project,
   task: (registry: RegistryStore) => Promise<Result>,
-  { fromKv = false, waitFor, told, late }: RegistryOptions = {},
+  { carry = 'all', waitFor, told, late }: RegistryOptions = {},
 ): Promise<Result> {
   await ensureStateDirectory(project)
   // Not before something is changed: who only reads here needs nothing of mux.yaml.
   let role: Promise<ProjectRole> | undefined
   const registry = noteChanges(openSqliteRegistry(project.state.registry), async () => {
-    role ??= projectRole(project).then((found) => (fromKv ? { ...found, registry: 'sqlite' } : found))
+    role ??= projectRole(project)
     const { registry: place } = await role
-    if (place === 'sqlite') return () => {}
+    if (place === 'sqlite' || carry === 'hosts') return () => {}
     const { checkChangeForWorker } = await import('./operations/check-for-worker.ts')
     return checkChangeForWorker
   })
   /** @returns what is not everywhere that it has to be */
   const publish = async (): Promise<CliError | null> => {
-    const noted = role === undefined ? [] : await registry.noted()
-    if (noted.length === 0 && waitFor === undefined) return null
+    const noted = role === undefined ? [] : await registry.noted(carry === 'in-order')
+    if (carry === 'nowhere' || (noted.length === 0 && waitFor === undefined)) return null
     const parts = await (role ?? projectRole(project))
     if (parts.registry === 'sqlite' && !(await hasHosts(registry))) return null
     const publication = await import('./publication.ts')
-    const { hosts, failure } = await publication.publish(project, registry, parts, noted, { waitFor, tell })
+    const { hosts, failure } = await publication.publish(project, registry, parts, noted, {
+      carry,
+      waitFor,
+      tell,
+    })
     if (hosts.length > 0) told?.(hosts)
     const missed = hosts.filter(({ problem }) => problem !== null)
     if (missed.length === 0) return failure

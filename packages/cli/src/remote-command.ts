@@ -4,6 +4,8 @@ import { type RemoteHost, runOnHost } from './remote-host.ts'
 
 /** The longest answer of a command that is read whole, in characters. */
 const MAX_ANSWER = 4 * 1024 * 1024
+/** How many lines of what a command has said are told. */
+const LAST_LINES = 20
 
 /**
  * What was typed behind the name of a command, less flags that are for this side.
@@ -22,6 +24,28 @@ export function withoutFlags(argv: readonly string[], flags: readonly string[]):
 }
 
 /**
+ * Runs a command on a host for what it writes.
+ * @param stdout takes that, and is not ended; else it is returned
+ * @throws {CliError} with what it has said when it does not end with 0; `host_unreachable` and others of the way there
+ */
+export async function runForOutput(
+  host: RemoteHost,
+  args: readonly string[],
+  { stdout, signal }: { stdout?: Writable; signal?: AbortSignal } = {},
+): Promise<string> {
+  const [kept, stderr] = [new Kept(), new Kept()]
+  const code = await runOnHost(host, args, {
+    stdout: stdout ?? kept,
+    stderr,
+    ...(signal === undefined ? {} : { signal }),
+  })
+  if (code === 0) return kept.text
+  throw new CliError('host_command_failed', `On ${host.name}, mux ${args.join(' ')} ended with ${code}.`, {
+    details: stderr.text.trimEnd().split('\n').slice(-LAST_LINES),
+  })
+}
+
+/**
  * Runs a command on a host for what it answers with `--json`.
  * @param input what it reads from its standard input
  * @throws {CliError} what the command fails with there, with the host named; `host_unreachable` and others of the way there
@@ -29,13 +53,18 @@ export function withoutFlags(argv: readonly string[], flags: readonly string[]):
 export async function answerOfHost<Answer>(
   host: RemoteHost,
   args: readonly string[],
-  { input, signal }: { input?: string | undefined; signal?: AbortSignal | undefined } = {},
+  {
+    input,
+    signal,
+  }: { input?: string | AsyncIterable<Uint8Array> | undefined; signal?: AbortSignal | undefined } = {},
 ): Promise<Answer> {
   const [stdout, stderr] = [new Kept(), new Kept()]
   const code = await runOnHost(host, [...args, '--json'], {
     stdout,
     stderr,
-    ...(input === undefined ? {} : { stdin: Readable.from([Buffer.from(input)]) }),
+    ...(input === undefined
+      ? {}
+      : { stdin: typeof input === 'string' ? Readable.from([Buffer.from(input)]) : input }),
     ...(signal === undefined ? {} : { signal }),
   })
   const answer = parse(stdout.text)

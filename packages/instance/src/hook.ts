@@ -2,6 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import type { Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import type { InstanceDefinition } from './definition.ts'
 import { prepareDwelling, removeDwelling } from './dwelling.ts'
 import { findProgram } from './program.ts'
@@ -21,9 +23,10 @@ export interface HookOptions {
   stateDirectory: string
   /** Of mux itself, of which the documented few are passed on. */
   environment: Readonly<NodeJS.ProcessEnv>
-  /** Descriptors that it has as standard input and standard output; what it says besides goes to our standard error. */
-  stdin: number | 'ignore'
-  stdout: number
+  /** What it reads; absent: nothing. */
+  stdin?: AsyncIterable<Uint8Array>
+  /** Takes what it writes, and is not ended; what it says besides goes to our standard error. */
+  stdout: Writable
   /** Gives it up, with its process group. */
   signal: AbortSignal
 }
@@ -52,11 +55,18 @@ export async function runHook(options: HookOptions): Promise<void> {
       argv0: plan.program,
       cwd: plan.directory,
       env: plan.environment,
-      stdio: [stdin, stdout, 2],
+      stdio: [stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'inherit'],
       detached: true,
       ...account,
     })
+    const flow = Promise.all([
+      pipeline(child.stdout!, stdout, { end: false }),
+      stdin === undefined ? undefined : pipeline(stdin, child.stdin!).catch(unlessUnread),
+    ])
+    // How it ended says more.
+    flow.catch(() => {})
     await ended(child, options.field, signal)
+    await flow
   } catch (error) {
     if (error instanceof SettingsError)
       throw new SettingsError(error.message.replace(/^command:/, `${options.field}:`), { cause: error })
@@ -64,6 +74,11 @@ export async function runHook(options: HookOptions): Promise<void> {
   } finally {
     removeDwelling(stateDirectory, marker)
   }
+}
+
+/** A command may know before the end of what it reads that it has all. */
+function unlessUnread(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error
 }
 
 async function ended(child: ChildProcess, field: string, signal: AbortSignal): Promise<void> {

@@ -13,11 +13,8 @@ import { requireInstance } from './order-instance.ts'
 /** How data leave or enter: by a command of the operator's, or as the directory that they are. */
 export type CarriedBy = 'hook' | 'archive'
 
-const STDIN = 0
-const STDOUT = 1
-
 /**
- * Writes the data of an instance to standard output. As a directory they are taken only while nothing of the instance runs,
+ * Writes the data of an instance. As a directory they are taken only while nothing of the instance runs,
  * which could be in the middle of a write; a command of the operator's knows by itself how to read what is in use.
  * @throws {CliError} `instance_running`; {@link HookError}, {@link SettingsError}, and whatever the disk fails with
  */
@@ -29,7 +26,7 @@ export async function exportData(
 ): Promise<CarriedBy> {
   const { definition, hook } = await findHook(project, name, 'export')
   if (hook !== null) {
-    await runHook({ ...hookOptions(project, definition, signal), ...hook, stdin: 'ignore', stdout: STDOUT })
+    await runHook({ ...hookOptions(project, definition, signal), ...hook, stdout })
     return 'hook'
   }
   const before = await requireStopped(project, name)
@@ -48,7 +45,7 @@ export async function exportData(
 }
 
 /**
- * Puts in the place of an instance's data what comes from standard input: all of it or, without a command of the operator's,
+ * Puts in the place of an instance's data what comes: all of it or, without a command of the operator's,
  * nothing. It has to be one that was stopped to stay so, or its first request would start it in the middle.
  * @throws {CliError} `instance_running`; {@link ArchiveError}, {@link HookError}, {@link SettingsError}
  */
@@ -65,8 +62,8 @@ export async function importData(
     await runHook({
       ...hookOptions(project, definition, signal),
       ...hook,
-      stdin: STDIN,
-      stdout: process.stderr.fd,
+      stdin,
+      stdout: process.stderr,
     })
     return 'hook'
   }

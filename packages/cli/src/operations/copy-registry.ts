@@ -109,7 +109,7 @@ export async function pullRegistry(
     })
     return resultOf(copy)
   }
-  return withRegistry(project, task, { fromKv: true })
+  return withRegistry(project, task, { carry: 'hosts' })
 }
 
 function versionsOf({ user }: Snapshot): KnownUser[] {

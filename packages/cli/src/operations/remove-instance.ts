@@ -64,11 +64,32 @@ export async function removeInstance(
   })
   const ended = await endDefined(project, definition)
   if (!purge) return ended
-  await rm(ended.data, { recursive: true, force: true })
-  for (const file of logFiles(project.state.logs, name)) await rm(file, { force: true })
-  for (const key of Object.keys(definition.settings)) await removeSecret(project, secretName(name, key))
+  await removeRest(project, definition)
   await forgetUser(project, name)
   return { ...ended, data: null }
+}
+
+/**
+ * Ends what is here of an instance that the registry says to be elsewhere, and takes it out of mux.yaml, with its data.
+ * @throws {CliError} `instance_not_found`
+ */
+export async function removeHere(project: Project, name: InstanceName): Promise<void> {
+  const definition = await withProjectLock(project, async () => {
+    const config = await readConfig(project)
+    const found = config.instances.find((instance) => instance.name === name)
+    if (found === undefined) throw noInstance(config, name, 'See what there is: mux instance list')
+    await changeConfig(project, (text) => withoutInstance(text, name))
+    return found
+  })
+  await endDefined(project, definition)
+  await removeRest(project, definition)
+}
+
+/** What an instance leaves that was ended: data, logs and secrets. */
+async function removeRest(project: Project, { name, settings }: InstanceDefinition): Promise<void> {
+  await rm(join(project.state.data, name), { recursive: true, force: true })
+  for (const file of logFiles(project.state.logs, name)) await rm(file, { force: true })
+  for (const key of Object.keys(settings)) await removeSecret(project, secretName(name, key))
 }
 
 /**

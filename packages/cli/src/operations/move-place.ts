@@ -1,0 +1,183 @@
+import { PassThrough, type Readable, type Writable } from 'node:stream'
+import {
+  type CarriedInstance,
+  decodeCarriedInstance,
+  type InstanceName,
+  type InstanceStatus,
+  KNOWN_AT_ONCE,
+  type KnownUser,
+  type Target,
+} from '@mux/contract'
+import type { RegistryStore } from '@mux/edge/registry'
+import { sendOrder } from '../control-client.ts'
+import { CliError } from '../errors.ts'
+import { readConfig } from '../mux-yaml.ts'
+import type { Project } from '../project.ts'
+import { answerOfHost, runForOutput } from '../remote-command.ts'
+import { orderHost, type RemoteHost } from '../remote-host.ts'
+import { exportData, importData } from './carry-data.ts'
+import { carriedInstance, receiveInstance } from './carry-instance.ts'
+import { localInstance } from './define-instance.ts'
+import { removeHere } from './remove-instance.ts'
+
+/** How long an end of a move takes whatever is done there at once, in milliseconds. */
+const AT_ONCE = 10_000
+/** How long a start or a stop may take, in milliseconds: what its limits commonly are, and more. */
+const AT_LENGTH = 15 * 60_000
+
+/** One end of a move: a host elsewhere, or this project, which is one as well. The same is done in both. */
+export interface MovePlace {
+  target: Target
+  /** Whether it is this project. */
+  isHere: boolean
+  /** How it is there; undefined: there is none. */
+  status(): Promise<InstanceStatus | undefined>
+  /** Holds the requests that come for it for so many milliseconds. */
+  hold(milliseconds: number): Promise<void>
+  /** Lets them go on. */
+  release(): Promise<void>
+  /** Ends what runs of it; the next request that is not held would start it again. */
+  stop(): Promise<void>
+  /** Has it run again, as before. */
+  wake(): Promise<void>
+  /** Refuses who is sent there by older records. */
+  know(users: readonly KnownUser[]): Promise<void>
+  definition(): Promise<CarriedInstance>
+  /** Defines the instance, kept stopped. */
+  receive(carried: CarriedInstance): Promise<void>
+  /** Writes its data, and fails when that was not all. */
+  send(to: Writable, signal: AbortSignal): Promise<void>
+  /** Takes its data whole, or none. */
+  take(from: Readable, signal: AbortSignal): Promise<void>
+  /** Lets it run, and returns when it is proven to. */
+  start(): Promise<void>
+  /** Keeps it stopped whatever comes. */
+  retire(message: string): Promise<void>
+  /** Takes it out with its data; it may be gone already. */
+  remove(): Promise<void>
+}
+
+export function placeThere(host: RemoteHost, target: Target, name: InstanceName): MovePlace {
+  const run = (verb: string, ...more: string[]) => answerOfHost(host, ['instance', verb, name, ...more])
+  return {
+    target,
+    isHere: false,
+    status: async () => {
+      const { instances } = await orderHost(host, { op: 'status' }, AT_ONCE)
+      return instances.find((instance) => instance.name === name)
+    },
+    hold: async (time) => void (await orderHost(host, { op: 'hold', instance: name, for: time }, AT_ONCE)),
+    release: async () => void (await orderHost(host, { op: 'release', instance: name }, AT_ONCE)),
+    stop: async () => void (await orderHost(host, { op: 'stop', instance: name }, AT_LENGTH)),
+    wake: async () => void (await orderHost(host, { op: 'start', instance: name }, AT_LENGTH)),
+    know: (users) =>
+      inParts(users, async (part) => void (await orderHost(host, { op: 'known', users: part }, AT_ONCE))),
+    async definition() {
+      const carried = decodeCarriedInstance(
+        await runForOutput(host, ['instance', 'export', name, '--definition']),
+      )
+      if (carried) return carried
+      throw new CliError('internal', `What ${host.name} says of ${name} is of another version of mux.`)
+    },
+    receive: async (carried) =>
+      void (await answerOfHost(host, ['instance', 'import', name, '--definition'], {
+        input: JSON.stringify(carried),
+      })),
+    send: async (to, signal) => {
+      await runForOutput(host, ['instance', 'export', name], { stdout: to, signal })
+    },
+    take: async (from, signal) =>
+      void (await answerOfHost(host, ['instance', 'import', name], { input: from, signal })),
+    start: async () => void (await run('start')),
+    retire: async (message) => void (await run('stop', '--message', message)),
+    remove: async () => void (await run('remove', '--purge', '--yes').catch(unlessGone)),
+  }
+}
+
+export function placeHere(
+  project: Project,
+  registry: RegistryStore,
+  target: Target,
+  name: InstanceName,
+): MovePlace {
+  const { controlSocket } = project.state
+  return {
+    target,
+    isHere: true,
+    status: async () => {
+      const { instances } = await sendOrder(controlSocket, { op: 'status' }, AT_ONCE)
+      return instances.find((instance) => instance.name === name)
+    },
+    hold: async (time) =>
+      void (await sendOrder(controlSocket, { op: 'hold', instance: name, for: time }, AT_ONCE)),
+    release: async () => void (await sendOrder(controlSocket, { op: 'release', instance: name }, AT_ONCE)),
+    stop: async () => void (await sendOrder(controlSocket, { op: 'stop', instance: name }, AT_LENGTH)),
+    wake: async () => void (await sendOrder(controlSocket, { op: 'start', instance: name }, AT_LENGTH)),
+    know: (users) =>
+      inParts(
+        users,
+        async (part) => void (await sendOrder(controlSocket, { op: 'known', users: part }, AT_ONCE)),
+      ),
+    definition: () => carriedInstance(project, name),
+    receive: (carried) => receiveInstance(project, registry, name, carried),
+    send: async (to, signal) => void (await exportData(project, name, to, signal)),
+    take: async (from, signal) => void (await importData(project, name, from, signal)),
+    async start() {
+      // One that is recorded to be elsewhere is kept from running here. Nobody is sent anywhere by this alone.
+      const record = localInstance(await readConfig(project))
+      await registry.change((read) => ({
+        changes: [{ kind: 'instance', name, record: { ...record, ...stateOf(read('instance', name)) } }],
+        result: undefined,
+      }))
+      await sendOrder(controlSocket, { op: 'start', instance: name }, AT_LENGTH)
+    },
+    // What the registry says to be elsewhere does not run here: it has only to look.
+    retire: async () => void (await sendOrder(controlSocket, { op: 'stop', instance: name }, AT_LENGTH)),
+    remove: () => removeHere(project, name).catch(unlessGone),
+  }
+}
+
+async function inParts(
+  users: readonly KnownUser[],
+  tell: (part: KnownUser[]) => Promise<void>,
+): Promise<void> {
+  for (let at = 0; at < users.length; at += KNOWN_AT_ONCE) await tell(users.slice(at, at + KNOWN_AT_ONCE))
+}
+
+function stateOf(record: { state: 'open' | 'maintenance'; message: string | null } | undefined) {
+  return { state: record?.state ?? 'open', message: record?.message ?? null }
+}
+
+function unlessGone(error: unknown): void {
+  if (!(error instanceof CliError && error.code === 'instance_not_found')) throw error
+}
+
+/**
+ * Carries the data of an instance from one end to the other. They are sent on only when the first has said that they are whole.
+ */
+export async function carryData(from: MovePlace, to: MovePlace, signal: AbortSignal): Promise<void> {
+  const way = new PassThrough()
+  const sent = from.send(way, signal).then(
+    () => void way.end(),
+    (error: unknown) => {
+      way.destroy(error as Error)
+      throw error
+    },
+  )
+  // What has failed first is told: the receiver only sees that it breaks off.
+  const [first, second] = await Promise.allSettled([
+    sent,
+    to.take(way, signal).catch((error: unknown) => {
+      way.destroy()
+      throw error
+    }),
+  ])
+  if (first.status === 'rejected' && second.status === 'rejected' && isBrokenOff(first.reason))
+    throw second.reason
+  if (first.status === 'rejected') throw first.reason
+  if (second.status === 'rejected') throw second.reason
+}
+
+function isBrokenOff(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE'
+}
