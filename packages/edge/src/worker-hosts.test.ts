@@ -3,7 +3,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type BareWorker, KvShim, startBareWorker } from './fixtures/bare-workerd.ts'
 import { basic } from './fixtures/edge-under-test.ts'
 import { PASSWORD, PASSWORD_HASH } from './fixtures/memory-registry.ts'
-import { buildWorker, CONFIG, listen } from './fixtures/worker-under-test.ts'
+import { listen } from './fixtures/listen.ts'
+import { buildWorker, COMPATIBILITY_DATE } from './fixtures/built-worker.ts'
 
 const SECRETS = {
   EDGE_KEY: Buffer.alloc(32, 1).toString('base64'),
@@ -27,7 +28,7 @@ describe('a host', () => {
     const source = await buildWorker()
     worker = await startBareWorker({
       source,
-      compatibilityDate: CONFIG.compatibility_date,
+      compatibilityDate: COMPATIBILITY_DATE,
       kv,
       texts: SECRETS,
       fetchers: { WEB1: address, GONE: '127.0.0.1:9' },

@@ -4,7 +4,8 @@ import { KvShim, startBareWorker } from './fixtures/bare-workerd.ts'
 import { basic } from './fixtures/edge-under-test.ts'
 import { PASSWORD, PASSWORD_HASH } from './fixtures/memory-registry.ts'
 import { browse, sendRaw } from './fixtures/raw-client.ts'
-import { buildWorker, CONFIG, listen } from './fixtures/worker-under-test.ts'
+import { listen } from './fixtures/listen.ts'
+import { buildWorker, COMPATIBILITY_DATE } from './fixtures/built-worker.ts'
 import { createToken } from './tokens.ts'
 
 const KEYS = {
@@ -31,7 +32,7 @@ test('whatever goes wrong, the log tells no secret, no query and no body, and ea
   const hosts = { 'example.cloudflareaccess.com': '127.0.0.1:9' }
   const worker = await startBareWorker({
     source: await buildWorker(),
-    compatibilityDate: CONFIG.compatibility_date,
+    compatibilityDate: COMPATIBILITY_DATE,
     kv,
     texts: KEYS,
     hosts,

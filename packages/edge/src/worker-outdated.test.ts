@@ -4,7 +4,8 @@ import { type BareWorker, KvShim, startBareWorker } from './fixtures/bare-worker
 import { basic } from './fixtures/edge-under-test.ts'
 import { PASSWORD, PASSWORD_HASH } from './fixtures/memory-registry.ts'
 import { browse } from './fixtures/raw-client.ts'
-import { buildWorker, CONFIG, listen } from './fixtures/worker-under-test.ts'
+import { listen } from './fixtures/listen.ts'
+import { buildWorker, COMPATIBILITY_DATE } from './fixtures/built-worker.ts'
 
 const SECRETS = {
   EDGE_KEY: Buffer.alloc(32, 1).toString('base64'),
@@ -67,7 +68,7 @@ describe('a host that knows better', () => {
     const source = await buildWorker()
     worker = await startBareWorker({
       source,
-      compatibilityDate: CONFIG.compatibility_date,
+      compatibilityDate: COMPATIBILITY_DATE,
       kv,
       texts: SECRETS,
     })

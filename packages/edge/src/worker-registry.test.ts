@@ -6,7 +6,8 @@ import { basic } from './fixtures/edge-under-test.ts'
 import { PASSWORD, PASSWORD_HASH } from './fixtures/memory-registry.ts'
 import { browse } from './fixtures/raw-client.ts'
 import { createToken } from './tokens.ts'
-import { buildWorker, CONFIG, listen } from './fixtures/worker-under-test.ts'
+import { listen } from './fixtures/listen.ts'
+import { buildWorker, COMPATIBILITY_DATE } from './fixtures/built-worker.ts'
 
 const SECRETS = {
   EDGE_KEY: Buffer.alloc(32, 1).toString('base64'),
@@ -44,7 +45,7 @@ describe('the real Worker, when KV', () => {
     const source = await buildWorker()
     worker = await startBareWorker({
       source,
-      compatibilityDate: CONFIG.compatibility_date,
+      compatibilityDate: COMPATIBILITY_DATE,
       kv,
       texts: SECRETS,
     })
@@ -174,7 +175,7 @@ describe('the real Worker, when KV', () => {
       connections += 1
       socket.destroy()
     })
-    const user = addUser({ target: { host: 'east', origin: await listen(gone as unknown as Server) } })
+    const user = addUser({ target: { host: 'east', origin: await listen(gone) } })
     expect((await ask(user, '/', { method: 'POST', body: 'x' })).status).toBe(502)
     expect(connections).toBe(1)
     gone.close()

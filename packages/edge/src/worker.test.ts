@@ -25,10 +25,10 @@ import { FAILURE_LIMITS, FAILURE_WINDOW } from './failures.ts'
 import { PASSWORD, PASSWORD_HASH } from './fixtures/memory-registry.ts'
 import { browse } from './fixtures/raw-client.ts'
 import { silentPort } from './fixtures/silent-port.ts'
+import { listen } from './fixtures/listen.ts'
 import {
   type Bundle,
   bundleWorker,
-  listen,
   startWorker,
   type WorkerUnderTest,
   CONFIG,
@@ -135,6 +135,25 @@ function selfSigned(): { cert: string; key: string } {
   const read = (name: string) => readFileSync(join(directory, name), 'utf8')
   return { cert: read('cert'), key: read('key') }
 }
+
+test('where the platform itself says whom Access has let in, that counts, and no header does', async () => {
+  const audience = 'ab'.repeat(32)
+  const access = { aud: audience, identity: { email: 'brian@example.com' } }
+  const texts = { ...SECRETS, ACCESS_TEAM: 'example', ACCESS_AUD: audience }
+  const worker = await startWorker(bundle.source, CONFIG.compatibility_date, texts, 10, access)
+  const host = createServer((incoming, outgoing) => outgoing.end(JSON.stringify(incoming.headers)))
+  onTestFinished(async () => {
+    await worker.close()
+    host.close()
+    host.closeAllConnections()
+  })
+  const target = { host: 'east', origin: await listen(host) }
+  await worker.put('user:brian@example.com', { ...USER, target, password: null })
+  const headers = { 'cf-access-jwt-assertion': 'forged', cookie: 'a=1' }
+  const received: unknown = await (await fetch(worker.entry, { headers })).json()
+  expect(received).toMatchObject({ 'mux-user': 'brian@example.com', cookie: 'a=1' })
+  expect(received).not.toHaveProperty('cf-access-jwt-assertion')
+})
 
 test('a session goes on under another key as long as its own is known as the one before, and in no other deployment', async () => {
   const next = Buffer.alloc(32, 3).toString('base64')
