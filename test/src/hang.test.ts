@@ -79,16 +79,19 @@ it('an instance that drops packets is 504 within its ten seconds for every kind 
     ask(url, '/', { user: 'brian', method: 'POST', body: 'x' }),
     ask(url, '/', { user: 'brian', method: 'POST', body: Readable.from(['x', 'y']) }),
   ])
+  let isSilent = true
+  void silent.finally(() => (isSilent = false))
   const other = await ask(url, '/', { user: 'graham' })
-  expect([other.status, performance.now() - began < 5_000]).toEqual([200, true])
+  expect([other.status, isSilent]).toEqual([200, true])
   for (const { status, json } of await silent)
     expect([status, json().code]).toEqual([504, 'instance_response_timeout'])
   const took = performance.now() - began
   expect(took).toBeGreaterThan(9_000)
-  expect(took).toBeLessThan(15_000)
+  // What a busy machine adds.
+  expect(took).toBeLessThan(20_000)
   process.kill(pid, 'SIGCONT')
   expect((await ask(url, '/', { user: 'brian' })).json().pid).toBe(pid)
-})
+}, 120_000)
 
 /** When the first instance was found to hang, in milliseconds since the epoch. */
 async function hungIn(path: string): Promise<number | undefined> {

@@ -9,7 +9,7 @@ import { expectNothingLeft } from './harness/nothing-left.ts'
 import { Project } from './harness/project.ts'
 
 /** How often mux is killed; `KILLS=100` looks closer. */
-const KILLS = Number(process.env['KILLS'] ?? 10)
+const KILLS = Number(process.env['KILLS'] ?? 8)
 /** How long a change takes, more or less, in milliseconds: the moments of the kills are spread over it. */
 const CHANGE = 1_000
 
