@@ -9,11 +9,8 @@ export type NotedChange = {
 
 /** A registry that takes note of what is changed by it. */
 export interface NotingRegistry extends RegistryStore {
-  /**
-   * What was changed and is not again as it was before: of each record the state before the first change.
-   * @param also what is as it was before, too: somebody else may have been told otherwise
-   */
-  noted(also: boolean): Promise<NotedChange[]>
+  /** What was changed and is not again as it was before: of each record the state before the first change. */
+  noted(): Promise<NotedChange[]>
 }
 
 type Read = Parameters<Decide<unknown>>[0]
@@ -44,11 +41,11 @@ export function noteChanges(registry: RegistryStore, prepare: () => Promise<Chec
       return decided.result
     },
 
-    async noted(also) {
+    async noted() {
       const all = await Promise.all(
         [...notes.values()].map(async (note) => ({ note, same: await isAsBefore(registry, note) })),
       )
-      return all.filter(({ same }) => also || !same).map(({ note }) => note)
+      return all.filter(({ same }) => !same).map(({ note }) => note)
     },
   }
 }

@@ -1,4 +1,4 @@
-import { type KnownUser, RecordError, type UserName } from '@mux/contract'
+import { type KnownUser, RecordError, type RecordKind } from '@mux/contract'
 import type { RegistryChange, RegistryStore } from '@mux/edge/registry'
 import { CliError, toCliError } from './errors.ts'
 import { kvFlagsOf } from './kv-flags.ts'
@@ -17,51 +17,56 @@ const NAMED = 10
  */
 const HEAD_START = 3_000
 
-/** What became of changes elsewhere. */
+/** What is to be known elsewhere. */
+export interface News {
+  records: readonly RecordKey[]
+  /** The users among them of whom somebody may know an older record, with the version that counts. */
+  users: readonly KnownUser[]
+}
+
+export interface RecordKey {
+  kind: RecordKind
+  name: string
+}
+
+/** What became of it. */
 export interface Published {
-  /** The hosts that were told of users whose records changed, and those that were not. */
+  /** The hosts that were told of users, and those that were not. */
   hosts: ToldHost[]
-  /** Null: KV has them, or is not where the edge reads. */
+  /** Null: KV has the records, or is not where the edge reads. */
   failure: CliError | null
 }
 
-/**
- * Carries records that were changed here to Workers KV, where the edge reads that, and tells the hosts.
- * @param carry `hosts`: to these alone; `in-order`: to them only when KV has it
- * @param waitFor returns only when each host has been told, for up to a minute; of this user also where nothing was changed
- * @param tell told whenever Cloudflare is waited for
- */
+export interface PublishOptions {
+  /** `hosts`: to these alone; `in-order`: to them only when KV has it. */
+  carry: 'all' | 'hosts' | 'in-order'
+  /** Returns only when each host has been told, up to a minute. */
+  wait: boolean
+  /** Told whenever Cloudflare is waited for. */
+  tell: (text: string) => void
+}
+
+/** Carries records to Workers KV, where the edge reads that, and tells the hosts. */
 export async function publish(
   project: Project,
   here: RegistryStore,
   role: ProjectRole,
-  changed: readonly NotedChange[],
-  {
-    carry,
-    waitFor,
-    tell,
-  }: { carry: 'all' | 'hosts' | 'in-order'; waitFor: UserName | undefined; tell: (text: string) => void },
+  { records, users }: News,
+  { carry, wait, tell }: PublishOptions,
 ): Promise<Published> {
-  const written =
-    role.registry === 'kv' && carry !== 'hosts' && changed.length > 0
-      ? writeToKv(project, here, changed, tell).then(
-          () => null,
-          (error: unknown) => behind(changed, error),
-        )
-      : Promise.resolve(null)
-  const users = await knownUsers(here, changed)
-  const awaited = waitFor === undefined ? undefined : await here.read('user', waitFor)
-  if (awaited && !users.some(({ name }) => name === waitFor))
-    users.push({ name: waitFor!, version: awaited.version })
+  const toKv = role.registry === 'kv' && carry !== 'hosts' && records.length > 0
+  const written = toKv
+    ? writeToKv(project, here, records, tell).then(
+        () => null,
+        (error: unknown) => behind(records, error),
+      )
+    : Promise.resolve(null)
   if (carry === 'in-order') {
     const failure = await written
     if (failure !== null) return { hosts: [], failure }
   }
   await Promise.race([written, new Promise((resolve) => setTimeout(resolve, HEAD_START).unref())])
-  const [failure, hosts] = await Promise.all([
-    written,
-    tellOfUsers(project, here, role, users, waitFor !== undefined),
-  ])
+  const [failure, hosts] = await Promise.all([written, tellOfUsers(project, here, role, users, wait)])
   return { hosts, failure }
 }
 
@@ -72,22 +77,22 @@ export async function publish(
 export async function writeToKv(
   project: Project,
   here: RegistryStore,
-  changed: readonly NotedChange[],
+  records: readonly RecordKey[],
   tell: (text: string) => void,
 ): Promise<void> {
   const { registry: kv } = await openNamespace(project, kvFlagsOf(process.env), process.env, tell)
   await withLock(project, 'push', async () => {
-    const changes = await Promise.all(changed.map((change) => asItIs(here, change)))
+    const changes = await Promise.all(records.map((record) => asItIs(here, record)))
     await kv.change(() => ({ changes, result: undefined }))
   })
 }
 
-async function asItIs(here: RegistryStore, { kind, name }: NotedChange): Promise<RegistryChange> {
+async function asItIs(here: RegistryStore, { kind, name }: RecordKey): Promise<RegistryChange> {
   return { kind, name, record: (await here.read(kind, name)) ?? null } as RegistryChange
 }
 
-/** The users of whom an edge may know an older record, with the version that counts; one who was removed has none that does. */
-async function knownUsers(here: RegistryStore, changed: readonly NotedChange[]): Promise<KnownUser[]> {
+/** The users among what was changed; of one who was removed, no version counts that there was. */
+export async function usersAmong(here: RegistryStore, changed: readonly NotedChange[]): Promise<KnownUser[]> {
   const users: KnownUser[] = []
   for (const { kind, name, before } of changed) {
     if (kind !== 'user' || before === undefined) continue
@@ -100,9 +105,9 @@ async function knownUsers(here: RegistryStore, changed: readonly NotedChange[]):
   return users
 }
 
-function behind(changed: readonly NotedChange[], cause: unknown): CliError {
+function behind(records: readonly RecordKey[], cause: unknown): CliError {
   const { message, hint } = toCliError(cause)
-  const names = changed.map(({ kind, name }) => `${kind} ${name}`)
+  const names = records.map(({ kind, name }) => `${kind} ${name}`)
   const more = names.length > NAMED ? [`and ${names.length - NAMED} more`] : []
   // What the API itself fails with is hinted at with the command that was given, which has done its part.
   const first = cause instanceof CliError && hint !== null ? `${hint} Then` : 'To take it there'

@@ -9,10 +9,10 @@ import { hint } from './render.ts'
 
 export interface RegistryOptions {
   /**
-   * Where what is changed is carried: `all`, to KV and the hosts; `hosts`, to these alone, since it comes from KV; `in-order`, to the
-   * hosts only when KV has it; `nowhere`, since that is done by the one who asks.
+   * Where what is changed is carried: `all`, to KV and the hosts; `hosts`, to these alone, since it comes from KV; `nowhere`, since
+   * that is done by the one who asks.
    */
-  carry?: 'all' | 'hosts' | 'in-order' | 'nowhere'
+  carry?: 'all' | 'hosts' | 'nowhere'
   /**
    * Has the call return only when every host has been told of this user, and of others who were changed, up to a minute; also
    * where the task changes nothing, since an earlier one may have been told to fewer.
@@ -49,20 +49,26 @@ export async function withRegistry<Result>(
   })
   /** @returns what is not everywhere that it has to be */
   const publish = async (): Promise<CliError | null> => {
-    const noted = role === undefined ? [] : await registry.noted(carry === 'in-order')
+    const noted = role === undefined ? [] : await registry.noted()
     if (carry === 'nowhere' || (noted.length === 0 && waitFor === undefined)) return null
     const parts = await (role ?? projectRole(project))
     if (parts.registry === 'sqlite' && !(await hasHosts(registry))) return null
     const publication = await import('./publication.ts')
-    const { hosts, failure } = await publication.publish(project, registry, parts, noted, {
+    const users = await publication.usersAmong(registry, noted)
+    const awaited = waitFor === undefined ? undefined : await registry.read('user', waitFor)
+    if (awaited && !users.some(({ name }) => name === waitFor))
+      users.push({ name: waitFor!, version: awaited.version })
+    const wait = waitFor !== undefined
+    const news = { records: noted, users }
+    const { hosts, failure } = await publication.publish(project, registry, parts, news, {
       carry,
-      waitFor,
+      wait,
       tell,
     })
     if (hosts.length > 0) told?.(hosts)
     const missed = hosts.filter(({ problem }) => problem !== null)
     if (missed.length === 0) return failure
-    if (failure !== null || waitFor === undefined) {
+    if (failure !== null || !wait) {
       for (const { host, problem } of missed) tell(`The host ${host} was not told: ${problem}.`)
       return failure
     }

@@ -1,7 +1,9 @@
 import { type InstanceName, type KnownUser, RecordError, type Target } from '@mux/contract'
+import type { RegistryStore } from '@mux/edge/registry'
 import type { CliError } from '../errors.ts'
-import type { NotedChange } from '../noted-changes.ts'
+import { projectRole } from '../project-role.ts'
 import type { Project } from '../project.ts'
+import { type News, publish, writeToKv } from '../publication.ts'
 import { withRegistry } from '../registry.ts'
 import { recordInstances, redirectUsers } from './repair-registry.ts'
 import type { ToldHost } from './tell-of-users.ts'
@@ -15,27 +17,18 @@ export interface Led {
   behind: CliError | null
 }
 
-/** Has all who lead to an instance lead to where it is from now on: here first, then in KV, and when that has it, the hosts are told. */
+/**
+ * Has all who lead to an instance lead to where it is from now on: here first, then in KV, and when that has it, the hosts are told.
+ * Again, all of it is told again.
+ */
 export async function leadTo(project: Project, name: InstanceName, target: Target): Promise<Led> {
-  const led: Led = { users: [], told: [], behind: null }
-  await withRegistry(
-    project,
-    async (registry) => {
-      await recordInstances(registry, [name], target)
-      await redirectUsers(registry, [name], target, Date.now())
-      led.users = (await usersOf(registry, name)).map((user) => user.name)
-    },
-    {
-      carry: 'in-order',
-      told: (hosts) => {
-        led.told = hosts
-      },
-      late: (failure) => {
-        led.behind = failure
-      },
-    },
-  )
-  return led
+  const lead = async (registry: RegistryStore): Promise<Led> => {
+    const news = await redirect(registry, name, target)
+    const options = { carry: 'in-order', wait: false, tell: () => {} } as const
+    const { hosts, failure } = await publish(project, registry, await projectRole(project), news, options)
+    return { users: news.users.map((user) => user.name), told: hosts, behind: failure }
+  }
+  return withRegistry(project, lead, { carry: 'nowhere' })
 }
 
 /**
@@ -50,38 +43,25 @@ export async function leadBack(
   target: Target,
   fence: (users: readonly KnownUser[]) => Promise<void>,
 ): Promise<() => Promise<void>> {
-  const users = await withRegistry(
-    project,
-    async (registry) => {
-      await recordInstances(registry, [name], target)
-      await redirectUsers(registry, [name], target, Date.now())
-      return usersOf(registry, name)
-    },
-    { carry: 'nowhere' },
-  )
-  await fence(users).catch(() => undefined)
+  const news = await withRegistry(project, (registry) => redirect(registry, name, target), {
+    carry: 'nowhere',
+  })
+  await fence(news.users).catch(() => undefined)
   return () =>
-    withRegistry(
-      project,
-      async (registry) => {
-        const { writeToKv } = await import('../publication.ts')
-        const changed = [
-          { kind: 'instance', name, before: undefined } as const,
-          ...users.map((user) => ({ kind: 'user', name: user.name, before: undefined }) as const),
-        ] satisfies NotedChange[]
-        await writeToKv(project, registry, changed, () => {})
-      },
-      { carry: 'nowhere' },
-    )
+    withRegistry(project, (registry) => writeToKv(project, registry, news.records, () => {}), {
+      carry: 'nowhere',
+    })
 }
 
-async function usersOf(
-  registry: Parameters<typeof recordInstances>[0],
-  instance: InstanceName,
-): Promise<KnownUser[]> {
-  return (await registry.list('user')).flatMap(({ name, record }) =>
-    record instanceof RecordError || record.instance !== instance
+/** @returns all who lead to the instance, also who did so before */
+async function redirect(registry: RegistryStore, name: InstanceName, target: Target): Promise<News> {
+  await recordInstances(registry, [name], target)
+  await redirectUsers(registry, [name], target, Date.now())
+  const users = (await registry.list('user')).flatMap(({ name: user, record }) =>
+    record instanceof RecordError || record.instance !== name
       ? []
-      : [{ name: name as KnownUser['name'], version: record.version }],
+      : [{ name: user as KnownUser['name'], version: record.version }],
   )
+  const records = users.map((user) => ({ kind: 'user', name: user.name }) as const)
+  return { records: [{ kind: 'instance', name }, ...records], users }
 }

@@ -5,12 +5,12 @@ import { CliError, toCliError } from '../errors.ts'
 import { forgetMove, type Move, readMove, writeMove } from '../move-journal.ts'
 import { readConfig } from '../mux-yaml.ts'
 import { withLock } from '../project-lock.ts'
-import { projectRole } from '../project-role.ts'
 import type { Project } from '../project.ts'
 import { withRegistry } from '../registry.ts'
-import { placeForNew, requireRemote } from './find-place.ts'
+import { placeForNew } from './find-place.ts'
 import { type Led, leadBack, leadTo } from './lead-users.ts'
-import { carryData, type MovePlace, placeHere, placeThere } from './move-place.ts'
+import { carryData, type MovePlace, placeAt } from './move-place.ts'
+import { unfinished } from './purge-moved.ts'
 
 /**
  * How long requests are held at a time, and how often that is renewed: whoever moves it may be gone, and then it serves again where
@@ -272,24 +272,6 @@ function markOf(status: InstanceStatus | undefined): string {
   return JSON.stringify([status?.generation?.number, status?.lastExit?.at, status?.crashes])
 }
 
-/** The end of a move where an instance is. */
-async function placeAt(
-  project: Project,
-  registry: RegistryStore,
-  host: HostName,
-  name: InstanceName,
-): Promise<MovePlace> {
-  const record = await registry.read('host', host)
-  if (record === undefined)
-    throw new CliError('host_not_found', `${name} is on ${host}, which is no host that is known.`, {
-      hint: 'An instance of a mux with an edge of its own moves when that is a host: mux host add NAME, mux host join NAME',
-    })
-  const target = { host, origin: record.origin }
-  return (await projectRole(project)).host === host
-    ? placeHere(project, registry, target, name)
-    : placeThere(await requireRemote(project, registry, host), target, name)
-}
-
 async function newPlace(
   project: Project,
   registry: RegistryStore,
@@ -308,45 +290,8 @@ function noSuchInstance(name: InstanceName): CliError {
   )
 }
 
-function unfinished(name: InstanceName, { phase, from, to }: Move): CliError {
-  return phase === 'moved'
-    ? new CliError('move_unfinished', `What ${name} left on ${from} when it moved to ${to} is still kept.`, {
-        hint: `When it is needed no more: mux instance move ${name} --purge`,
-      })
-    : new CliError('move_unfinished', `The move of ${name} from ${from} to ${to} is not at its end.`, {
-        hint: `Bring it there: mux instance move ${name} --host ${to}`,
-      })
-}
-
 function untoldEnd(name: InstanceName, from: HostName, to: HostName, problem: string): CliError {
   return new CliError('host_untold', `${name} is on ${to}, and ${from} could not be told: ${problem}`, {
     hint: `Within a minute or so no edge sends anybody there by older records; till then it may serve them. When it is back: mux instance move ${name} --host ${to}`,
-  })
-}
-
-/**
- * Removes what an instance that was moved has left where it was.
- * @throws {CliError} `instance_not_found` when nothing is kept of it, `cancelled`
- */
-export async function purgeMoved(
-  project: Project,
-  name: InstanceName,
-  confirm: (question: string) => Promise<void>,
-): Promise<{ instance: InstanceName; purged: HostName }> {
-  return withLock(project, 'move', async () => {
-    const begun = await readMove(project, name)
-    if (begun && begun.phase !== 'moved') throw unfinished(name, begun)
-    if (begun === undefined)
-      throw new CliError('instance_not_found', `Nothing is kept of ${name} but where it is.`, {
-        hint: 'See where: mux instance list',
-      })
-    await confirm(`Remove what ${name} has left on ${begun.from}, its data among it, for good?`)
-    await withRegistry(
-      project,
-      async (registry) => (await placeAt(project, registry, begun.from, name)).remove(),
-      { carry: 'nowhere' },
-    )
-    await forgetMove(project, name)
-    return { instance: name, purged: begun.from }
   })
 }

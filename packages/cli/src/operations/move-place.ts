@@ -2,9 +2,9 @@ import { PassThrough, type Readable, type Writable } from 'node:stream'
 import {
   type CarriedInstance,
   decodeCarriedInstance,
+  type HostName,
   type InstanceName,
   type InstanceStatus,
-  KNOWN_AT_ONCE,
   type KnownUser,
   type Target,
 } from '@mux/contract'
@@ -12,13 +12,16 @@ import type { RegistryStore } from '@mux/edge/registry'
 import { sendOrder } from '../control-client.ts'
 import { CliError } from '../errors.ts'
 import { readConfig } from '../mux-yaml.ts'
+import { projectRole } from '../project-role.ts'
 import type { Project } from '../project.ts'
 import { answerOfHost, runForOutput } from '../remote-command.ts'
 import { orderHost, type RemoteHost } from '../remote-host.ts'
 import { exportData, importData } from './carry-data.ts'
 import { carriedInstance, receiveInstance } from './carry-instance.ts'
 import { localInstance } from './define-instance.ts'
+import { requireRemote } from './find-place.ts'
 import { removeHere } from './remove-instance.ts'
+import { inParts } from './tell-of-users.ts'
 
 /** How long an end of a move takes whatever is done there at once, in milliseconds. */
 const AT_ONCE = 10_000
@@ -57,7 +60,25 @@ export interface MovePlace {
   remove(): Promise<void>
 }
 
-export function placeThere(host: RemoteHost, target: Target, name: InstanceName): MovePlace {
+/** The end of a move where an instance is. */
+export async function placeAt(
+  project: Project,
+  registry: RegistryStore,
+  host: HostName,
+  name: InstanceName,
+): Promise<MovePlace> {
+  const record = await registry.read('host', host)
+  if (record === undefined)
+    throw new CliError('host_not_found', `${name} is on ${host}, which is no host that is known.`, {
+      hint: 'An instance of a mux with an edge of its own moves when that is a host: mux host add NAME, mux host join NAME',
+    })
+  const target = { host, origin: record.origin }
+  return (await projectRole(project)).host === host
+    ? placeHere(project, registry, target, name)
+    : placeThere(await requireRemote(project, registry, host), target, name)
+}
+
+function placeThere(host: RemoteHost, target: Target, name: InstanceName): MovePlace {
   const run = (verb: string, ...more: string[]) => answerOfHost(host, ['instance', verb, name, ...more])
   return {
     target,
@@ -94,12 +115,7 @@ export function placeThere(host: RemoteHost, target: Target, name: InstanceName)
   }
 }
 
-export function placeHere(
-  project: Project,
-  registry: RegistryStore,
-  target: Target,
-  name: InstanceName,
-): MovePlace {
+function placeHere(project: Project, registry: RegistryStore, target: Target, name: InstanceName): MovePlace {
   const { controlSocket } = project.state
   return {
     target,
@@ -135,13 +151,6 @@ export function placeHere(
     retire: async () => void (await sendOrder(controlSocket, { op: 'stop', instance: name }, AT_LENGTH)),
     remove: () => removeHere(project, name).catch(unlessGone),
   }
-}
-
-async function inParts(
-  users: readonly KnownUser[],
-  tell: (part: KnownUser[]) => Promise<void>,
-): Promise<void> {
-  for (let at = 0; at < users.length; at += KNOWN_AT_ONCE) await tell(users.slice(at, at + KNOWN_AT_ONCE))
 }
 
 function stateOf(record: { state: 'open' | 'maintenance'; message: string | null } | undefined) {

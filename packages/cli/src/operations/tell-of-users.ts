@@ -48,6 +48,14 @@ export async function tellOfUsers(
   )
 }
 
+/** Tells of as many users at a time as one order takes. */
+export async function inParts(
+  users: readonly KnownUser[],
+  tell: (part: KnownUser[]) => Promise<void>,
+): Promise<void> {
+  for (let at = 0; at < users.length; at += KNOWN_AT_ONCE) await tell(users.slice(at, at + KNOWN_AT_ONCE))
+}
+
 /** @returns why it could not be told */
 async function tell(
   project: Project,
@@ -60,11 +68,11 @@ async function tell(
     const record = await registry.read('host', host)
     // Removed meanwhile: nothing leads there.
     if (record === undefined) return null
-    for (let at = 0; at < users.length; at += KNOWN_AT_ONCE) {
-      const order = { op: 'known', users: users.slice(at, at + KNOWN_AT_ONCE) } as const
+    await inParts(users, async (part) => {
+      const order = { op: 'known', users: part } as const
       if (host === role.host) await sendOrder(project.state.controlSocket, order, PATIENCE)
       else await orderHost(await remoteHost(project, host, record), order, PATIENCE)
-    }
+    })
     return null
   } catch (error) {
     if (error instanceof RecordError) return 'its record cannot be used'

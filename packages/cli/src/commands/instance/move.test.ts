@@ -187,6 +187,25 @@ it.each(['Defining', 'Holding', 'Copying', 'Starting'])(
   },
 )
 
+it('killed while Cloudflare is told where it is, the same command brings it to its end', async () => {
+  const reached = Promise.withResolvers<void>()
+  rest.fault = ({ route, keys }) => {
+    if (route !== 'put' || !keys.includes('user:brian')) return undefined
+    reached.resolve()
+    return 'hang'
+  }
+  const move = fleet.operator.start({}, 'instance', 'move', 'one', '--host', there)
+  await reached.promise
+  move.child.kill('SIGKILL')
+  await move.ended
+  expect(brian().target!.host).toBe(here)
+  rest.fault = () => undefined
+  expect(await mux(`instance move one --host ${there}`)).toMatchObject({ code: 0 })
+  expect(await asBrian()).toMatchObject({ status: 200, host: there })
+  expect((await mux('registry diff --json')).json()).toMatchObject({ differences: [] })
+  expect(await mux('instance move one --purge --yes')).toMatchObject({ code: 0 })
+})
+
 it('where the host that it leaves is lost at the end, it serves at the other one, and the same command finishes', async () => {
   const { up } = fleet.hosts.get(here)!
   rest.fault = ({ route, keys }) => {
