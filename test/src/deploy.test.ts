@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -183,6 +183,8 @@ describe('a deployment that breaks off', () => {
       (await commandLines()).filter((line) => line.includes(project.directory) && line.includes('wrangler')),
     ).toEqual([])
     expect(await readdir(project.path('.mux/run'))).not.toContain('deploy-secrets.json')
+    // What it was building, it leaves when it is killed.
+    await rm(project.path('.wrangler'), { recursive: true, force: true })
   })
 })
 
@@ -218,10 +220,12 @@ describe('a deployment', () => {
     expect(metadata).toMatchObject({ observability: { redact_query_string: true }, limits: { cpu_ms: 1000 } })
     expect(metadata.annotations!['workers/tag']).toMatch(/^mux-[0-9a-f]{8}-[0-9a-f]{16}$/)
     expect(modules['index.js']).toContain('"IDENTITY_HEADER": "X-Remote-User"')
+    expect(modules['index.js']).toContain('"SESSION_IDLE": "604800"')
     expect(cloudflare.domains.get(DOMAIN)).toBe(worker())
     expect(cloudflare.asked.filter(({ authorization }) => authorization !== `Bearer ${TOKEN}`)).toEqual([])
     expect(await project.read('mux.yaml')).toMatch(/^# of the circus\n[^]*\nregistry: kv\n/)
     expect(await readdir(project.path('.mux/run'))).not.toContain('deploy-secrets.json')
+    expect(await readdir(project.directory)).not.toContain('.wrangler')
 
     const answer = await get('/hello')
     expect(answer.status).toBe(200)
@@ -270,16 +274,34 @@ describe('a deployment', () => {
   })
 
   it('takes nothing from another Worker unasked', async () => {
+    const versions = cloudflare.workers.get(worker())!.versions.map(({ metadata }) => metadata)
+    const marks = versions.map(({ annotations }) => annotations!)
+    const foreign = `the Worker ${worker()} is there, and was not deployed from here`
     cloudflare.domains.set(DOMAIN, 'theirs')
-    const version = cloudflare.current(worker())
-    const { annotations } = version.metadata
-    version.metadata.annotations = {}
-    const ended = await deploy()
-    version.metadata.annotations = annotations!
+    // As after wrangler secret put, which makes a version without a mark.
+    cloudflare.current(worker()).metadata.annotations = {}
+    const one = await deploy()
+    for (const version of versions) version.annotations = {}
+    const two = await deploy()
+    for (const [at, version] of versions.entries()) version.annotations = marks[at]!
     cloudflare.domains.set(DOMAIN, worker())
+
+    for (const ended of [one, two]) {
+      expect(ended).toMatchObject({ code: 2 })
+      expect(ended.stderr).toContain(`${DOMAIN} is taken from the Worker theirs`)
+    }
+    expect(one.stderr).not.toContain(foreign)
+    expect(two.stderr).toContain(foreign)
+    expect(cloudflare.changes()).toEqual([])
+  })
+
+  it('does not go unasked before hosts that know another edge', async () => {
+    const key = await readFile(project.path('.mux/keys/edge.key'))
+    await writeFile(project.path('.mux/keys/edge.key'), `${Buffer.alloc(32, 7).toString('base64')}\n`)
+    const ended = await deploy()
+    await writeFile(project.path('.mux/keys/edge.key'), key)
     expect(ended).toMatchObject({ code: 2 })
-    expect(ended.stderr).toContain(`${DOMAIN} is taken from the Worker theirs`)
-    expect(ended.stderr).toContain(`the Worker ${worker()} is there, and was not deployed from here`)
+    expect(ended.stderr).toMatch(/host h1: the gateway at \S+ does not know this edge/)
     expect(cloudflare.changes()).toEqual([])
   })
 

@@ -2,8 +2,8 @@ import { CloudflareError, type CloudflareApi } from '@mux/edge/registry'
 
 /** What of Cloudflare's API is asked about Workers and what belongs to them. @throws {CloudflareError} from every method */
 export interface CloudflareWorkers {
-  /** The version that answers everything, and the one that did before it; undefined where there is none such. */
-  versions(worker: string): Promise<{ current: string | undefined; before: string | undefined }>
+  /** The versions that have answered everything of late, each once, the present one first; none where there is no such Worker. */
+  versions(worker: string): Promise<string[]>
   /** With what a version was marked when it was uploaded; undefined: with nothing. */
   tagOf(worker: string, version: string): Promise<string | undefined>
   /**
@@ -40,10 +40,9 @@ export function createCloudflareWorkers({ call, again }: CloudflareApi, account:
   return {
     async versions(worker) {
       const result = await get(`${script(worker)}/deployments`).catch(orNothing)
-      if (result === undefined) return { current: undefined, before: undefined }
-      const whole = itemsOf(fieldsOf(result)['deployments']).map(onlyVersion)
-      const current = whole[0]
-      return { current, before: whole.find((version) => version !== undefined && version !== current) }
+      if (result === undefined) return []
+      const deployments = itemsOf(fieldsOf(result)['deployments'])
+      return [...new Set(deployments.flatMap(wholeVersion))]
     },
 
     async tagOf(worker, version) {
@@ -101,10 +100,10 @@ function orNothing(error: unknown): undefined {
   throw error
 }
 
-/** The version that a deployment has answer everything; undefined where several share it. */
-function onlyVersion({ versions }: Record<string, unknown>): string | undefined {
+/** The version that a deployment has answer everything; none where several share it. */
+function wholeVersion({ versions }: Record<string, unknown>): string[] {
   const shares = itemsOf(versions)
-  return shares.length === 1 ? textOf(shares[0]!['version_id']) : undefined
+  return shares.length === 1 ? [textOf(shares[0]!['version_id'])] : []
 }
 
 function itemsOf(result: unknown): Record<string, unknown>[] {

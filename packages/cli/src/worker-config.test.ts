@@ -8,7 +8,8 @@ import {
 import { workerTemplate } from './worker-module.ts'
 
 const FILE = 'wrangler.jsonc'
-const first = firstWorkerConfig(await workerTemplate(), 'mux-circus', '.mux/worker/index.js')
+const template = await workerTemplate()
+const first = firstWorkerConfig(template, 'mux-circus', '.mux/worker/index.js')
 const change = (text: string, settings: WorkerSettings, environment?: string) =>
   changeWorkerConfig(FILE, text, environment, settings)
 const read = (text: string, environment?: string) => readWorkerConfig(FILE, text, environment)
@@ -24,6 +25,23 @@ describe('a first wrangler.jsonc', () => {
       workersDev: false,
       section: { main: '.mux/worker/index.js', secrets: { required: ['SESSION_KEY', 'EDGE_KEY'] } },
     })
+  })
+
+  it('counts failures apart from every other Worker, its own for staging too', () => {
+    const ids = (text: string, environment?: string) =>
+      (read(text, environment).section['ratelimits'] as { namespace_id: string }[]).map(
+        (one) => one.namespace_id,
+      )
+    const other = firstWorkerConfig(template, 'mux-theatre', '.mux/worker/index.js')
+    const all = [
+      ...ids(first),
+      ...ids(other),
+      ...ids(change(first, { domain: 'a.example.com' }, 'staging'), 'staging'),
+    ]
+    expect(all).toHaveLength(9)
+    expect(new Set(all).size).toBe(9)
+    for (const id of all) expect(id).toMatch(/^[1-9]\d{0,9}$/)
+    expect(firstWorkerConfig(template, 'mux-circus', '.mux/worker/index.js')).toBe(first)
   })
 
   it('is changed in place, and twice the same is once', () => {
@@ -83,7 +101,10 @@ describe('what an operator has written', () => {
       customDomains: ['staging.example.com'],
       routes: [],
       namespace: 's',
-      section: { vars: { ACCESS_TEAM: 'circus' }, ratelimits: [{ name: 'FAILURES_PAIR' }] },
+      section: {
+        vars: { ACCESS_TEAM: 'circus' },
+        ratelimits: [{ name: 'FAILURES_PAIR', namespace_id: expect.stringMatching(/^\d+$/) }],
+      },
     })
     expect(read(changed)).toEqual(read(THEIRS))
     expect(read(change(changed, { domain: 'workers.dev' }, 'staging'), 'staging')).toMatchObject({

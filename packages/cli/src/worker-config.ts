@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { applyEdits, type JSONPath, modify } from 'jsonc-parser'
 import {
   isMap,
@@ -38,10 +39,11 @@ export interface WorkerSettings {
 export const WORKERS_DEV = 'workers.dev'
 
 const BINDINGS = 'kv_namespaces'
+const RATE_LIMITS = 'ratelimits'
 /** What an environment does not take from the top of the file by itself, and its Worker needs as well. */
 const COPIED = [
   'vars',
-  'ratelimits',
+  RATE_LIMITS,
   'secrets',
   'version_metadata',
   'services',
@@ -65,6 +67,10 @@ export function firstWorkerConfig(template: string, name: string, main: string):
     [['name'], name],
     [['main'], main],
     [[BINDINGS], []],
+    ...rateLimitIds(parseWranglerFile('', template)[RATE_LIMITS], name).map((id, at): [JSONPath, unknown] => [
+      [RATE_LIMITS, at, 'namespace_id'],
+      id,
+    ]),
     // wrangler would tell Cloudflare which packages are used by what stands beside it.
     [['dependencies_instrumentation'], { enabled: false }],
   ]
@@ -114,7 +120,7 @@ export function changeWorkerConfig(
   let section: Record<string, unknown> = top
   if (environment !== undefined) {
     const found = sectionOf(env, environment)
-    section = found ?? Object.fromEntries(Object.entries(top).filter(([key]) => COPIED.includes(key)))
+    section = found ?? copyFor(environment, top)
     if (found === undefined) result = set(result, at, section)
   }
   if (account !== undefined) result = set(result, ['account_id'], account)
@@ -134,6 +140,25 @@ export function changeWorkerConfig(
     else result = set(result, [...at, BINDINGS], [...bindings, entry])
   }
   return result
+}
+
+/** What a new environment begins with. */
+function copyFor(environment: string, top: Record<string, unknown>): Record<string, unknown> {
+  const copy = Object.fromEntries(Object.entries(top).filter(([key]) => COPIED.includes(key)))
+  const limits = listOf(top[RATE_LIMITS]).filter(isMap)
+  if (limits.length === 0) return copy
+  const ids = rateLimitIds(limits, `${textOf(top['name']) ?? ''}-${environment}`)
+  return { ...copy, [RATE_LIMITS]: limits.map((limit, at) => ({ ...limit, namespace_id: ids[at] })) }
+}
+
+/**
+ * Numbers for the counters of a Worker that no other one in the account is likely to have: with the same number, failures at one
+ * would count at the other (https://developers.cloudflare.com/workers/runtime-apis/bindings/rate-limit/).
+ */
+function rateLimitIds(limits: unknown, worker: string): string[] {
+  return listOf(limits).map((_, at) =>
+    String((createHash('sha256').update(`${worker} ${at}`).digest().readUInt32BE(0) % 1_000_000_000) + 1),
+  )
 }
 
 function set(text: string, path: JSONPath, value: unknown): string {

@@ -26,6 +26,8 @@ export interface WorkerModule {
 export async function workerModule({ edge }: ProjectConfig): Promise<WorkerModule> {
   const site = {
     IDENTITY_HEADER: edge.identityHeader,
+    SESSION_ABSOLUTE: String(edge.session.absolute / 1000),
+    SESSION_IDLE: String(edge.session.idle / 1000),
     ...(edge.cookies === 'share' ? { COOKIES: 'share' } : {}),
     ...(edge.name === null ? {} : { SITE_NAME: edge.name }),
     ...(edge.logo === null ? {} : { SITE_LOGO: await readLogo(edge.logo) }),

@@ -1,6 +1,6 @@
 import { createHmac, hkdfSync } from 'node:crypto'
 import { edgeRing, sessionRing } from './edge-keys.ts'
-import { currentFile, newestOlderKey } from './key-ring.ts'
+import { currentFile, newestOlderKey, olderKeys } from './key-ring.ts'
 import { ensureKey, readKey } from './keys.ts'
 import type { Project } from './project.ts'
 
@@ -54,8 +54,16 @@ export function secretsMark(secrets: WorkerSecrets): string {
 }
 
 /** By what the Workers of a project can be told from those of another; hexadecimal. */
-export function projectMark(secrets: WorkerSecrets): string {
-  return createHmac('sha256', secrets.EDGE_KEY).update('mux project').digest('hex')
+export function projectMark({ EDGE_KEY }: Pick<WorkerSecrets, 'EDGE_KEY'>): string {
+  return createHmac('sha256', EDGE_KEY).update('mux project').digest('hex')
+}
+
+/** The marks that Workers of this project may have, which are of its keys: of the present one, and of those before it. */
+export async function projectMarks(project: Project): Promise<string[]> {
+  const ring = edgeRing(project)
+  const current = await readKey(currentFile(ring))
+  if (current === undefined) return []
+  return [current, ...(await olderKeys(ring))].map((key) => projectMark({ EDGE_KEY: base64(key) }))
 }
 
 function base64(key: ArrayBuffer | Uint8Array): string {

@@ -10,7 +10,7 @@ import { kvEndedSessions } from './registry/kv-ended-sessions.ts'
 import { kvRegistry } from './registry/kv.ts'
 import { NO_REHASH } from './rehash.ts'
 import { DEFAULT_IDENTITY_HEADER } from './request-headers.ts'
-import { createSessions, type SessionKeys } from './session.ts'
+import { createSessions, DEFAULT_SESSION_LIMITS, type SessionKeys, type SessionLimits } from './session.ts'
 import { createSharedFailureCounter, type RateLimit } from './shared-failures.ts'
 import { createDecisionSigner } from './sign-decision.ts'
 import { NO_TOKEN_USE } from './token-use.ts'
@@ -37,6 +37,9 @@ interface Env {
   /** For the sign-in page: the name of the site, and a `data:` URL of its logo. */
   SITE_NAME?: string
   SITE_LOGO?: string
+  /** How long people stay signed in, in seconds: from the sign-in, and from the last request. */
+  SESSION_ABSOLUTE?: string
+  SESSION_IDLE?: string
   /** Failed sign-ins of a user from a network, of a network, and of a user. */
   FAILURES_PAIR?: RateLimit
   FAILURES_NETWORK?: RateLimit
@@ -66,7 +69,7 @@ export default {
 /** @throws without both keys: there is no other way to run than with them */
 function createEdge(env: Env): Edge {
   const now = Date.now
-  const sessions = createSessions({ keys: sessionKeys(env), now })
+  const sessions = createSessions({ keys: sessionKeys(env), limits: sessionLimits(env), now })
   const registry = kvRegistry(env.REGISTRY, { keepAlive: waitUntil, log, now })
   const app = createApp({
     registry,
@@ -118,6 +121,20 @@ function failureCounter(env: Env, now: () => number): FailureCounter {
   const { FAILURES_PAIR: pair, FAILURES_NETWORK: network, FAILURES_USER: user } = env
   if (pair === undefined || network === undefined || user === undefined) return local
   return createSharedFailureCounter({ local, limits: { pair, network, user }, log })
+}
+
+/** @throws on what is no number of seconds: nobody shall stay signed in for longer than was meant */
+function sessionLimits({ SESSION_ABSOLUTE, SESSION_IDLE }: Env): SessionLimits {
+  return {
+    absolute: seconds('SESSION_ABSOLUTE', SESSION_ABSOLUTE) ?? DEFAULT_SESSION_LIMITS.absolute,
+    idle: seconds('SESSION_IDLE', SESSION_IDLE) ?? DEFAULT_SESSION_LIMITS.idle,
+  }
+}
+
+function seconds(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  if (/^[1-9]\d{0,9}$/.test(text)) return Number(text)
+  throw new Error(`The variable ${name} is no number of seconds.`)
 }
 
 function sessionKeys({ SESSION_KEY, SESSION_KEY_PREVIOUS }: Env): SessionKeys {

@@ -1,4 +1,14 @@
-import { type HostRecord, type InstanceRecord, LOCAL_ORIGIN, RecordError, VPC_ORIGIN } from '@mux/contract'
+import { randomUUID } from 'node:crypto'
+import {
+  ASSERTION_HEADERS,
+  type HostName,
+  type HostRecord,
+  type InstanceName,
+  type InstanceRecord,
+  LOCAL_ORIGIN,
+  RecordError,
+  VPC_ORIGIN,
+} from '@mux/contract'
 
 /** What was found where a host is to be. */
 export interface HostCheck {
@@ -7,17 +17,24 @@ export interface HostCheck {
   problem: string | undefined
 }
 
+/** A name that no instance has; should there be one, it answers nobody without a name. */
+const NOBODYS = 'mux-deploy-asks' as InstanceName
 /** How long a gateway may take to answer, in milliseconds. */
 const LIMIT = 5_000
 
 /**
- * Asks at each host without a signature: what refuses as a gateway does is one.
+ * Asks at each host for an instance that there is not, signed as this edge signs: a gateway that knows the edge says so, any
+ * other one refuses.
  * @param records the hosts, and the instances, which may be on hosts that have no record
+ * @param edgeKey undefined: there is none yet, and what refuses as a gateway does is one
  */
-export async function checkHosts(records: {
-  host: ReadonlyMap<string, HostRecord | RecordError>
-  instance: ReadonlyMap<string, InstanceRecord | RecordError>
-}): Promise<HostCheck[]> {
+export async function checkHosts(
+  records: {
+    host: ReadonlyMap<string, HostRecord | RecordError>
+    instance: ReadonlyMap<string, InstanceRecord | RecordError>
+  },
+  edgeKey: Uint8Array | undefined,
+): Promise<HostCheck[]> {
   const urls = new Map<string, string | null>()
   for (const record of records.instance.values()) {
     if (!(record instanceof RecordError) && record.origin !== LOCAL_ORIGIN)
@@ -25,12 +42,31 @@ export async function checkHosts(records: {
   }
   for (const [name, record] of records.host)
     if (!(record instanceof RecordError)) urls.set(name, urlOf(record) ?? record.control)
+  const headersFor = edgeKey === undefined ? () => ({}) : await signedHeaders(edgeKey)
   return Promise.all(
     [...urls].map(async ([name, url]) => ({
       name,
-      problem: url === null ? undefined : await problemAt(url),
+      problem:
+        url === null ? undefined : await problemAt(url, headersFor(name as HostName), edgeKey !== undefined),
     })),
   )
+}
+
+async function signedHeaders(edgeKey: Uint8Array): Promise<(host: HostName) => Record<string, string>> {
+  const { createDecisionSigner } = await import('@mux/edge')
+  const signer = createDecisionSigner(edgeKey, Date.now)
+  const forwardedHost = 'mux.invalid'
+  return (host) => {
+    const decision = { user: undefined, instance: NOBODYS, version: 0, requestId: randomUUID() }
+    const request = { method: 'GET', path: '/', query: '?', forwardedHost, decision }
+    return {
+      [ASSERTION_HEADERS.forwardedHost]: forwardedHost,
+      [ASSERTION_HEADERS.instance]: NOBODYS,
+      [ASSERTION_HEADERS.version]: '0',
+      [ASSERTION_HEADERS.requestId]: decision.requestId,
+      ...signer.sign(request, host),
+    }
+  }
 }
 
 /** Null: what the Worker reaches it by is a binding, which nobody else can. */
@@ -38,14 +74,21 @@ function urlOf({ origin }: { origin: string }): string | null {
   return origin.startsWith(VPC_ORIGIN) ? null : origin
 }
 
-async function problemAt(url: string): Promise<string | undefined> {
+async function problemAt(
+  url: string,
+  headers: Record<string, string>,
+  isSigned: boolean,
+): Promise<string | undefined> {
   try {
-    const answer = await fetch(new URL('/_mux/health', url), {
+    const answer = await fetch(new URL('/', url), {
+      headers,
       redirect: 'manual',
       signal: AbortSignal.timeout(LIMIT),
     })
     const { code } = (await answer.json().catch(() => ({}))) as { code?: unknown }
-    if (answer.status === 403 && code === 'assertion_invalid') return undefined
+    if (code === 'misdirected' || (code === 'assertion_invalid' && !isSigned)) return undefined
+    if (code === 'assertion_invalid')
+      return `the gateway at ${url} does not know this edge: it has another key, or the clocks differ by more than 30 s`
     return `what answers at ${url} with status ${answer.status} is no gateway of mux`
   } catch (error) {
     const { name, cause } = error as Error

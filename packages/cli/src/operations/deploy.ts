@@ -26,7 +26,7 @@ import {
   type Preparation,
   prepareDeployment,
 } from './prepare-deployment.ts'
-import { tagFor, tagPrefix, uploadWorker } from './upload-worker.ts'
+import { isFromHere, tagFor, uploadWorker } from './upload-worker.ts'
 
 export interface DeployOptions extends DeployTarget {
   /** Of mux. */
@@ -89,15 +89,12 @@ export async function deploy(project: Project, options: DeployOptions): Promise<
 /** Has what would be lost confirmed, before anything is changed. */
 async function refuseForeign(
   project: Project,
-  { environment, confirm }: DeployOptions,
+  { confirm }: DeployOptions,
   { plan }: Preparation,
-  { current }: Account,
+  { current, tags }: Account,
   concerns: readonly string[],
 ): Promise<void> {
-  const isOurs =
-    current === undefined ||
-    ((await missingKeys(project)).length === 0 &&
-      current.tag?.startsWith(tagPrefix(await workerSecrets(project, environment))))
+  const isOurs = current === undefined || (await isFromHere(project, tags))
   const foreign = isOurs ? [] : [`the Worker ${plan.config.name} is there, and was not deployed from here`]
   const all = [...concerns, ...foreign]
   if (all.length > 0) await confirm('Deploy nevertheless?', all)
@@ -181,7 +178,7 @@ async function deployWorker(
       message: `mux ${muxVersion}`,
       inherited,
     })
-    const version = uploaded ?? (await cloud.versions(name)).current ?? 'unknown'
+    const version = uploaded ?? (await cloud.versions(name))[0] ?? 'unknown'
     say('done', `version ${version}, with the secrets ${list(WORKER_SECRETS)}`)
     return version
   })

@@ -13,7 +13,7 @@ import { planPush } from './copy-registry.ts'
 import type { DeployOptions } from './deploy.ts'
 import { DeploySteps, type Step } from './deploy-steps.ts'
 import { type Account, lookAtAccount, type Preparation, prepareDeployment } from './prepare-deployment.ts'
-import { tagFor, tagPrefix } from './upload-worker.ts'
+import { isFromHere, tagFor } from './upload-worker.ts'
 
 export interface DryRun {
   worker: string
@@ -101,16 +101,15 @@ async function isDeployed(
   project: Project,
   { environment }: DeployOptions,
   { module, plan }: Preparation,
-  { current, hasDomains }: Account,
+  { current, tags, hasDomains }: Account,
   say: (outcome: 'attention', detail: string) => void,
 ): Promise<boolean> {
   if (current === undefined) return false
-  // Keys that are not there were in no Worker.
-  const secrets =
-    (await missingKeys(project)).length > 0 ? undefined : await workerSecrets(project, environment)
-  if (secrets === undefined || !current.tag?.startsWith(tagPrefix(secrets)))
+  if (!(await isFromHere(project, tags)))
     say('attention', `the Worker ${plan.config.name} is there, and was not deployed from here`)
-  return hasDomains && secrets !== undefined && current.tag === tagFor(module, plan.config, secrets)
+  // Keys that are not there were in no Worker, and are not made now.
+  if (!hasDomains || (await missingKeys(project)).length > 0) return false
+  return current.tag === tagFor(module, plan.config, await workerSecrets(project, environment))
 }
 
 /** Has wrangler build it, in a directory of its own. */

@@ -1,6 +1,9 @@
 import { createCloudflareApi } from '@mux/edge/registry'
 import { accountsOf, type CloudflareWorkers, createCloudflareWorkers } from '../cloudflare-workers.ts'
+import { edgeRing } from '../edge-keys.ts'
 import { CliError } from '../errors.ts'
+import { currentFile } from '../key-ring.ts'
+import { readKey } from '../keys.ts'
 import type { KvFlags } from '../kv-flags.ts'
 import { accountId, type CloudflareAccess, cloudflareAccess, namespaceId } from '../kv-namespace.ts'
 import { type ProjectConfig, readConfig } from '../mux-yaml.ts'
@@ -50,6 +53,8 @@ export interface Account {
   hasDomains: boolean
   /** The version that answers, and with what it is marked. */
   current: { version: string; tag: string | undefined } | undefined
+  /** The marks of the versions that answered of late, the last one first, to the first that has one. */
+  tags: (string | undefined)[]
 }
 
 /**
@@ -71,15 +76,12 @@ export async function prepareDeployment(
     const module = await workerModule(config)
     const plan = await planWorker(project, environment, { domain })
     const { name, compatibilityDate } = plan.config
-    say(
-      'ok',
-      `the Worker ${name}, of ${compatibilityDate}, with ${list(Object.keys(module.site))} of mux.yaml`,
-    )
+    say('ok', `the Worker ${name}, compatibility date ${compatibilityDate}`)
     return { config, module, plan }
   })
   const records = await steps.take('hosts', async (say) => {
     const records = await checkRegistry(project)
-    const hosts = await checkHosts(records)
+    const hosts = await checkHosts(records, await readKey(currentFile(edgeRing(project))))
     const answering = hosts.filter(({ problem }) => problem === undefined).map(({ name }) => name)
     if (answering.length > 0) say('ok', `${list(answering)}: can be reached`)
     for (const { name, problem } of hosts)
@@ -120,11 +122,23 @@ export async function lookAtAccount(
     if (checks.every(({ problem }) => problem === undefined)) say('ok', list(urls))
     return { urls, hasDomains: checks.every(({ isOurs }) => isOurs) }
   })
-  const { current: version } = await steps.take('worker', () => cloud.versions(config.name))
-  const tag =
-    version === undefined ? undefined : await steps.take('worker', () => cloud.tagOf(config.name, version))
-  const current = version === undefined ? undefined : { version, tag }
-  return { id, access, cloud, namespace, title, urls, hasDomains, current }
+  const { current, tags } = await steps.take('worker', () => markedVersions(cloud, config.name))
+  return { id, access, cloud, namespace, title, urls, hasDomains, current, tags }
+}
+
+/** A version that only has another secret, set by wrangler, has no mark; that of the one before it tells then. */
+async function markedVersions(
+  cloud: CloudflareWorkers,
+  worker: string,
+): Promise<Pick<Account, 'current' | 'tags'>> {
+  const versions = await cloud.versions(worker)
+  const tags: (string | undefined)[] = []
+  for (const version of versions) {
+    tags.push(await cloud.tagOf(worker, version))
+    if (tags.at(-1) !== undefined) break
+  }
+  const [version] = versions
+  return { current: version === undefined ? undefined : { version, tag: tags[0] }, tags }
 }
 
 async function findNamespace(

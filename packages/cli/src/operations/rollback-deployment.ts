@@ -46,7 +46,7 @@ export async function rollbackDeployment(
     return { id, cloud: createCloudflareWorkers(createCloudflareApi(access), id) }
   })
   const { from, to } = await steps.take('worker', async (say) => {
-    const { current, before } = await cloud.versions(config.name)
+    const [current, before] = await cloud.versions(config.name)
     if (current === undefined || before === undefined)
       throw new CliError('nothing_to_restore', `The Worker ${config.name} has no version to go back to.`, {
         hint: 'See what there is: wrangler deployments list',

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import { rm, writeFile } from 'node:fs/promises'
+import { rm, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Project } from '../project.ts'
 import { type WorkerConfig } from '../worker-config.ts'
 import { type WorkerModule } from '../worker-module.ts'
-import { projectMark, secretsMark, type WorkerSecrets } from '../worker-secrets.ts'
+import { projectMark, projectMarks, secretsMark, type WorkerSecrets } from '../worker-secrets.ts'
 import { runWrangler, type Wrangler } from '../wrangler.ts'
 
 export interface Upload {
@@ -25,15 +25,20 @@ export interface Upload {
 const PROJECT_DIGITS = 8
 const CONTENT_DIGITS = 16
 
-/** How all versions of a Worker are marked that come from this project. */
-export function tagPrefix(secrets: WorkerSecrets): string {
-  return `mux-${projectMark(secrets).slice(0, PROJECT_DIGITS)}-`
-}
-
 /** How a version is marked: what has the same mark was made from the same, and need not be uploaded again. */
 export function tagFor({ files }: WorkerModule, { section }: WorkerConfig, secrets: WorkerSecrets): string {
   const content = createHash('sha256').update(JSON.stringify([files, section, secretsMark(secrets)]))
-  return tagPrefix(secrets) + content.digest('hex').slice(0, CONTENT_DIGITS)
+  return prefixOf(projectMark(secrets)) + content.digest('hex').slice(0, CONTENT_DIGITS)
+}
+
+/** Whether one of these marks is of this project. */
+export async function isFromHere(project: Project, tags: readonly (string | undefined)[]): Promise<boolean> {
+  const prefixes = (await projectMarks(project)).map(prefixOf)
+  return tags.some((tag) => prefixes.some((prefix) => tag?.startsWith(prefix)))
+}
+
+function prefixOf(mark: string): string {
+  return `mux-${mark.slice(0, PROJECT_DIGITS)}-`
 }
 
 /**
@@ -72,5 +77,11 @@ export async function uploadWorker(
     return typeof deployed === 'string' ? deployed : undefined
   } finally {
     await rm(secretsFile, { force: true })
+    await removeEmpty(join(directory, '.wrangler', 'tmp'), join(directory, '.wrangler'))
   }
+}
+
+/** What wrangler leaves beside wrangler.jsonc, unless there is something else in it. */
+async function removeEmpty(...directories: string[]): Promise<void> {
+  for (const directory of directories) await rmdir(directory).catch(() => undefined)
 }
