@@ -50,9 +50,8 @@ function prepareSchema(database: DatabaseSync, file: string): void {
       'registry_newer',
       `The memory of the host ${file} has version ${version}, and this mux knows ${SCHEMA}.`,
     )
-  // Whoever is told that a user is shut out must be so after a loss of power, too.
   database.exec(`
-    PRAGMA synchronous = FULL;
+    PRAGMA synchronous = NORMAL;
     CREATE TABLE IF NOT EXISTS floors (user TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS nonces (nonce TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     PRAGMA user_version = ${SCHEMA}`)
@@ -71,6 +70,8 @@ function memoryIn(database: DatabaseSync, file: string): HostMemory {
     raise: (users) => {
       const higher = users.filter(({ name, version }) => version > (floors.get(name) ?? 0))
       translated(file, () => {
+        // Who was shut out must be so after a loss of power, too; an order is too old by then to be given again.
+        database.exec('PRAGMA synchronous = FULL')
         database.exec('BEGIN IMMEDIATE')
         try {
           for (const { name, version } of higher) raise.run(name, version)
@@ -78,6 +79,8 @@ function memoryIn(database: DatabaseSync, file: string): HostMemory {
         } catch (error) {
           if (database.isTransaction) database.exec('ROLLBACK')
           throw error
+        } finally {
+          database.exec('PRAGMA synchronous = NORMAL')
         }
       })
       for (const { name, version } of higher) floors.set(name, Math.max(version, floors.get(name) ?? 0))

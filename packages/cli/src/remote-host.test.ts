@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { Readable, Writable } from 'node:stream'
+import { PassThrough, Readable, Writable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import { decodeCommand, exitPayload, type Frame, frameHead, parseHostName } from '@mux/contract'
@@ -140,6 +140,16 @@ describe('a command on a host', () => {
     await expect(run(host).code).rejects.toMatchObject({
       code: expect.stringMatching(/^(host_unreachable|internal)$/),
     })
+  })
+
+  it('that is given up while it waits for its input is not sent', async () => {
+    const host = await startHost(() => {
+      throw new Error('it was sent')
+    })
+    const control = new AbortController()
+    const { code } = run(host, new PassThrough(), control.signal)
+    control.abort(new Error('given up'))
+    await expect(code).rejects.toThrow('given up')
   })
 
   it('that is given up lets go of the host', async () => {

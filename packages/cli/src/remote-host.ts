@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { type ClientRequest, type IncomingMessage, request as requestPlain } from 'node:http'
 import { request as requestSecurely } from 'node:https'
 import { tmpdir } from 'node:os'
-import type { Writable } from 'node:stream'
+import { addAbortSignal, Readable, type Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import {
@@ -57,7 +57,8 @@ export async function orderHost<Op extends ControlOp>(
   const sha256 = createHash('sha256').update(body).digest('base64')
   const limit = AbortSignal.any([AbortSignal.timeout(timeout), signal])
   return translated(host, signal, async () => {
-    const call = openCall(host, { path: CONTROL_PATH, sha256, size: body.length }, limit)
+    // Nothing is heard of an order until it is carried out: its own limit is the one that counts.
+    const call = openCall(host, { path: CONTROL_PATH, sha256, size: body.length, silence: 0 }, limit)
     call.end(body)
     const answer = await answerOf(call)
     return decodeControlReply(order.op as Op, await readAnswer(host, answer))
@@ -88,10 +89,15 @@ export async function runOnHost(
   { stdout, stderr, stdin, columns, signal = new AbortController().signal }: RemoteCommandOptions,
 ): Promise<number> {
   const head = encodeCommand(columns === undefined ? { args: [...args] } : { args: [...args], columns })
-  const body = await spool(behind(head, stdin), { directory: tmpdir() })
+  const input = addAbortSignal(signal, Readable.from(behind(head, stdin)))
+  const body = await spool(input, { directory: tmpdir() }).catch((error: unknown) => {
+    signal.throwIfAborted()
+    throw error
+  })
   try {
     return await translated(host, signal, async () => {
-      const call = openCall(host, { path: COMMAND_PATH, sha256: body.sha256, size: body.size }, signal)
+      const { sha256, size } = body
+      const call = openCall(host, { path: COMMAND_PATH, sha256, size, silence: SILENCE_LIMIT }, signal)
       const answered = answerOf(call)
       await sendBody(call, body, answered)
       return await passOn(host, await answered, { stdout, stderr })
@@ -109,9 +115,10 @@ async function* behind(
   if (rest !== undefined) yield* rest
 }
 
+/** @param silence milliseconds without a byte after which the host is given up, once it is reached; 0: none */
 function openCall(
   host: RemoteHost,
-  { path, sha256, size }: { path: string; sha256: string; size: number },
+  { path, sha256, size, silence }: { path: string; sha256: string; size: number; silence: number },
   signal: AbortSignal,
 ): ClientRequest {
   if (!/^https?:/.test(host.origin)) throw hostUnreachable(host, 'only the Worker reaches this origin')
@@ -132,7 +139,7 @@ function openCall(
   })
   call.once('socket', (socket) => {
     const event = host.origin.startsWith('https:') ? 'secureConnect' : 'connect'
-    socket.once(event, () => call.setTimeout(SILENCE_LIMIT))
+    socket.once(event, () => call.setTimeout(silence))
   })
   call.on('timeout', () => call.destroy(new Error('it does not answer')))
   return call
