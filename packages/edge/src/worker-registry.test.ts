@@ -282,10 +282,13 @@ describe('the real Worker, when KV', () => {
     const user = addUser()
     const headers = { host: 'private.example', authorization: basic(user, PASSWORD) }
     const visit = () => browse(worker.url, { headers: { host: 'public.example' } })
+    const health = async () => (await ask('', '/_mux/health', { headers: {} })).status
+    expect(await health()).toBe(200)
     expect([(await visit()).status, (await browse(worker.url, { headers })).status]).toEqual([200, 200])
     await pause(HELD + 100)
     kv.behaviour = (_key, outgoing) => (outgoing.writeHead(500).end(), true)
     expect([(await visit()).status, (await browse(worker.url, { headers })).status]).toEqual([200, 503])
+    expect(await health()).toBe(503)
     expect(served).toBe(3)
     await expect.poll(() => worker.log.join('\n')).toContain('registry_last_known')
   })
