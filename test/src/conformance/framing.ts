@@ -53,6 +53,38 @@ export function framing(layout: () => Layout): void {
     expect((await ledgerLines(project)).filter((line) => line.endsWith(` ${target}`))).toEqual([])
   })
 
+  it('judges each of three requests that are sent ahead by its own credential, in their order', async () => {
+    const ahead = (target: string, ...lines: string[]) =>
+      [`GET ${target} HTTP/1.1`, 'Host: notes.example', ...lines, '\r\n'].join('\r\n')
+    const received = await exchangeRaw(
+      layout().url,
+      ahead('/first', `Authorization: ${basic('brian')}`) +
+        ahead('/second', `Authorization: ${basic('graham')}`) +
+        ahead('/third', 'Connection: close'),
+    )
+    expect(statusesIn(received)).toEqual([200, 200, 401])
+    const served = [...received.matchAll(/"instance":"(\w+)".*?"target":"([^"]+)"/g)]
+    expect(served.map(([, instance, target]) => [instance, target])).toEqual([
+      ['django2', '/first'],
+      ['django1', '/second'],
+    ])
+  })
+
+  it.each(['TRACE', 'TRACK', 'CONNECT', 'PRI', 'trace'])(
+    'refuses %s, and echoes nothing of it',
+    async (method) => {
+      const { url, project, name } = layout()
+      const target = method === 'CONNECT' ? 'notes.example:80' : `/${method}`
+      const text = `${method} ${target} HTTP/1.1\r\nHost: notes.example\r\n${proof()}Connection: close\r\n\r\n`
+      const received = await exchangeRaw(url, text)
+      // CONNECT is nothing that the platform of the Worker asks the Worker about.
+      const refusals = name === 'Worker' && method === 'CONNECT' ? [500] : [400, 405, 501]
+      for (const status of statusesIn(received)) expect(refusals).toContain(status)
+      expect(received).not.toMatch(/authorization|Basic [A-Za-z0-9+/]/i)
+      expect((await ledgerLines(project)).filter((line) => line.includes(` ${method} `))).toEqual([])
+    },
+  )
+
   it('is one host to whoever routes, signs and serves, by an address that names it as well, or refuses it', async () => {
     const { url } = layout()
     const answerTo = (target: string) =>
