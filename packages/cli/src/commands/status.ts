@@ -50,13 +50,19 @@ export default class Status extends InstanceCommand {
   }
 }
 
-function fleetOverview({ hosts, instances }: FleetReport): string {
+function fleetOverview({ hosts, instances: all }: FleetReport): string {
+  const instances = all.filter(({ kept }) => !kept)
+  const left = all.filter(({ kept }) => kept)
   const table = render.table(HOST_COLUMNS, hosts)
   if (instances.length === 0)
     return `${table}\n\nNo instance was found on them. Add one: mux instance add NAME`
   const layouts = LAYOUTS.map(([name, ...rest]) => [name!, HOST, ...rest])
   const sorted = instances.toSorted((one, other) => one.name.localeCompare(other.name))
-  const parts = [table, concernsOf(instances), render.fittingTable(layouts, sorted)]
+  const below = left.map(
+    ({ name, host }) =>
+      `${name} has moved away from ${host}, which keeps what it left: mux instance move ${name} --purge`,
+  )
+  const parts = [table, concernsOf(instances), render.fittingTable(layouts, sorted), below.join('\n')]
   return parts.filter((part) => part !== '').join('\n\n')
 }
 

@@ -7,7 +7,7 @@ import { readConfig } from '../mux-yaml.ts'
 import { withProjectLock } from '../project-lock.ts'
 import type { Project } from '../project.ts'
 import { readSecret, secretName, writeSecret } from '../secrets.ts'
-import { noInstance } from './choose-instance.ts'
+import { noInstance } from './no-instance.ts'
 import { defineInstance, isDefined } from './define-instance.ts'
 
 const ARRIVING = 'This is being moved here.'

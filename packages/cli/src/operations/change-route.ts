@@ -4,7 +4,7 @@ import { CliError } from '../errors.ts'
 import { readConfig } from '../mux-yaml.ts'
 import { withProjectLock } from '../project-lock.ts'
 import type { Project } from '../project.ts'
-import { noInstance } from './choose-instance.ts'
+import { noInstance } from './no-instance.ts'
 import { announceInstance, isDefined, localInstance } from './define-instance.ts'
 import { placeOf } from './find-place.ts'
 

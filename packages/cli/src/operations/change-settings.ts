@@ -7,7 +7,7 @@ import type { ProjectConfig } from '../mux-yaml.ts'
 import type { Project } from '../project.ts'
 import { reloadHost } from '../running-host.ts'
 import { removeSecret, secretName, writeSecret } from '../secrets.ts'
-import { noInstance } from './choose-instance.ts'
+import { noInstance } from './no-instance.ts'
 import { isRunning, type SavedSettings, takeSettings } from './take-settings.ts'
 
 /** What an instance is to have of its own from now on. */

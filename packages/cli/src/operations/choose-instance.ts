@@ -13,6 +13,7 @@ import type { Project } from '../project.ts'
 import { isDefined } from './define-instance.ts'
 import { usableHosts } from './find-hosts.ts'
 import { canBeHere, remoteInstances } from './find-place.ts'
+import { noInstance } from './no-instance.ts'
 
 /** An instance for somebody, which may have to be defined first. */
 export interface Choice {
@@ -35,18 +36,6 @@ export async function namedInstance(
   if (!defined && !create)
     throw noInstance(config, instance, `To make it: ${retry} --create`, [...remote.keys()])
   return { instance, defined }
-}
-
-/** @param elsewhere those that are on other hosts */
-export function noInstance(
-  config: ProjectConfig,
-  instance: string,
-  hint: string,
-  elsewhere: readonly InstanceName[] = [],
-): CliError {
-  const names = [...new Set([...config.instances.map(({ name }) => name), ...elsewhere])]
-  const there = names.length === 0 ? 'There are none yet.' : `There are: ${names.join(', ')}.`
-  return new CliError('instance_not_found', `There is no instance ${instance}. ${there}`, hint)
 }
 
 /**

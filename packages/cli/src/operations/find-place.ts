@@ -1,12 +1,13 @@
 import { type HostName, type HostRecord, type InstanceName, LOCAL_HOST, RecordError } from '@mux/contract'
 import type { RegistryReader, RegistryStore } from '@mux/edge/registry'
 import { CliError } from '../errors.ts'
-import type { ProjectConfig } from '../mux-yaml.ts'
+import { type ProjectConfig, readConfig } from '../mux-yaml.ts'
 import { remoteHost } from '../operator-keys.ts'
 import { projectRole } from '../project-role.ts'
 import type { Project } from '../project.ts'
 import type { RemoteHost } from '../remote-host.ts'
 import { missingHost, usableHosts } from './find-hosts.ts'
+import { noInstance } from './no-instance.ts'
 
 /**
  * On which host an instance is; null: in this project, as one that nobody knows would be.
@@ -25,15 +26,25 @@ export async function placeOf(
 
 /**
  * The same, as its operator reaches it.
- * @throws {CliError} `key_unusable`, `host_unreachable` where there is no URL for it
+ * @throws {CliError} `instance_not_found`, `key_unusable`, `host_unreachable` where there is no URL for it
  */
 export async function findRemote(
   project: Project,
-  registry: RegistryReader,
+  registry: RegistryStore,
   name: InstanceName,
 ): Promise<RemoteHost | null> {
   const host = await placeOf(project, registry, name)
-  return host === null ? null : requireRemote(project, registry, host)
+  if (host !== null) return requireRemote(project, registry, host)
+  if ((await registry.read('instance', name)) === undefined) await refuseUnknown(project, registry, name)
+  return null
+}
+
+/** One that is nowhere is told of with those of all hosts; where there are none, whoever looks for it here does so. */
+async function refuseUnknown(project: Project, registry: RegistryStore, name: InstanceName): Promise<void> {
+  const remote = await remoteInstances(project, registry)
+  const config = remote.size === 0 ? undefined : await readConfig(project).catch(() => undefined)
+  if (config && !config.instances.some((instance) => instance.name === name))
+    throw noInstance(config, name, 'See what there is: mux instance list', [...remote.keys()])
 }
 
 /** @throws {CliError} `host_not_found`, `key_unusable`, `host_unreachable` where there is no URL for it */

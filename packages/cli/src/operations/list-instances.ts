@@ -14,7 +14,7 @@ import { answerOfHost } from '../remote-command.ts'
 import type { RemoteHost } from '../remote-host.ts'
 import { hostStatus } from '../running-host.ts'
 import { askHosts } from './ask-hosts.ts'
-import { noInstance } from './choose-instance.ts'
+import { noInstance } from './no-instance.ts'
 import { remoteInstances } from './find-place.ts'
 
 /** How long the supervisor may take to say how its instances are, in milliseconds. */

@@ -6,7 +6,7 @@ import { unlessInterrupted } from '../end-signals.ts'
 import { CliError } from '../errors.ts'
 import { type ProjectConfig, readConfig } from '../mux-yaml.ts'
 import type { Project } from '../project.ts'
-import { noInstance } from './choose-instance.ts'
+import { noInstance } from './no-instance.ts'
 import { recordInstanceState } from './instance-state.ts'
 import { instanceOrderLimit } from './order-limits.ts'
 

@@ -26,6 +26,8 @@ interface HostFacts {
 
 export interface FleetInstance extends InstanceOverview {
   host: string
+  /** It was moved away, and this is what it has left. */
+  kept: boolean
 }
 
 export interface FleetReport {
@@ -42,9 +44,9 @@ export async function readFleet(project: Project, registry: RegistryStore): Prom
   if (asked.length === 0) return undefined
   const all = asked.some(({ here }) => here) ? asked : [...asked, ...(await withoutName(project))]
   const users = await usersByInstance(registry)
-  const places = (await registry.list('instance')).flatMap(({ record }) =>
-    record instanceof RecordError ? [] : [record.host],
-  )
+  const places = new Map<string, string>()
+  for (const { name, record } of await registry.list('instance'))
+    if (!(record instanceof RecordError)) places.set(name, record.host)
   return {
     hosts: all.map(({ name, here, record, status, problem, clock }) => ({
       name,
@@ -56,10 +58,13 @@ export async function readFleet(project: Project, registry: RegistryStore): Prom
       version: status?.version ?? null,
       since: status?.since ?? null,
       pool: status?.pool ?? null,
-      instances: places.filter((place) => place === name).length,
+      instances: [...places.values()].filter((place) => place === name).length,
     })),
     instances: all.flatMap(({ name, status }) =>
-      (status?.instances ?? []).map((one) => ({ ...one, host: name, users: users.get(one.name) ?? [] })),
+      (status?.instances ?? []).map((one) => {
+        const kept = (places.get(one.name) ?? name) !== name
+        return { ...one, host: name, kept, users: kept ? [] : (users.get(one.name) ?? []) }
+      }),
     ),
   }
 }

@@ -9,7 +9,7 @@ import { withProjectLock } from '../project-lock.ts'
 import type { Project } from '../project.ts'
 import { reloadHost } from '../running-host.ts'
 import { readSecret, removeSecret, writeSecret } from '../secrets.ts'
-import { noInstance } from './choose-instance.ts'
+import { noInstance } from './no-instance.ts'
 import { isRunning, type SavedSettings, takeSettings } from './take-settings.ts'
 
 const SEE = 'See what there is: mux instance list'
