@@ -33,7 +33,7 @@ beforeAll(async () => {
     AT_CLOUDFLARE: cloudflare.front,
     NODE_OPTIONS: `--import=${join(FIXTURES, 'at-cloudflare.mjs')}`,
     // Where wrangler would keep what it likes.
-    HOME: project.directory,
+    HOME: project.path('.mux/home'),
   }
 })
 afterAll(async () => {
