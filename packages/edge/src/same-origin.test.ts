@@ -38,16 +38,20 @@ test.each([
 })
 
 test.each([
-  [undefined, false],
-  ['https://mux.example:8080', false],
-  ['http://MUX.example:8080', false],
-  ['null', true],
-  ['', true],
-  ['https://evil.example', true],
-  ['https://mux.example', true],
-  ['https://sub.mux.example:8080', true],
-  ['https://mux.example:8080.evil.example', true],
-])('a WebSocket that a page of %s asks for is of another site: %s', (origin, foreign) => {
-  const headers: Record<string, string | undefined> = { host: 'mux.example:8080', origin }
-  expect(isForeignSocket((name) => headers[name])).toBe(foreign)
+  [{}, false],
+  [{ origin: 'https://mux.example:8080' }, false],
+  [{ origin: 'http://MUX.example:8080' }, false],
+  [{ origin: 'https://mux.example:8080', 'sec-fetch-site': 'same-origin' }, false],
+  [{ origin: 'null' }, true],
+  [{ origin: '' }, true],
+  [{ origin: 'https://evil.example' }, true],
+  [{ origin: 'https://mux.example' }, true],
+  [{ origin: 'https://sub.mux.example:8080' }, true],
+  [{ origin: 'https://mux.example:8080.evil.example' }, true],
+  // The page of the same host that came by plain HTTP, which anybody on the way may have written.
+  [{ origin: 'http://mux.example:8080', 'sec-fetch-site': 'cross-site' }, true],
+  [{ 'sec-fetch-site': 'same-site' }, true],
+])('a WebSocket that is asked for with %j is of another site: %s', (headers, foreign) => {
+  const sent: Record<string, string | undefined> = { host: 'mux.example:8080', ...headers }
+  expect(isForeignSocket((name) => sent[name])).toBe(foreign)
 })

@@ -18,6 +18,9 @@ export function isSameOrigin(header: (name: string) => string | undefined): bool
  * window, whichever page asks, and let it read what comes.
  */
 export function isForeignSocket(header: (name: string) => string | undefined): boolean {
+  // Where a browser says this too, it has compared the scheme, of which we may not know behind a TLS front.
+  const site = header('sec-fetch-site')
+  if (site !== undefined && site !== 'same-origin') return true
   const origin = header('origin')
   return origin !== undefined && hostOf(origin) !== hostOf(`http://${header('host') ?? ''}`)
 }
