@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { readHidden } from './ask.ts'
 import { CliError } from './errors.ts'
+import { findWrangler, quiet, type Wrangler } from './wrangler.ts'
 
 /** How long wrangler may take to tell its token, which it may have to renew first, in milliseconds. */
 const WRANGLER_LIMIT = 30_000
@@ -33,21 +34,39 @@ async function wranglerToken(env: NodeJS.ProcessEnv, cwd: string): Promise<strin
   )
 }
 
+/** The one on the path, as whose user the operator has signed in; else the one of mux, which finds that as well. */
 async function askWrangler(env: NodeJS.ProcessEnv, cwd: string): Promise<string> {
   try {
-    const asked = promisify(execFile)('wrangler', ['auth', 'token', '--json'], {
-      cwd,
-      env,
-      timeout: WRANGLER_LIMIT,
-      killSignal: 'SIGKILL',
-    })
-    asked.child.stdin?.end()
-    return (await asked).stdout
+    return await tokenOf(['wrangler'], env, cwd)
   } catch (error) {
-    // What it has said goes nowhere: the token may be in it.
-    const isAbsent = (error as NodeJS.ErrnoException).code === 'ENOENT'
-    throw missing(isAbsent ? 'There is no API token for Cloudflare.' : 'wrangler gives no API token.')
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw refused()
   }
+  const { command } = await findWrangler(env).catch(() => {
+    throw missing('There is no API token for Cloudflare.')
+  })
+  return tokenOf(command, env, cwd).catch(() => {
+    throw missing('There is no API token for Cloudflare.')
+  })
+}
+
+async function tokenOf(
+  [program, ...before]: Wrangler['command'],
+  env: NodeJS.ProcessEnv,
+  cwd: string,
+): Promise<string> {
+  const asked = promisify(execFile)(program, [...before, 'auth', 'token', '--json'], {
+    cwd,
+    env: quiet(env),
+    timeout: WRANGLER_LIMIT,
+    killSignal: 'SIGKILL',
+  })
+  asked.child.stdin?.end()
+  return (await asked).stdout
+}
+
+/** What wrangler has said when it failed goes nowhere: the token may be in it. */
+function refused(): CliError {
+  return missing('wrangler gives no API token.')
 }
 
 function parse(text: string): { type?: unknown; token?: unknown } {
@@ -62,6 +81,6 @@ function missing(message: string): CliError {
   return new CliError(
     'token_missing',
     message,
-    'Make one with the permission Workers KV Storage: Edit, and put it into CLOUDFLARE_API_TOKEN. Or: wrangler login',
+    'Make one with the permission Workers KV Storage: Edit, and put it into CLOUDFLARE_API_TOKEN. Or: npx wrangler login',
   )
 }

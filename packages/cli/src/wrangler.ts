@@ -117,7 +117,7 @@ function interrupted(): CliError {
 }
 
 /** No telemetry, no look for updates, no colours, no log of its own in the home of the user, and nothing but what it is told. */
-function quiet(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+export function quiet(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return {
     ...environment,
     CLOUDFLARE_ENV: undefined,

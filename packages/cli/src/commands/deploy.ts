@@ -15,9 +15,8 @@ const PATIENCE = 120_000
 
 export default class Deploy extends BaseCommand {
   static override summary = 'bring the edge of this project to Cloudflare'
-  static override description = `Checks everything first, then makes what is missing: keys, a namespace of Workers KV with the registry, and the Worker with
-its secrets, through wrangler. Again, it does what differs, and nothing else. Where the Worker serves stands in wrangler.jsonc
-beside mux.yaml, which the first run makes.`
+  static override description =
+    'Checks everything first, then makes what is missing: keys, a namespace of Workers KV with the registry, and the Worker with its secrets, through wrangler. Again, it does what differs, and nothing else.\nWhere the Worker serves stands in wrangler.jsonc beside mux.yaml, which the first run makes.'
   static override examples = [
     '<%= config.bin %> deploy --domain mux.example.com --dry-run',
     '<%= config.bin %> deploy --domain mux.example.com',

@@ -8,9 +8,8 @@ import * as render from '../render.ts'
 
 export default class Dev extends BaseCommand {
   static override summary = 'run the Worker on this machine, to work on the edge'
-  static override description = `Runs the real Worker in workerd, Cloudflare's own runtime, before the host of this project, which is started if it does not
-run. The Worker is built anew when its source changes, and sees what commands change within seconds. Ctrl-C ends it all. For
-people to use, there is mux up.`
+  static override description =
+    "Runs the real Worker in workerd, Cloudflare's own runtime, before the host of this project, which is started if it does not run. The Worker is built anew when its source changes, and sees what commands change within seconds. Ctrl-C ends it all. For people to use, there is mux up."
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> --listen 127.0.0.1:9000',
