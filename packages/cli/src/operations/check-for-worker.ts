@@ -52,7 +52,9 @@ function problemsOf(change: RegistryChange, instances: Instances): string[] {
   const { kind, name, record } = change
   if (record === null || kind === 'token' || kind === 'host') return []
   if (kind === 'instance')
-    return isLocal(record) ? [`instance ${name}: it has no URL; mux up --host gives this machine one`] : []
+    return isLocal(record)
+      ? [`instance ${name}: it has no URL; mux host join and mux up give this machine one`]
+      : []
   const leads = record.instance === null || instances.has(record.instance)
   return [
     ...(leads ? [] : [`${kind} ${name}: there is no instance ${record.instance}`]),
@@ -68,7 +70,9 @@ function userProblems(
   // Of an instance without a URL, it is enough to hear once.
   const isAstray = isLocal(target) && !isLocal(instances.get(instance ?? ''))
   return [
-    ...(isAstray ? [`user ${name}: is sent to where ${instance} is not; mux up --host sets that right`] : []),
+    ...(isAstray
+      ? [`user ${name}: is sent to where ${instance} is not; mux up on that host sets it right`]
+      : []),
     // A Worker computes no scrypt of more than N·r·p = 2^20, and mux no hash that it does not know.
     ...(password !== null && parseStoredPassword(password) === undefined
       ? [`user ${name}: no Worker can verify the hash of their password; mux user password ${name}`]

@@ -145,9 +145,9 @@ describe('a push', () => {
       exitCode: 1,
       details: [
         'user brian: no Worker can verify the hash of their password; mux user password brian',
-        'user eric: is sent to where django1 is not; mux up --host sets that right',
+        'user eric: is sent to where django1 is not; mux up on that host sets it right',
         'user terry: no Worker can verify the hash of their password; mux user password terry',
-        'instance here: it has no URL; mux up --host gives this machine one',
+        'instance here: it has no URL; mux host join and mux up give this machine one',
         'route a.b: there is no instance no',
       ],
     })

@@ -73,10 +73,14 @@ export class DeploySteps {
   }
 }
 
-/** The hints for commands that only read and write KV name the permission for that alone. */
+/** What to do about it where that is not what another command says of the same. */
 function hintOf({ code, hint }: CliError): string | null {
-  if (!NEEDS_TOKEN.has(code)) return hint
-  return 'Make a token by the template "Edit Cloudflare Workers" for this account and zone, and put it into CLOUDFLARE_API_TOKEN.'
+  if (NEEDS_TOKEN.has(code))
+    return 'Make a token by the template "Edit Cloudflare Workers" for this account and zone, and put it into CLOUDFLARE_API_TOKEN.'
+  if (code === 'record_unfit') return 'Put them right, then again: mux deploy'
+  if (code === 'registry_conflict')
+    return 'Take those first: mux registry pull   What differs: mux registry diff'
+  return hint
 }
 const NEEDS_TOKEN: ReadonlySet<string> = new Set([
   'token_missing',
