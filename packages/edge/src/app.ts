@@ -137,7 +137,8 @@ export function createApp(parts: AppParts): Hono<EdgeEnv> {
     const decided = await decide(exchange)
     if (decided instanceof Response) return decided
     if (!facts.named && isSamePlace(decided, refused)) throw new Problem('misdirected')
-    if (!facts.repeatable) throw stale()
+    // The record has arrived, and only the body is gone.
+    if (!facts.repeatable) throw stale(1)
     try {
       return await exchange.forward(decided)
     } catch (error) {

@@ -23,7 +23,10 @@ export class Outdated extends Problem {
   }
 }
 
-/** The records at hand are older than what a host knows, and nothing can be decided by them. */
-export function stale(): Problem {
-  return new Problem('registry_stale', { retryAfter: RETRY })
+/**
+ * The records at hand are older than what a host knows, and nothing can be decided by them.
+ * @param retryAfter in seconds
+ */
+export function stale(retryAfter: number = RETRY): Problem {
+  return new Problem('registry_stale', { retryAfter })
 }
