@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { NAMESPACE, TOKEN } from '../../packages/edge/src/registry/fixtures/kv-rest.ts'
 import { type Cloudflare, type CloudflareFault, startCloudflare } from './harness/cloudflare.ts'
 import { type Host, startHost } from './harness/host.ts'
@@ -13,6 +13,8 @@ import { readRecords } from './harness/registry.ts'
 import { until } from './harness/until.ts'
 
 const DOMAIN = 'mux.example.test'
+/** How long wrangler may take to get there, in milliseconds: it is a large program. */
+const UPLOAD_LIMIT = 45_000
 
 let cloudflare: Cloudflare
 let project: Project
@@ -169,11 +171,11 @@ describe('a deployment that breaks off', () => {
       env: { ...process.env, ...environment },
       stdio: ['ignore', 'pipe', 'ignore'],
     })
+    onTestFinished(() => void child.kill('SIGKILL'))
     const said = text(child.stdout)
-    await until(
-      'the upload',
-      async () => cloudflare.asked.some(({ route }) => route.startsWith(upload)) || undefined,
-    )
+    const isUploading = async () =>
+      cloudflare.asked.some(({ route }) => route.startsWith(upload)) || undefined
+    await until('the upload', isUploading, UPLOAD_LIMIT)
     const seen = await commandLines()
     expect(seen.filter((line) => line.includes('wrangler'))).not.toEqual([])
     for (const secret of await secrets()) expect(seen.join('\n')).not.toContain(secret)

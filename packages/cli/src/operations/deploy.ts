@@ -73,6 +73,9 @@ export async function deploy(project: Project, options: DeployOptions): Promise<
       )
       const isSame = Object.keys({ ...result.written, ...result.removed }).length === 0
       say(isSame ? 'ok' : 'done', isSame ? 'nothing to do' : copied(result, 'kv'))
+      for (const { host, problem } of result.told)
+        if (problem !== null)
+          say('attention', `host ${host} was not told of the users as they are: ${problem}`)
     })
     const version = await deployWorker(project, options, { ...preparation, plan }, account, secrets, steps)
     await steps.take('answer', async (say) => {
