@@ -2,7 +2,7 @@ import { Readable, Writable } from 'node:stream'
 import { type CliErrorCode, CLI_ERRORS, CliError } from './errors.ts'
 import { type RemoteHost, runOnHost } from './remote-host.ts'
 
-/** The longest answer of a command that is read whole, in characters. */
+/** The longest answer of a command that is read whole, in bytes. */
 const MAX_ANSWER = 4 * 1024 * 1024
 /** How many lines of what a command has said are told. */
 const LAST_LINES = 20
@@ -73,10 +73,16 @@ export async function answerOfHost<Answer>(
 }
 
 class Kept extends Writable {
-  text = ''
+  readonly #pieces: Buffer[] = []
+  #size = 0
+  /** Decoded as a whole: a piece may end within a character. */
+  get text(): string {
+    return Buffer.concat(this.#pieces).toString('utf8')
+  }
   override _write(chunk: Buffer, _encoding: string, done: (error?: Error) => void): void {
-    this.text += chunk.toString('utf8')
-    done(this.text.length > MAX_ANSWER ? new Error('the answer of the command is too long') : undefined)
+    this.#pieces.push(chunk)
+    this.#size += chunk.length
+    done(this.#size > MAX_ANSWER ? new Error('the answer of the command is too long') : undefined)
   }
 }
 

@@ -4,6 +4,7 @@ import { buffer } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import { decodeCommand, exitPayload, type Frame, frameHead, parseHostName } from '@mux/contract'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { answerOfHost } from './remote-command.ts'
 import { orderHost, type RemoteHost, runOnHost } from './remote-host.ts'
 
 const NAME = parseHostName('east')!
@@ -115,6 +116,18 @@ describe('a command on a host', () => {
     const { command, stdinAt } = decodeCommand(body)
     expect(command).toEqual({ args: ['instance', 'list'], columns: 100 })
     expect(body.subarray(stdinAt).equals(input)).toBe(true)
+  })
+
+  it('whose answer comes in pieces that end within a character is read as it was', async () => {
+    const answer = Buffer.from('{"title":"Zoë"}')
+    const at = answer.indexOf('ë') + 1
+    const host = await startHost((incoming, outgoing) => {
+      incoming.resume()
+      outgoing.writeHead(200, FRAMES)
+      const pieces = [answer.subarray(0, at), answer.subarray(at)].map((piece) => frame('stdout', piece))
+      outgoing.end(Buffer.concat([...pieces, frame('exit', exitPayload(0))]))
+    })
+    expect(await answerOfHost(host, ['instance', 'show', 'django2'])).toEqual({ title: 'Zoë' })
   })
 
   it('that is refused is refused before its input is sent', async () => {

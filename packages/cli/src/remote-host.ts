@@ -165,8 +165,7 @@ async function sendBody(
   const stop = new AbortController()
   const asked = new Promise<'asked'>((resolve) => call.once('continue', () => resolve('asked')))
   const late = delay(CONTINUE_LIMIT, 'late' as const, { signal: stop.signal }).catch(() => 'late' as const)
-  const next = await Promise.race([asked, late, answered])
-  stop.abort()
+  const next = await Promise.race([asked, late, answered]).finally(() => stop.abort())
   if (typeof next === 'string') await pipeline(body.from(0), call)
 }
 
