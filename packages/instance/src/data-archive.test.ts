@@ -156,6 +156,10 @@ it('no file gets the rights of its owner for whoever runs it', async () => {
 it('an import that was killed between its last two steps is taken back', async () => {
   mkdirSync(join(root, 'one.replaced'))
   await repairData(join(root, 'one'))
+  mkdirSync(join(root, 'disk.replaced'))
+  symlinkSync('disk', join(root, 'linked'))
+  await repairData(join(root, 'linked'))
   await repairData(to)
   expect([existsSync(join(root, 'one')), readdirSync(to)]).toEqual([true, ['old']])
+  expect(existsSync(join(root, 'disk'))).toBe(true)
 })

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, type Stats } from 'node:fs'
-import { mkdir, realpath, rename, rm } from 'node:fs/promises'
+import { mkdir, readlink, realpath, rename, rm } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
 import { create } from 'tar/create'
 import type { ReadEntry } from 'tar/read-entry'
 import { Unpack } from 'tar/unpack'
@@ -50,7 +51,14 @@ export async function unpackData(source: AsyncIterable<Uint8Array>, data: string
 
 /** Puts back what an import that was killed between its last two steps has left beside the directory. */
 export async function repairData(data: string): Promise<void> {
-  if (!existsSync(data) && existsSync(replacedName(data))) await rename(replacedName(data), data)
+  const place = await leadsTo(data)
+  if (!existsSync(place) && existsSync(replacedName(place))) await rename(replacedName(place), place)
+}
+
+/** Where a link leads, also when nothing is there; what is no link is itself. */
+async function leadsTo(path: string): Promise<string> {
+  const target = await readlink(path).catch(() => undefined)
+  return target === undefined ? path : resolve(dirname(path), target)
 }
 
 function replacedName(place: string): string {
