@@ -16,7 +16,7 @@ const concat = (...parts: readonly Uint8Array[]) => Uint8Array.from(parts.flatMa
 describe('a command', () => {
   it.each([
     { args: ['instance', 'logs', 'django2', '-f'], columns: 120 },
-    { args: ['instance', 'set', 'django2', 'NAME=Zoë 𝛑 \u2028\0'] },
+    { args: ['instance', 'set', 'django2', 'NAME=Zoë 𝛑 \u2028\n'] },
   ])('comes back as it was: %j, with what stands behind it', (command) => {
     const encoded = encodeCommand(command)
     const start = concat(encoded, bytes('stdin'))
@@ -32,6 +32,7 @@ describe('a command', () => {
     ['no JSON', head('garbage')],
     ['bytes that are no text', head('{"v":1,"args":["\u00ff"]}')],
     ['no arguments', head('{"v":1,"args":[]}')],
+    ['an argument with a zero in it', head(String.raw`{"v":1,"args":["status","a\u0000"]}`)],
     ['arguments in one text', head('{"v":1,"args":"status"}')],
     ['another version', head('{"v":2,"args":["status"]}')],
     ['something more', head('{"v":1,"args":["status"],"env":{}}')],

@@ -16,8 +16,8 @@ export const FRAME_INTERVAL = 15_000
 
 const command = v.strictObject({
   v: v.literal(1),
-  /** What stands behind `mux`. */
-  args: v.pipe(v.array(v.string()), v.minLength(1), v.maxLength(1_000)),
+  /** What stands behind `mux`. No program can be given a zero. */
+  args: v.pipe(v.array(v.pipe(v.string(), v.excludes('\0'))), v.minLength(1), v.maxLength(1_000)),
   /** The width of the terminal that it is shown on. */
   columns: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(10_000))),
 })
