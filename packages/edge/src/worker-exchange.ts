@@ -93,7 +93,8 @@ export class WorkerExchange implements Exchange {
     const answered = listOf(answer.headers)
     const code = valueOf(answered, 'mux-problem')
     if (code !== undefined) throw await this.#problem(answer, code, decision)
-    void this.#body?.cancel()
+    // A client who has left takes the copy along; nothing is to be said of that.
+    this.#body?.cancel().catch(() => {})
     const kept = answerHeaders(answered)
     // The platform copies headers faster than it takes a list of them; nearly always there is nothing to leave out.
     if (answered.every((text, at) => text === kept[at])) {
