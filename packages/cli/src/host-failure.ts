@@ -40,7 +40,7 @@ export function hostRefused({ name }: RemoteHost, date: string | undefined): Hos
     reason,
     `The host ${name} refuses what this operator signs: ${reason}.`,
     {
-      hint: `Its log says why: assertion_refused in .mux/logs/mux.log there. See that the clocks of both machines agree; give it the key anew with: mux host key ${name}`,
+      hint: `Its log says why: control_refused in .mux/logs/mux.log there. See that the clocks of both machines agree; give it the key anew with: mux host key ${name}`,
     },
   )
 }

@@ -16,26 +16,26 @@ import { CliError } from './errors.ts'
 /** Names as the operator types them; all throw {@link CliError} `name_invalid`. */
 
 export function userName(text: string): UserName {
-  return parseUserName(text) ?? refuse(text, 'user', USER_NAME_RULE)
+  return parseUserName(text) ?? refuse(text, 'a user', USER_NAME_RULE)
 }
 
 export function instanceName(text: string): InstanceName {
-  return parseInstanceName(text) ?? refuse(text, 'instance', INSTANCE_NAME_RULE)
+  return parseInstanceName(text) ?? refuse(text, 'an instance', INSTANCE_NAME_RULE)
 }
 
 export function hostName(text: string): HostName {
-  return parseRemoteHostName(text) ?? refuse(text, 'host', HOST_NAME_RULE)
+  return parseRemoteHostName(text) ?? refuse(text, 'a host', HOST_NAME_RULE)
 }
 
 export function routeKey(text: string): RouteKey {
-  return parseRouteKey(text) ?? refuse(text, 'route', ROUTE_KEY_RULE)
+  return parseRouteKey(text) ?? refuse(text, 'a route', ROUTE_KEY_RULE)
 }
 
 function refuse(text: string, what: string, rule: string): never {
   const shown = text.length > 80 ? `${text.slice(0, 77)}...` : text
   throw new CliError(
     'name_invalid',
-    `${JSON.stringify(shown)} cannot be the name of a ${what}.`,
+    `${JSON.stringify(shown)} cannot be the name of ${what}.`,
     `It has to be: ${rule}`,
   )
 }
