@@ -191,6 +191,7 @@ async function redirect(
   const names = await instancesHere(registry, config, target.host)
   const { users, unusable } = await redirectUsers(registry, names, target, Date.now())
   for (const user of users) log({ event: 'user_redirected', user, host: target.host })
+  if (users.length > 0 && config.registry === 'kv') log({ event: 'kv_waits', until: 'mux registry push' })
   for (const { key, message } of unusable) log({ event: 'record_unusable', key, message })
 }
 

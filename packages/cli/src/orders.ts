@@ -118,8 +118,10 @@ export async function bringInStep(
   config: ProjectConfig,
 ): Promise<void> {
   const names = await instancesHere(registry, config, target.host)
-  for (const instance of await recordInstances(registry, names, target))
-    log({ event: 'instance_recorded', instance })
+  const recorded = await recordInstances(registry, names, target)
+  for (const instance of recorded) log({ event: 'instance_recorded', instance })
+  // A supervisor has no token for Cloudflare.
+  if (recorded.length > 0 && config.registry === 'kv') log({ event: 'kv_waits', until: 'mux registry push' })
   await closed.refresh()
 }
 

@@ -1,6 +1,6 @@
 import type { UserName } from '@mux/contract'
 import { openSqliteRegistry, type RegistryStore } from '@mux/edge/registry'
-import { type CliError, toCliError } from './errors.ts'
+import { type CliError, EXIT, toCliError } from './errors.ts'
 import { noteChanges } from './noted-changes.ts'
 import { type ToldHost, untold } from './operations/tell-of-users.ts'
 import { type ProjectRole, projectRole } from './project-role.ts'
@@ -60,11 +60,8 @@ export async function withRegistry<Result>(
       users.push({ name: waitFor!, version: awaited.version })
     const wait = waitFor !== undefined
     const news = { records: noted, users }
-    const { hosts, failure } = await publication.publish(project, registry, parts, news, {
-      carry,
-      wait,
-      tell,
-    })
+    const options = { carry, wait, tell }
+    const { hosts, failure } = await orSaySo(publication.publish(project, registry, parts, news, options))
     if (hosts.length > 0) told?.(hosts)
     const missed = hosts.filter(({ problem }) => problem !== null)
     if (missed.length === 0) return failure
@@ -86,6 +83,20 @@ export async function withRegistry<Result>(
     return result
   } finally {
     registry.close()
+  }
+}
+
+/** Whoever interrupts it has to know that it is half done. */
+async function orSaySo<Result>(publishing: Promise<Result>): Promise<Result> {
+  const interrupt = () => {
+    tell('Interrupted: it is done here, and not known everywhere yet. To have it known: mux registry push')
+    process.exit(EXIT.interrupted)
+  }
+  process.once('SIGINT', interrupt)
+  try {
+    return await publishing
+  } finally {
+    process.off('SIGINT', interrupt)
   }
 }
 

@@ -1,5 +1,6 @@
 import { type HostName, type HostRecord, type InstanceName, LOCAL_HOST, RecordError } from '@mux/contract'
 import type { RegistryReader, RegistryStore } from '@mux/edge/registry'
+import { runsFromAfar } from '../end-with-host.ts'
 import { CliError } from '../errors.ts'
 import { type ProjectConfig, readConfig } from '../mux-yaml.ts'
 import { remoteHost } from '../operator-keys.ts'
@@ -18,6 +19,8 @@ export async function placeOf(
   registry: RegistryReader,
   name: InstanceName,
 ): Promise<HostName | null> {
+  // Two projects that each take the other for the place of an instance would send each other a command without end.
+  if (runsFromAfar()) return null
   const record = await registry.read('instance', name)
   if (record === undefined || record.host === LOCAL_HOST) return null
   if ((await registry.read('host', record.host)) === undefined) return null
@@ -63,7 +66,7 @@ export async function remoteInstances(
   registry: RegistryStore,
 ): Promise<Map<InstanceName, HostName>> {
   const hosts = await usableHosts(registry)
-  if (hosts.size === 0) return new Map()
+  if (hosts.size === 0 || runsFromAfar()) return new Map()
   const here = (await projectRole(project)).host
   const found = new Map<InstanceName, HostName>()
   for (const { name, record } of await registry.list('instance'))
@@ -124,6 +127,7 @@ export async function placeForNew(
   config: Pick<ProjectConfig, 'host' | 'registry' | 'runsNothing'>,
   wanted?: HostName,
 ): Promise<NewPlace | null> {
+  if (runsFromAfar()) return null
   const hosts = await usableHosts(registry)
   if (wanted !== undefined) {
     if (wanted === config.host?.name) return null

@@ -20,11 +20,17 @@ export interface Led {
 /**
  * Has all who lead to an instance lead to where it is from now on: here first, then in KV, and when that has it, the hosts are told.
  * Again, all of it is told again.
+ * @param tell told whenever Cloudflare is waited for
  */
-export async function leadTo(project: Project, name: InstanceName, target: Target): Promise<Led> {
+export async function leadTo(
+  project: Project,
+  name: InstanceName,
+  target: Target,
+  tell: (text: string) => void,
+): Promise<Led> {
   const lead = async (registry: RegistryStore): Promise<Led> => {
     const news = await redirect(registry, name, target)
-    const options = { carry: 'in-order', wait: false, tell: () => {} } as const
+    const options = { carry: 'in-order', wait: false, tell } as const
     const { hosts, failure } = await publish(project, registry, await projectRole(project), news, options)
     return { users: news.users.map((user) => user.name), told: hosts, behind: failure }
   }

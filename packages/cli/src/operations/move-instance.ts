@@ -88,7 +88,7 @@ async function move(project: Project, registry: RegistryStore, order: MoveOrder)
   const { mark, since } = await copy(way, order, status).catch((error: unknown) =>
     giveUp(project, registry, way, status, error),
   )
-  const led = await lead(project, registry, way, mark, status)
+  const led = await lead(project, registry, way, mark, status, order.tell)
   await finish(project, way, led, mark, order.tell)
   return { instance: name, from: record.host, to, changed: true, users: led.users, held: since() }
 }
@@ -112,7 +112,7 @@ async function takeUp(
     tell(`Taking up the move of ${name} from ${begun.from}.`)
     const from = await placeAt(project, registry, begun.from, name)
     const way = { name, record, from, to: await placeAt(project, registry, to, name) }
-    const led = await leadTo(project, name, way.to.target)
+    const led = await leadTo(project, name, way.to.target, tell)
     await finish(project, way, led, begun.mark, tell)
     return { instance: name, from: begun.from, to, changed: true, users: led.users, held: 0 }
   }
@@ -143,7 +143,7 @@ async function copy(
 
   tell(`Holding its requests on ${from.target.host}, and stopping it when those under way are answered.`)
   const began = performance.now()
-  const holding = await keepHolding(from)
+  const holding = await keepHolding(from, HOLD.each)
   try {
     const stop = AbortSignal.any([signal, holding.lost])
     if (status?.generation) await from.stop()
@@ -174,12 +174,12 @@ async function copy(
 
 const AGAIN = 'Give the same command again.'
 
-/** Holds requests at an instance until that is ended, or cannot be renewed. */
-async function keepHolding(place: MovePlace): Promise<{ lost: AbortSignal; end: () => void }> {
+/** Holds requests at an instance until that is ended, or cannot be renewed; and for so many milliseconds more. */
+async function keepHolding(place: MovePlace, time: number): Promise<{ lost: AbortSignal; end: () => void }> {
   const lost = new AbortController()
-  await place.hold(HOLD.each)
+  await place.hold(time)
   const timer = setInterval(() => {
-    place.hold(HOLD.each).catch((error: unknown) => lost.abort(error))
+    place.hold(time).catch((error: unknown) => lost.abort(error))
   }, HOLD.renewed)
   return { lost: lost.signal, end: () => clearInterval(timer) }
 }
@@ -191,10 +191,15 @@ async function lead(
   way: Way,
   mark: string,
   status: InstanceStatus | undefined,
+  tell: MoveOrder['tell'],
 ): Promise<Led> {
   const { name, from, to } = way
+  // KV may take its time, and nobody may be served by what has been copied already.
+  const holding = await keepHolding(from, HOLD.leading).catch((error: unknown) =>
+    giveUp(project, registry, way, status, error),
+  )
   await writeMove(project, name, { phase: 'leading', from: from.target.host, to: to.target.host, mark })
-  const led = await leadTo(project, name, to.target)
+  const led = await leadTo(project, name, to.target, tell).finally(holding.end)
   if (led.behind === null) return led
   const publish = await leadBack(project, name, from.target, (users) => to.know(users))
   await giveUp(project, registry, way, status, led.behind).catch((error: unknown) => {

@@ -1,5 +1,8 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import type { UserRecord } from '@mux/contract'
 import type { RegistryChange } from '@mux/edge/registry'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
@@ -11,7 +14,7 @@ import {
   TOKEN,
 } from '../../../../edge/src/registry/fixtures/kv-rest.ts'
 import { INSTANCE, USER } from '../../fixtures/records.ts'
-import { type Ended, runMux, temporaryProject } from '../../fixtures/run-mux.ts'
+import { type Ended, PROGRAM, runMux, temporaryProject } from '../../fixtures/run-mux.ts'
 import { projectAt } from '../../project.ts'
 import { withRegistry } from '../../registry.ts'
 
@@ -40,18 +43,17 @@ beforeEach(async () => {
   rest.asked.length = 0
 })
 
+const ENVIRONMENT = {
+  CLOUDFLARE_ACCOUNT_ID: ACCOUNT,
+  MUX_KV_NAMESPACE: NAMESPACE,
+  CLOUDFLARE_API_TOKEN: TOKEN,
+  NO_COLOR: '1',
+}
 const mux = (args: string, { env = {}, input = '' } = {}): Promise<Ended> =>
   runMux(args.split(' '), {
     cwd,
     input,
-    env: {
-      CLOUDFLARE_ACCOUNT_ID: ACCOUNT,
-      MUX_KV_NAMESPACE: NAMESPACE,
-      CLOUDFLARE_API_TOKEN: TOKEN,
-      CLOUDFLARE_API_BASE_URL: rest.url,
-      NO_COLOR: '1',
-      ...env,
-    },
+    env: { ...ENVIRONMENT, CLOUDFLARE_API_BASE_URL: rest.url, ...env },
   })
 const change = (...changes: RegistryChange[]) =>
   withRegistry(projectAt(cwd), (registry) => registry.change(() => ({ changes, result: undefined })))
@@ -163,4 +165,24 @@ it('of commands at the same time the last to write has written what both have do
   const commands = ['sign-out', 'disable', 'sign-out', 'enable'].map((verb) => mux(`user ${verb} brian`))
   expect((await Promise.all(commands)).map(({ code }) => code)).toEqual([0, 0, 0, 0])
   expect(inKv('user:brian')).toEqual(await here('brian'))
+})
+
+it('Ctrl-C while Cloudflare is written to says that it is done here and not there', async () => {
+  const reached = Promise.withResolvers<void>()
+  rest.fault = ({ route }) => {
+    if (route === 'put') reached.resolve()
+    return route === 'put' ? 'hang' : undefined
+  }
+  const child = spawn(process.execPath, [PROGRAM, 'user', 'disable', 'brian'], {
+    cwd,
+    env: { ...process.env, ...ENVIRONMENT, CLOUDFLARE_API_BASE_URL: rest.url },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  const said = text(child.stderr)
+  const ended = once(child, 'exit')
+  await reached.promise
+  child.kill('SIGINT')
+  expect(await ended).toEqual([130, null])
+  expect(await said).toContain('mux registry push')
+  expect(await here('brian')).toMatchObject({ disabled: true })
 })
