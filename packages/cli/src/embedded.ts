@@ -94,7 +94,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     ends.unshift(() => lock.release())
     const registry = openSqliteRegistry(project.state.registry)
     ends.unshift(() => registry.close())
-    const closed = closedInstances(registry, target.host)
+    const closed = closedInstances(registry, target.host, project)
     await bringInStep({ registry, closed, target, log }, config)
     await redirect({ registry, target, log }, config)
     const supervisor = createSupervisor({

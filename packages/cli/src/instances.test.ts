@@ -133,8 +133,16 @@ describe('mux instance', () => {
     await must('route', 'set', '*', '--instance', 'one', '--public')
     expect((await must('instance', 'list', '--json')).json()).toEqual({
       instances: [
-        { name: 'one', users: [], routes: ['*'], state: 'open', status: null, ownSettings: [] },
-        { name: 'two', users: ['brian'], routes: [], state: 'open', status: null, ownSettings: ['A'] },
+        { name: 'one', host: null, users: [], routes: ['*'], state: 'open', status: null, ownSettings: [] },
+        {
+          name: 'two',
+          host: null,
+          users: ['brian'],
+          routes: [],
+          state: 'open',
+          status: null,
+          ownSettings: ['A'],
+        },
       ],
     })
   })

@@ -5,13 +5,15 @@ import { replaceFile } from '@mux/instance/atomic-file'
 import { CliError } from './errors.ts'
 import type { Project } from './project.ts'
 
+const PHASES = ['copying', 'starting', 'leading', 'moved'] as const
+
 /**
- * A move of an instance that has begun, so that one which was killed is taken up where it was. `copying`: it serves where it was,
- * and what is at its end counts for nothing; `leading`: users may be led to its end by now, and to where it was no more; `moved`:
+ * A move of an instance that has begun, so that one which was killed is taken up where it was. `copying` and `starting`: it serves
+ * where it was, and what is at its end, which may run from `starting` on, counts for nothing; `leading`: users may be led to its end by now, and to where it was no more; `moved`:
  * what is left where it was is kept until somebody has it removed.
  */
 export interface Move {
-  phase: 'copying' | 'leading' | 'moved'
+  phase: (typeof PHASES)[number]
   from: HostName
   to: HostName
   /** By what it is seen that it has run where it was since its data were copied; empty before that. */
@@ -58,8 +60,14 @@ function parse(text: string): Move | undefined {
   }
   const { v, phase, from, to, mark } = (value ?? {}) as Record<string, unknown>
   const hosts = [from, to].map((host) => (typeof host === 'string' ? parseHostName(host) : undefined))
-  const isPhase = phase === 'copying' || phase === 'leading' || phase === 'moved'
-  if (v !== 1 || !isPhase || typeof mark !== 'string' || hosts[0] === undefined || hosts[1] === undefined)
+  const known = PHASES.find((one) => one === phase)
+  if (
+    v !== 1 ||
+    known === undefined ||
+    typeof mark !== 'string' ||
+    hosts[0] === undefined ||
+    hosts[1] === undefined
+  )
     return undefined
-  return { phase, from: hosts[0], to: hosts[1], mark }
+  return { phase: known, from: hosts[0], to: hosts[1], mark }
 }

@@ -84,9 +84,11 @@ async function move(project: Project, registry: RegistryStore, order: MoveOrder)
         hint: `Where nothing needs it any more, remove it on that machine: mux instance remove ${name} --purge`,
       },
     )
-  await writeMove(project, name, { phase: 'copying', from: record.host, to, mark: '' })
-  const { mark, since } = await copy(way, order, status).catch((error: unknown) =>
-    giveUp(project, registry, way, status, error),
+  const note = (phase: Move['phase'], mark: string) =>
+    writeMove(project, name, { phase, from: record.host, to, mark })
+  await note('copying', '')
+  const { mark, since } = await copy(way, order, status, note).catch((error: unknown) =>
+    giveUp(project, way, status, error),
   )
   const led = await lead(project, registry, way, mark, status, order.tell)
   await finish(project, way, led, mark, order.tell)
@@ -104,8 +106,13 @@ async function takeUp(
   begun: Move,
   record: InstanceRecord,
 ): Promise<MoveResult | undefined> {
-  const isLed = begun.phase === 'leading' && record.host === begun.to
-  if (begun.phase === 'moved' || isLed) {
+  const isThere = record.host === begun.to
+  // It was removed, and added somewhere else: what had moved was another one.
+  if (begun.phase === 'moved' && !isThere) {
+    await forgetMove(project, name)
+    return undefined
+  }
+  if (isThere && (begun.phase === 'leading' || begun.phase === 'moved')) {
     if (begun.to !== to) throw unfinished(name, begun)
     if (begun.phase === 'moved')
       return { instance: name, from: begun.from, to, changed: false, users: [], held: 0 }
@@ -116,9 +123,11 @@ async function takeUp(
     await finish(project, way, led, begun.mark, tell)
     return { instance: name, from: begun.from, to, changed: true, users: led.users, held: 0 }
   }
-  // It serves where it was: what has come to the other end is from before it did so again.
-  tell(`Removing what an interrupted move has left on ${begun.to}.`)
-  await (await placeAt(project, registry, begun.to, name)).remove()
+  // It serves where it was: what has come to the other end is from before it did so again. Unless it was removed and added there.
+  if (!isThere) {
+    tell(`Removing what an interrupted move has left on ${begun.to}.`)
+    await (await placeAt(project, registry, begun.to, name)).remove()
+  }
   await forgetMove(project, name)
   return undefined
 }
@@ -135,6 +144,7 @@ async function copy(
   { name, from, to, record }: Way,
   { tell, signal }: MoveOrder,
   status: InstanceStatus | undefined,
+  note: (phase: Move['phase'], mark: string) => Promise<void>,
 ): Promise<Copied> {
   tell(`Defining ${name} on ${to.target.host}, with its settings and secrets.`)
   const carried = await from.definition()
@@ -152,8 +162,9 @@ async function copy(
     await carryData(from, to, stop)
     if (record.state === 'open') {
       tell(`Starting it on ${to.target.host}.`)
+      await note('starting', mark)
       await to.start()
-    }
+    } else await to.retire(record.message ?? '')
     stop.throwIfAborted()
     holding.end()
     await from.hold(HOLD.leading)
@@ -196,13 +207,18 @@ async function lead(
   const { name, from, to } = way
   // KV may take its time, and nobody may be served by what has been copied already.
   const holding = await keepHolding(from, HOLD.leading).catch((error: unknown) =>
-    giveUp(project, registry, way, status, error),
+    giveUp(project, way, status, error),
   )
   await writeMove(project, name, { phase: 'leading', from: from.target.host, to: to.target.host, mark })
-  const led = await leadTo(project, name, to.target, tell).finally(holding.end)
+  const led = await leadTo(project, name, to.target, tell)
+    .catch(async (error: unknown) => {
+      const isLed = (await registry.read('instance', name))?.host === to.target.host
+      return isLed ? Promise.reject(error) : giveUp(project, way, status, error)
+    })
+    .finally(holding.end)
   if (led.behind === null) return led
   const publish = await leadBack(project, name, from.target, (users) => to.know(users))
-  await giveUp(project, registry, way, status, led.behind).catch((error: unknown) => {
+  await giveUp(project, way, status, led.behind).catch((error: unknown) => {
     return publish().then(
       () => Promise.reject(error),
       () => Promise.reject(error),
@@ -214,8 +230,7 @@ async function lead(
 /** Has it serve where it was, and takes back what has come to the other end. */
 async function giveUp(
   project: Project,
-  registry: RegistryStore,
-  { name, from, to, record }: Way,
+  { name, from, to }: Way,
   status: InstanceStatus | undefined,
   cause: unknown,
 ): Promise<never> {
@@ -227,11 +242,6 @@ async function giveUp(
       left.push(`${otherwise}: ${toCliError(error).message}`)
     }
   }
-  if (to.isHere)
-    await attempt(
-      () => registry.change(() => ({ changes: [{ kind: 'instance', name, record }], result: undefined })),
-      'The registry says that it is here',
-    )
   await attempt(() => from.release(), `Its requests are held on ${from.target.host} for a minute`)
   if (status?.generation)
     await attempt(() => from.wake(), `It does not run on ${from.target.host} before its next request`)
@@ -260,9 +270,10 @@ async function finish(
   const missed = led.told.find((one) => one.host === host)?.problem ?? null
   if (missed !== null) throw untoldEnd(name, host, to.target.host, missed)
   try {
-    await from.release()
     const isSame = markOf(await from.status()) === mark
+    // Before what was held goes on: what has no user, and so no version by which it is refused, would start it here.
     await from.retire(`It was moved to ${to.target.host}.`)
+    await from.release()
     if (!isSame)
       tell(
         `${name} ran on ${host} after its data were copied: what was written there since is kept there alone.`,

@@ -11,14 +11,12 @@ import {
 import type { RegistryStore } from '@mux/edge/registry'
 import { sendOrder } from '../control-client.ts'
 import { CliError } from '../errors.ts'
-import { readConfig } from '../mux-yaml.ts'
 import { projectRole } from '../project-role.ts'
 import type { Project } from '../project.ts'
 import { answerOfHost, runForOutput } from '../remote-command.ts'
 import { orderHost, type RemoteHost } from '../remote-host.ts'
 import { exportData, importData } from './carry-data.ts'
 import { carriedInstance, receiveInstance } from './carry-instance.ts'
-import { localInstance } from './define-instance.ts'
 import { requireRemote } from './find-place.ts'
 import { removeHere } from './remove-instance.ts'
 import { inParts } from './tell-of-users.ts'
@@ -31,8 +29,6 @@ const AT_LENGTH = 15 * 60_000
 /** One end of a move: a host elsewhere, or this project, which is one as well. The same is done in both. */
 export interface MovePlace {
   target: Target
-  /** Whether it is this project. */
-  isHere: boolean
   /** How it is there; undefined: there is none. */
   status(): Promise<InstanceStatus | undefined>
   /** Holds the requests that come for it for so many milliseconds. */
@@ -82,7 +78,6 @@ function placeThere(host: RemoteHost, target: Target, name: InstanceName): MoveP
   const run = (verb: string, ...more: string[]) => answerOfHost(host, ['instance', verb, name, ...more])
   return {
     target,
-    isHere: false,
     status: async () => {
       const { instances } = await orderHost(host, { op: 'status' }, AT_ONCE)
       return instances.find((instance) => instance.name === name)
@@ -119,7 +114,6 @@ function placeHere(project: Project, registry: RegistryStore, target: Target, na
   const { controlSocket } = project.state
   return {
     target,
-    isHere: true,
     status: async () => {
       const { instances } = await sendOrder(controlSocket, { op: 'status' }, AT_ONCE)
       return instances.find((instance) => instance.name === name)
@@ -138,23 +132,12 @@ function placeHere(project: Project, registry: RegistryStore, target: Target, na
     receive: (carried) => receiveInstance(project, registry, name, carried),
     send: async (to, signal) => void (await exportData(project, name, to, signal)),
     take: async (from, signal) => void (await importData(project, name, from, signal)),
-    async start() {
-      // One that is recorded to be elsewhere is kept from running here. Nobody is sent anywhere by this alone.
-      const record = localInstance(await readConfig(project))
-      await registry.change((read) => ({
-        changes: [{ kind: 'instance', name, record: { ...record, ...stateOf(read('instance', name)) } }],
-        result: undefined,
-      }))
-      await sendOrder(controlSocket, { op: 'start', instance: name }, AT_LENGTH)
-    },
+    // Let by the note of its move, though the registry says it to be elsewhere.
+    start: async () => void (await sendOrder(controlSocket, { op: 'start', instance: name }, AT_LENGTH)),
     // What the registry says to be elsewhere does not run here: it has only to look.
     retire: async () => void (await sendOrder(controlSocket, { op: 'stop', instance: name }, AT_LENGTH)),
     remove: () => removeHere(project, name).catch(unlessGone),
   }
-}
-
-function stateOf(record: { state: 'open' | 'maintenance'; message: string | null } | undefined) {
-  return { state: record?.state ?? 'open', message: record?.message ?? null }
 }
 
 function unlessGone(error: unknown): void {

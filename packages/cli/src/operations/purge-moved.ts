@@ -18,7 +18,9 @@ export async function purgeMoved(
   return withLock(project, 'move', async () => {
     const begun = await readMove(project, name)
     if (begun && begun.phase !== 'moved') throw unfinished(name, begun)
-    if (begun === undefined)
+    const at = await withRegistry(project, (registry) => registry.read('instance', name))
+    // One that was removed and added there is no leftover.
+    if (begun === undefined || at?.host === begun.from)
       throw new CliError('instance_not_found', `Nothing is kept of ${name} but where it is.`, {
         hint: 'See where: mux instance list',
       })
