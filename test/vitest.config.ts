@@ -3,7 +3,12 @@ import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** Those that wait longest, so that none of them is left alone at the end. */
-const FIRST = ['conformance-worker.test.ts', 'conformance-embedded.test.ts', 'load.test.ts']
+const FIRST = [
+  'conformance-two-hosts.test.ts',
+  'conformance-worker.test.ts',
+  'conformance-embedded.test.ts',
+  'load.test.ts',
+]
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

@@ -73,12 +73,12 @@ export function framing(layout: () => Layout): void {
   it.each(['TRACE', 'TRACK', 'CONNECT', 'PRI', 'trace'])(
     'refuses %s, and echoes nothing of it',
     async (method) => {
-      const { url, project, name } = layout()
+      const { url, project, edge } = layout()
       const target = method === 'CONNECT' ? 'notes.example:80' : `/${method}`
       const text = `${method} ${target} HTTP/1.1\r\nHost: notes.example\r\n${proof()}Connection: close\r\n\r\n`
       const received = await exchangeRaw(url, text)
       // CONNECT is nothing that the platform of the Worker asks the Worker about.
-      const refusals = name === 'Worker' && method === 'CONNECT' ? [500] : [400, 405, 501]
+      const refusals = edge === 'Worker' && method === 'CONNECT' ? [500] : [400, 405, 501]
       for (const status of statusesIn(received)) expect(refusals).toContain(status)
       expect(received).not.toMatch(/authorization|Basic [A-Za-z0-9+/]/i)
       expect((await ledgerLines(project)).filter((line) => line.includes(` ${method} `))).toEqual([])

@@ -32,10 +32,10 @@ export function limits(layout: () => Layout): void {
     [17, [414]],
     [70, [414, 431]],
   ])('takes an address of %i kB, or says that it is too long', async (size, statuses) => {
-    const { url, name } = layout()
+    const { url, edge } = layout()
     const answer = await ask(url, `/${'a'.repeat(size * KB)}`, { user: 'brian' })
     expect(statuses).toContain(answer.status)
-    if (answer.status !== 200 && (name !== 'Worker' || size < PLATFORM))
+    if (answer.status !== 200 && (edge !== 'Worker' || size < PLATFORM))
       expect(['target_too_long', 'headers_too_large']).toContain(answer.json().code)
   })
 
@@ -49,10 +49,10 @@ export function limits(layout: () => Layout): void {
   })
 
   it('answers 431 to a hundred headers of 8 kB', async () => {
-    const { url, name } = layout()
+    const { url, edge } = layout()
     const headers = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`x-${n}`, 'x'.repeat(8 * KB)]))
     const answer = await ask(url, '/', { user: 'brian', headers })
     expect(answer.status).toBe(431)
-    if (name !== 'Worker') expect(answer.json().code).toBe('headers_too_large')
+    if (edge !== 'Worker') expect(answer.json().code).toBe('headers_too_large')
   })
 }

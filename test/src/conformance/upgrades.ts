@@ -53,7 +53,7 @@ export function upgrades(layout: () => Layout): void {
   it('passes a message as large as the platform takes', async () => {
     const client = socket('/ws', { authorization: basic('brian') })
     await once(client, 'message')
-    const large = Buffer.alloc((layout().name === 'Worker' ? 31 : 64) * 1024 * 1024, 'large')
+    const large = Buffer.alloc((layout().edge === 'Worker' ? 31 : 64) * 1024 * 1024, 'large')
     client.send(large)
     const [echoed] = await once(client, 'message')
     expect(Buffer.compare(echoed, large)).toBe(0)

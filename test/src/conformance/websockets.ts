@@ -16,7 +16,7 @@ export function websockets(layout: () => Layout): void {
   it.each(Object.entries({ ...CASES, compression: compression() }))(
     'passes %s of a WebSocket as if there were nothing in between',
     async (_, cases) => {
-      const { url, name } = layout()
+      const { url, edge } = layout()
       const path = (await ask(url, '/address', { user: 'terry' })).body
       const { hostname: host, port } = new URL(url)
       const credentials = [`Authorization: ${basic('terry')}`]
@@ -30,7 +30,7 @@ export function websockets(layout: () => Layout): void {
             talk({ host, port: Number(port) }, credentials, one),
           ])
           expect(direct.closed, title).toBe(closed)
-          if (name === 'Worker' && closedByPlatform !== undefined)
+          if (edge === 'Worker' && closedByPlatform !== undefined)
             expect(through.closed, title).toBe(closedByPlatform)
           else if (through.transcript.join() !== direct.transcript.join())
             differences.push({ title, direct: direct.transcript, through: through.transcript })

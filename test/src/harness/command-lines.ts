@@ -13,6 +13,9 @@ const START_LIMIT = 20_000
  */
 const LIMIT = 15_000
 
+/** For one that waits for processes of an instance, or for another machine, in milliseconds. */
+export const COMMAND_LIMIT = 60_000
+
 /** A process in a project in which command lines are run one after the other; for tables of many of them. */
 export class CommandLines {
   readonly #child: ChildProcess
@@ -38,17 +41,26 @@ export class CommandLines {
 
   /**
    * @param limit for one that does much, in milliseconds
+   * @param input what it finds on standard input
    * @throws {Error} when the command line hangs, or ends the process that it runs in
    */
-  async run(argv: readonly string[], limit = LIMIT): Promise<Outcome> {
+  async run(argv: readonly string[], limit = LIMIT, input = ''): Promise<Outcome> {
     const reply = this.#reply(`mux ${argv.join(' ')}`, limit)
-    ;(this.#child.stdio[3] as Writable).write(`${JSON.stringify(argv)}\n`)
+    ;(this.#child.stdio[3] as Writable).write(`${JSON.stringify({ argv, input })}\n`)
     const { code, stdout, stderr } = JSON.parse(await reply) as {
       code: number
       stdout: string
       stderr: string
     }
     return { code, signal: null, stdout, stderr, json: () => JSON.parse(stdout) }
+  }
+
+  /** As {@link run}, for what must succeed. */
+  async must(argv: readonly string[], limit?: number, input?: string): Promise<Outcome> {
+    const outcome = await this.run(argv, limit, input)
+    if (outcome.code !== 0)
+      throw new Error(`mux ${argv.join(' ')} ended with ${outcome.code}:\n${outcome.stdout}${outcome.stderr}`)
+    return outcome
   }
 
   end(): void {

@@ -11,7 +11,7 @@ export async function embeddedLayout(): Promise<Layout> {
   const running = await Running.up(project)
 
   return {
-    name: 'mux up',
+    edge: 'Node',
     url: running.url,
     platformHeaders: {},
     project,

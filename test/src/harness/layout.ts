@@ -6,7 +6,8 @@ import { FIXTURES } from './project.ts'
 
 /** A way to run the system, seen as its users see it: a URL and a command line. */
 export interface Layout {
-  name: string
+  /** What takes the requests, and whose platform they pass. */
+  edge: 'Node' | 'Worker'
   url: string
   /** What the platform before this layout adds to every request. */
   platformHeaders: Record<string, string>
@@ -30,11 +31,33 @@ export interface Layout {
 /** What a user of the conformance suite may have under way at once. */
 export const MOST_REQUESTS = 300
 
-/** The mux.yaml of the conformance suite; `LEDGER` is where the instances write what reached them. */
-export function conformanceYaml(ledger: string): string {
+const fixture = (name: string) => `["${process.execPath}", "${join(FIXTURES, name)}"]`
+
+/** The instances of the conformance suite. */
+const INSTANCES = {
+  django1: '{}',
+  django2: '{ settings: { COLOUR: blue } }',
+  django3: '{ restart: replace, settings: { COLOUR: green } }',
+  broken: '{ settings: { FAIL_BOOT: no database } }',
+  late: '{ settings: { BOOT_DELAY: 60000 }, limits: { start: 1s } }',
+  slow: '{ settings: { BOOT_DELAY: 3000 } }',
+  hostile: `{ command: ${fixture('hostile.mjs')} }`,
+  sockets: `{ command: ${fixture('sockets.mjs')} }`,
+}
+export type InstanceOfSuite = keyof typeof INSTANCES
+
+/**
+ * The mux.yaml of the conformance suite.
+ * @param ledger where the instances write what reached them
+ * @param instances those that are defined in it
+ */
+export function conformanceYaml(
+  ledger: string,
+  instances: readonly InstanceOfSuite[] = Object.keys(INSTANCES) as InstanceOfSuite[],
+): string {
   return `
 app:
-  command: ["${process.execPath}", "${join(FIXTURES, 'echo.mjs')}"]
+  command: ${fixture('echo.mjs')}
   settings:
     SOCKET: "{socket}"
     LEDGER: ${JSON.stringify(ledger)}
@@ -45,16 +68,10 @@ pool:
   name: django{n}
 edge:
   listen: 127.0.0.1:0
+  behind_proxy: true
   limits: { requests: ${MOST_REQUESTS} }
 instances:
-  django1: {}
-  django2: { settings: { COLOUR: blue } }
-  django3: { restart: replace, settings: { COLOUR: green } }
-  broken: { settings: { FAIL_BOOT: no database } }
-  late: { settings: { BOOT_DELAY: 60000 }, limits: { start: 1s } }
-  slow: { settings: { BOOT_DELAY: 3000 } }
-  hostile: { command: ["${process.execPath}", "${join(FIXTURES, 'hostile.mjs')}"] }
-  sockets: { command: ["${process.execPath}", "${join(FIXTURES, 'sockets.mjs')}"] }
+${instances.map((name) => `  ${name}: ${INSTANCES[name]}`).join('\n')}
 `
 }
 

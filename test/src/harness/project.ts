@@ -30,12 +30,15 @@ export interface RunOptions {
 /** A directory of an operator: a mux.yaml, its state, and the command line run in it. */
 export class Project {
   readonly directory: string
-  private constructor(directory: string) {
+  /** Added to the environment of each command. */
+  readonly environment: Record<string, string>
+  private constructor(directory: string, environment: Record<string, string>) {
     this.directory = directory
+    this.environment = environment
   }
 
-  static async create(muxYaml: string | null): Promise<Project> {
-    const project = new Project(await mkdtemp(join(tmpdir(), 'mux-test-')))
+  static async create(muxYaml: string | null, environment: Record<string, string> = {}): Promise<Project> {
+    const project = new Project(await mkdtemp(join(tmpdir(), 'mux-test-')), environment)
     if (muxYaml !== null) await project.write('mux.yaml', muxYaml)
     return project
   }
@@ -55,7 +58,8 @@ export class Project {
 
   /** Runs `mux ARGS…` in this project to its end. */
   run(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
-    return runMux(args, { ...options, cwd: this.directory })
+    const env = { ...this.environment, ...options.env }
+    return runMux(args, { ...options, env, cwd: this.directory })
   }
 
   /** Runs a command that the test takes for granted. */

@@ -18,14 +18,18 @@ export class Running {
     this.output = output
   }
 
-  /** Starts `mux up --json` and returns when it says where it serves. */
+  /**
+   * Starts `mux up --json` and returns when it says where it serves.
+   * @param entrance what the command line begins with, to be run elsewhere
+   */
   static async up(
     project: Project,
     args: readonly string[] = [],
     environment: Record<string, string> = {},
+    entrance: readonly string[] = [],
   ): Promise<Running> {
-    const [command, argv] = muxCommand(['up', '--json', ...args])
-    const child = spawn(command, argv, {
+    const [command, ...argv] = [...entrance, ...muxCommand(['up', '--json', ...args]).flat()]
+    const child = spawn(command!, argv, {
       cwd: project.directory,
       env: { ...process.env, NO_COLOR: '1', ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,12 +1,12 @@
 import { startAccounts } from '../../../packages/edge/src/registry/fixtures/kv-explorer.ts'
 import { ACCOUNT, NAMESPACE, TOKEN } from '../../../packages/edge/src/registry/fixtures/kv-rest.ts'
-import { CommandLines } from './command-lines.ts'
+import { COMMAND_LIMIT, CommandLines } from './command-lines.ts'
 import { startHost } from './host.ts'
 import { conformanceYaml, type Layout, LEDGER } from './layout.ts'
 import { leave } from './nothing-left.ts'
 import { passwordOf, Project } from './project.ts'
 import { plantRecord, plantUser, readRecords } from './registry.ts'
-import { startWorkerd } from './workerd.ts'
+import { CACHE_SECONDS, startWorkerd } from './workerd.ts'
 
 /** The other way: the real Worker bundle in workerd with a KV namespace, before the gateway of a host. */
 export async function workerLayout(): Promise<Layout> {
@@ -28,8 +28,7 @@ export async function workerLayout(): Promise<Layout> {
 
   const push = async () => {
     const before = await valuesInKv()
-    const { code, stderr } = await lines.run(['registry', 'push', '--yes'])
-    if (code !== 0) throw new Error(`mux registry push ended with ${code}:\n${stderr}`)
+    await lines.must(['registry', 'push', '--yes'])
     const after = await valuesInKv()
     // No test asks for a user or an instance before it has added them, so the Worker can't hold that they are absent.
     const isOther = (name: string) => before.get(name) !== after.get(name)
@@ -45,18 +44,18 @@ export async function workerLayout(): Promise<Layout> {
   const forgotten = () => new Promise((resolve) => setTimeout(resolve, CACHE_SECONDS * 1000 + 100))
 
   const layout: Layout = {
-    name: 'Worker',
+    edge: 'Worker',
     url,
     platformHeaders: { 'cf-connecting-ip': '127.0.0.1' },
     project,
     from: (client) => ({ headers: { 'cf-connecting-ip': `192.0.2.${client}` } }),
     async run(args, options) {
-      const outcome = await project.run(args, options)
+      const outcome = await lines.run(args, COMMAND_LIMIT, options?.input)
       await push()
       return outcome
     },
     async must(args, options) {
-      const outcome = await project.must(args, options)
+      const outcome = await lines.must(args, COMMAND_LIMIT, options?.input)
       await push()
       return outcome
     },
@@ -83,6 +82,3 @@ export async function workerLayout(): Promise<Layout> {
   }
   return layout
 }
-
-/** The longest that the Worker keeps a record before it asks KV again, in seconds. */
-const CACHE_SECONDS = 2

@@ -1,16 +1,13 @@
-import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { promisify } from 'node:util'
 import { Miniflare } from 'miniflare'
 import { NAMESPACE } from '../../../packages/edge/src/registry/fixtures/kv-rest.ts'
 import { freePort } from './host.ts'
 import { until } from './until.ts'
 
-const EDGE = join(import.meta.dirname, '../../../packages/edge')
+/** The longest that the Worker keeps a record before it asks KV again, in seconds. */
+export const CACHE_SECONDS = 2
 
 /** The real bundle of the Worker in workerd, with a KV namespace of its own. */
 export interface Workerd {
@@ -68,33 +65,20 @@ interface Namespace {
   list(): Promise<{ keys: { name: string }[] }>
 }
 
-/** Bundles the Worker as `wrangler deploy` would, and says how workerd is to run it. */
+/** The Worker as `mux deploy` has it, and how workerd is to run it. */
 async function workerConfiguration() {
-  const directory = await mkdtemp(join(tmpdir(), 'mux-worker-'))
-  try {
-    const wrangler = join(
-      dirname(createRequire(join(EDGE, 'package.json')).resolve('wrangler/package.json')),
-      'bin/wrangler.js',
-    )
-    await promisify(execFile)(process.execPath, [wrangler, 'deploy', '--dry-run', '--outdir', directory], {
-      cwd: EDGE,
-      env: { ...process.env, WRANGLER_SEND_METRICS: 'false', CI: '1' },
-      timeout: 60_000,
-    })
-    const source = await readFile(join(directory, 'worker.js'), 'utf8')
-    const settings = JSON.parse(
-      (await readFile(join(EDGE, 'wrangler.jsonc'), 'utf8')).replace(/^\s*\/\/.*$|,(?=\s*[}\]])/gm, ''),
-    )
-    return {
-      name: 'mux-edge',
-      compatibilityDate: settings.compatibility_date as string,
-      compatibilityFlags: (settings.compatibility_flags ?? []) as string[],
-      manifest: {
-        mainModule: 'worker.js',
-        modules: { 'worker.js': { type: 'esm' as const, contents: source } },
-      },
-    }
-  } finally {
-    await rm(directory, { recursive: true, force: true })
+  const { resolve } = createRequire(import.meta.url)
+  const source = await readFile(resolve('@mux/edge/worker'), 'utf8')
+  const settings = JSON.parse(
+    (await readFile(resolve('@mux/edge/wrangler.jsonc'), 'utf8')).replace(/^\s*\/\/.*$|,(?=\s*[}\]])/gm, ''),
+  )
+  return {
+    name: 'mux-edge',
+    compatibilityDate: settings.compatibility_date as string,
+    compatibilityFlags: (settings.compatibility_flags ?? []) as string[],
+    manifest: {
+      mainModule: 'edge.js',
+      modules: { 'edge.js': { type: 'esm' as const, contents: source } },
+    },
   }
 }

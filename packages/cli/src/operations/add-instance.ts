@@ -95,9 +95,11 @@ function assertSame(
   const definition = config.instances.find((instance) => instance.name === name)!
   const own = config.ownSettings.get(name)!
   const wanted = Object.entries(set)
-  const same =
+  const isGiven = wanted.length > 0 || Object.keys(secrets).length > 0
+  const isSame =
     own.length === wanted.length && wanted.every(([key, value]) => definition.settings[key] === value)
-  if (same && Object.keys(secrets).length === 0) return
+  // Who gives none wants it to be there: as one is made known that a host has in its mux.yaml.
+  if (!isGiven || (isSame && Object.keys(secrets).length === 0)) return
   throw new CliError(
     'instance_exists',
     `The instance ${name} exists with other settings. Nothing was changed.`,

@@ -12,6 +12,7 @@ import { type NewPlace, placeForNew, requireRemote } from './find-place.ts'
 /**
  * Adds an instance on another host and then, when it is there, to the registry. Its settings are the host's alone. The caller holds the
  * project's lock.
+ * @param isNew refuses one that the host has already, which may be somebody's
  * @throws {CliError} what the host refuses it with
  */
 export async function addThere(
@@ -19,6 +20,7 @@ export async function addThere(
   registry: RegistryStore,
   { name: host, record }: NewPlace,
   { instance, set, secrets }: AddInstanceOrder,
+  isNew = false,
 ): Promise<AddInstanceResult> {
   const remote = await requireRemote(project, registry, host)
   const args = [
@@ -30,12 +32,16 @@ export async function addThere(
   ]
   const input = Object.keys(secrets).length === 0 ? undefined : secretsAsInput(secrets)
   const { changed } = await answerOfHost<{ changed: boolean }>(remote, args, { input })
-  const isNew = await registry.change((read) => {
+  if (isNew && !changed)
+    throw new CliError('instance_exists', `On ${host} there is an instance ${instance} already.`, {
+      hint: `To have it known here, and then given to somebody: mux instance add ${instance} --host ${host}`,
+    })
+  const isRecorded = await registry.change((read) => {
     if (read('instance', instance)?.host === host) return { changes: [], result: false }
     const made: InstanceRecord = { v: 1, host, origin: record.origin, state: 'open', message: null }
     return { changes: [{ kind: 'instance', name: instance, record: made }], result: true }
   })
-  return { instance, host, changed: changed || isNew, supervisor: changed ? 'told' : null }
+  return { instance, host, changed: changed || isRecorded, supervisor: changed ? 'told' : null }
 }
 
 /**
@@ -50,7 +56,7 @@ export async function defineSomewhere(
 ): Promise<DefinedInstance> {
   const place = await placeForNew(registry, await readConfig(project))
   if (place === null) return defineInstance(project, registry, instance, {})
-  await addThere(project, registry, place, { instance, set: {}, secrets: {} })
+  await addThere(project, registry, place, { instance, set: {}, secrets: {} }, true)
   return {
     told: 'told',
     undo: async () => void (await removeThere(project, registry, place.name, instance, false)),

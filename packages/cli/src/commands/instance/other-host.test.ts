@@ -33,6 +33,22 @@ describe('an instance on another host', () => {
     expect((await mux('instance add two --host web9')).stderr).toContain('There are: web1, web2.')
   })
 
+  it('that the host has in its mux.yaml is known from then on, and is nobody new', async () => {
+    const there = fleet.hosts.get('web2')!.project
+    const before = await there.read('mux.yaml')
+    await there.write('mux.yaml', before.replace('one:', 'old: { settings: { COLOR: grey } }\n  one:'))
+    await mux('host drain web1')
+    const taken = await mux('user add olga --instance old --create --password-stdin', 'a long password')
+    expect(taken).toMatchObject({ code: 4, stderr: expect.stringContaining('instance add old --host web2') })
+    expect(await record('old')).toBeUndefined()
+    await mux('host open web1')
+    expect((await mux('instance add old --host web2 --set COLOR=red')).stderr).toContain('[instance_exists]')
+    expect(await mux('instance add old --host web2')).toMatchObject({ code: 0 })
+    expect(await record('old')).toMatchObject({ host: 'web2' })
+    expect(await yamlOf('web2')).toContain('COLOR: grey')
+    await mux('instance remove old --yes')
+  })
+
   it('is started, set, shown, restarted and stopped there, without being told where', async () => {
     expect(await mux('instance start one')).toMatchObject({
       code: 0,
