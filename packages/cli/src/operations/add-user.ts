@@ -2,6 +2,7 @@ import {
   type InstanceName,
   type InstanceRecord,
   nextVersion,
+  type Target,
   type UserName,
   type UserRecord,
 } from '@mux/contract'
@@ -100,27 +101,34 @@ async function enter(
   local: InstanceRecord,
 ): Promise<void> {
   await registry.change((read) => {
-    if (read('user', user) !== undefined) throw exists(user, 'somebody else added them just now')
+    if (read('user', user) !== undefined) throw addedMeanwhile(user)
     const known = read('instance', instance)
-    const { host, origin } = known ?? local
-    const now = Date.now()
-    const record: UserRecord = {
-      v: 1,
-      instance,
-      target: { host, origin },
-      password,
-      disabled: false,
-      version: nextVersion(undefined, now),
-      changed: new Date(now).toISOString(),
-    }
     return {
       changes: [
         ...(known === undefined ? [{ kind: 'instance', name: instance, record: local } as const] : []),
-        { kind: 'user', name: user, record },
+        { kind: 'user', name: user, record: newUser(instance, known ?? local, password) },
       ],
       result: null,
     }
   })
+}
+
+/** The record of somebody whom the registry does not have, led to an instance where that is. */
+export function newUser(
+  instance: InstanceName,
+  { host, origin }: Target,
+  password: string | null,
+): UserRecord {
+  const now = Date.now()
+  return {
+    v: 1,
+    instance,
+    target: { host, origin },
+    password,
+    disabled: false,
+    version: nextVersion(undefined, now),
+    changed: new Date(now).toISOString(),
+  }
 }
 
 /** A user who is already as ordered; anything else is for other commands to change. */
@@ -156,6 +164,10 @@ async function unchanged(
       `Define it again: mux instance add ${found.instance}`,
     )
   return { user, instance: found.instance, changed: false, instanceCreated: false, supervisor: null }
+}
+
+export function addedMeanwhile(user: UserName): CliError {
+  return exists(user, 'was added by somebody else just now')
 }
 
 function exists(user: UserName, reason: string, hint = `See: mux user show ${user}`): CliError {
