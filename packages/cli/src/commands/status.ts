@@ -50,19 +50,25 @@ export default class Status extends InstanceCommand {
   }
 }
 
-function fleetOverview({ hosts, instances: all }: FleetReport): string {
+function fleetOverview({ hosts, instances: all, unknown }: FleetReport): string {
   const instances = all.filter(({ kept }) => !kept)
   const left = all.filter(({ kept }) => kept)
   const table = render.table(HOST_COLUMNS, hosts)
-  if (instances.length === 0)
-    return `${table}\n\nNo instance was found on them. Add one: mux instance add NAME`
+  if (instances.length === 0 && unknown.length === 0)
+    return `${table}\n\nNo instance is on them. Add one: mux instance add NAME`
   const layouts = LAYOUTS.map(([name, ...rest]) => [name!, HOST, ...rest])
   const sorted = instances.toSorted((one, other) => one.name.localeCompare(other.name))
   const below = left.map(
     ({ name, host }) =>
       `${name} has moved away from ${host}, which keeps what it left: mux instance move ${name} --purge`,
   )
-  const parts = [table, concernsOf(instances), render.fittingTable(layouts, sorted), below.join('\n')]
+  const parts = [
+    table,
+    concernsOf(instances),
+    instances.length === 0 ? '' : render.fittingTable(layouts, sorted),
+    unknown.length === 0 ? '' : render.table(UNKNOWN_COLUMNS, unknown),
+    below.join('\n'),
+  ]
   return parts.filter((part) => part !== '').join('\n\n')
 }
 
@@ -77,6 +83,12 @@ const HOST_COLUMNS: render.Column<FleetHost>[] = [
     value: (host) => remarksOn(host) || '-',
     format: ({ problem, clock }) => (problem ? 'red' : clock === null ? undefined : 'yellow'),
   },
+]
+
+const UNKNOWN_COLUMNS: render.Column<FleetReport['unknown'][number]>[] = [
+  { header: 'not known', value: ({ name }) => name },
+  { header: 'host', value: ({ host }) => host },
+  { header: 'users', value: ({ users }) => some(users, 3) },
 ]
 
 function overview({ url, pid, since, pool, instances }: StatusReport): string {

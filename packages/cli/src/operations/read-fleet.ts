@@ -33,6 +33,8 @@ export interface FleetInstance extends InstanceOverview {
 export interface FleetReport {
   hosts: FleetHost[]
   instances: FleetInstance[]
+  /** What the registry has on hosts that were not reached: how those instances are, nobody can say. */
+  unknown: { name: string; host: string; users: string[] }[]
 }
 
 /**
@@ -47,7 +49,11 @@ export async function readFleet(project: Project, registry: RegistryStore): Prom
   const places = new Map<string, string>()
   for (const { name, record } of await registry.list('instance'))
     if (!(record instanceof RecordError)) places.set(name, record.host)
+  const silent = new Set<string>(all.filter(({ status }) => status === null).map(({ name }) => name))
   return {
+    unknown: [...places].flatMap(([name, host]) =>
+      silent.has(host) ? [{ name, host, users: users.get(name) ?? [] }] : [],
+    ),
     hosts: all.map(({ name, here, record, status, problem, clock }) => ({
       name,
       here,

@@ -163,6 +163,8 @@ describe('an instance on another host', () => {
       code: 0,
       stdout: expect.stringMatching(/^web2 +open +- +2 +- +unreachable: nothing listens there$/m),
     })
+    // Who is without an instance now is what an operator asks first.
+    expect(status.stdout).toMatch(/^NOT KNOWN +HOST +USERS\nfour +web2 +-\nthree +web2 +carol$/m)
     expect(await mux('instance restart four')).toMatchObject({
       code: 5,
       stderr: expect.stringContaining('[host_unreachable]'),
