@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { type ClientRequest, type IncomingMessage, request as requestPlain } from 'node:http'
+import type { ClientRequest, IncomingMessage } from 'node:http'
 import { request as requestSecurely } from 'node:https'
 import { tmpdir } from 'node:os'
 import { addAbortSignal, Readable, type Writable } from 'node:stream'
@@ -23,6 +23,9 @@ import { type OrderFor, readReply } from './control-client.ts'
 import { signControl } from './control-signer.ts'
 import { CliError } from './errors.ts'
 import { hostRefused, hostUnreachable } from './host-failure.ts'
+
+// Not imported, for the reason given in control-client.ts.
+const { request: requestPlain } = process.getBuiltinModule('node:http')
 
 /** A host as its operator reaches it. */
 export interface RemoteHost {
