@@ -20,6 +20,8 @@ Object.assign(process.env, {
   DO_NOT_TRACK: '1',
   TURBO_TELEMETRY_DISABLED: '1',
   WRANGLER_SEND_METRICS: 'false',
+  // Thousands of processes of Node are started below, most of the same few programs: each is compiled once for all of them.
+  NODE_COMPILE_CACHE: join(scratch, 'compiled'),
 })
 
 process.once('exit', () => {
