@@ -1,6 +1,5 @@
-import type { DatabaseSync } from 'node:sqlite'
 import type { KnownUser, UserName } from '@mux/contract'
-import { openSqlite, RegistryError } from '@mux/edge/registry'
+import { openStateDatabase, type StateDatabase } from '@mux/edge/registry'
 
 /** What the gateway of a host has to know beyond its own end. */
 export interface HostMemory {
@@ -20,44 +19,29 @@ export interface HostMemory {
   close(): void
 }
 
-/** How long a call waits for another process, in milliseconds. There should be none: a host has one supervisor. */
-const PATIENCE = 1_000
-/** The layout of the tables; a file of a higher one is refused. */
-const SCHEMA = 1
-
 /**
  * Opens the memory of a host, and creates its file (mode 0600) when there is none. Not the registry: what stands there is
  * the operator's, and this is true also for users of whom the host has no record.
  * @throws {RegistryError} `registry_unavailable`; `registry_newer` when a later mux wrote it
  */
 export function openHostMemory(file: string): HostMemory {
-  const database = translated(file, () => openSqlite(file, PATIENCE))
+  const state = openStateDatabase(file, {
+    name: 'memory of the host',
+    schema: 1,
+    tables: `
+      CREATE TABLE IF NOT EXISTS floors (user TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS nonces (nonce TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
+    remedy: 'have the operator tell this host anew who is shut out',
+  })
   try {
-    return translated(file, () => {
-      prepareSchema(database, file)
-      return memoryIn(database, file)
-    })
+    return state.translated(() => memoryIn(state))
   } catch (error) {
-    database.close()
+    state.close()
     throw error
   }
 }
 
-function prepareSchema(database: DatabaseSync, file: string): void {
-  const version = Number(database.prepare('PRAGMA user_version').get()!['user_version'])
-  if (version > SCHEMA)
-    throw new RegistryError(
-      'registry_newer',
-      `The memory of the host ${file} has version ${version}, and this mux knows ${SCHEMA}.`,
-    )
-  database.exec(`
-    PRAGMA synchronous = NORMAL;
-    CREATE TABLE IF NOT EXISTS floors (user TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS nonces (nonce TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-    PRAGMA user_version = ${SCHEMA}`)
-}
-
-function memoryIn(database: DatabaseSync, file: string): HostMemory {
+function memoryIn({ database, translated, durably, close }: StateDatabase): HostMemory {
   const rows = database.prepare('SELECT user, version FROM floors').all()
   const floors = new Map(rows.map((row) => [row['user'] as UserName, Number(row['version'])]))
   const raise = database.prepare(
@@ -69,9 +53,8 @@ function memoryIn(database: DatabaseSync, file: string): HostMemory {
     floorOf: (user) => floors.get(user),
     raise: (users) => {
       const higher = users.filter(({ name, version }) => version > (floors.get(name) ?? 0))
-      translated(file, () => {
-        // Who was shut out must be so after a loss of power, too; an order is too old by then to be given again.
-        database.exec('PRAGMA synchronous = FULL')
+      // Who was shut out must be so after a loss of power, too; an order is too old by then to be given again.
+      durably(() => {
         database.exec('BEGIN IMMEDIATE')
         try {
           for (const { name, version } of higher) raise.run(name, version)
@@ -79,34 +62,16 @@ function memoryIn(database: DatabaseSync, file: string): HostMemory {
         } catch (error) {
           if (database.isTransaction) database.exec('ROLLBACK')
           throw error
-        } finally {
-          database.exec('PRAGMA synchronous = NORMAL')
         }
       })
       for (const { name, version } of higher) floors.set(name, Math.max(version, floors.get(name) ?? 0))
       return higher
     },
     takeNonce: (nonce, until, now) =>
-      translated(file, () => {
+      translated(() => {
         forget.run(now)
         return insert.run(nonce, until).changes === 1
       }),
-    close: () => {
-      if (database.isOpen) database.close()
-    },
-  }
-}
-
-/** A file that is damaged is not replaced by itself: users who were shut out would be let in again. */
-function translated<Result>(file: string, work: () => Result): Result {
-  try {
-    return work()
-  } catch (cause) {
-    if (cause instanceof RegistryError) throw cause
-    throw new RegistryError(
-      'registry_unavailable',
-      `The memory of the host ${file} cannot be used. If it is damaged, remove it, and have the operator tell this host anew who is shut out.`,
-      { cause },
-    )
+    close,
   }
 }

@@ -2,8 +2,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { EndedSession, EndedSessionsStore } from './ended-sessions.ts'
 import { FAILURE_WINDOW, type FailureKind, type FailureStore } from './failures.ts'
 import type { Log } from './log-event.ts'
-import { openSqlite } from './registry/open-sqlite.ts'
-import { RegistryError } from './registry/registry.ts'
+import { openStateDatabase, type StateDatabase } from './registry/state-database.ts'
 
 /** What the embedded edge knows beyond its own end, apart from the registry: it changes with what visitors do. */
 export interface EdgeState {
@@ -16,69 +15,37 @@ export interface EdgeState {
 const FAILURES_BETWEEN_CLEANING = 1_000
 const MOST_FAILURES = 60_000
 
-/** How long a call waits for another process, in milliseconds. There should be none: a host has one supervisor. */
-const PATIENCE = 1_000
-
-/** The layout of the tables; a file of a higher one is refused. */
-const SCHEMA = 1
-
 /**
  * Opens the state of an edge, and creates its file (mode 0600) when there is none. Not the registry: each write there
  * would have every other process that has it open read everything again.
  * @throws {RegistryError} `registry_unavailable`, also from each call; `registry_newer` when a later mux wrote it
  */
 export function openEdgeState(file: string, log: Log): EdgeState {
-  return translate(file, () => {
-    const database = openSqlite(file, PATIENCE)
-    try {
-      prepareSchema(database, file)
-      return {
-        endedSessions: endedSessionsStore(database, file),
-        failures: failureStore(database, log),
-        close: () => {
-          if (database.isOpen) database.close()
-        },
-      }
-    } catch (error) {
-      database.close()
-      throw error
-    }
+  const state = openStateDatabase(file, {
+    name: 'state of the edge',
+    schema: 1,
+    tables: `
+      CREATE TABLE IF NOT EXISTS ended_sessions (
+        user TEXT NOT NULL, id TEXT NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (user, id)
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS failures (
+        kind TEXT NOT NULL, key TEXT NOT NULL, failures INTEGER NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (kind, key)
+      ) STRICT, WITHOUT ROWID`,
+    remedy: 'end all sessions: mux key rotate, then mux key retire',
   })
-}
-
-function prepareSchema(database: DatabaseSync, file: string): void {
-  const version = Number(database.prepare('PRAGMA user_version').get()!['user_version'])
-  if (version > SCHEMA)
-    throw new RegistryError(
-      'registry_newer',
-      `The state of the edge ${file} has version ${version}, and this mux knows ${SCHEMA}.`,
-    )
-  database.exec(`
-    PRAGMA synchronous = NORMAL;
-    CREATE TABLE IF NOT EXISTS ended_sessions (
-      user TEXT NOT NULL, id TEXT NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (user, id)
-    ) STRICT, WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS failures (
-      kind TEXT NOT NULL, key TEXT NOT NULL, failures INTEGER NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (kind, key)
-    ) STRICT, WITHOUT ROWID;
-    PRAGMA user_version = ${SCHEMA}`)
-}
-
-/** A file that is damaged is not replaced by itself: sessions that were signed out would be good again. */
-function translate<Result>(file: string, work: () => Result): Result {
   try {
-    return work()
-  } catch (cause) {
-    if (cause instanceof RegistryError) throw cause
-    throw new RegistryError(
-      'registry_unavailable',
-      `The state of the edge ${file} cannot be used. If it is damaged, remove it, and end all sessions: mux key rotate, then mux key retire.`,
-      { cause },
-    )
+    return state.translated(() => ({
+      endedSessions: endedSessionsStore(state),
+      failures: failureStore(state.database, log),
+      close: state.close,
+    }))
+  } catch (error) {
+    state.close()
+    throw error
   }
 }
 
-function endedSessionsStore(database: DatabaseSync, file: string): EndedSessionsStore {
+function endedSessionsStore({ database, translated, durably }: StateDatabase): EndedSessionsStore {
   const select = database.prepare('SELECT user, id, until FROM ended_sessions')
   const expire = database.prepare('DELETE FROM ended_sessions WHERE until < ?')
   const insert = database.prepare('INSERT OR IGNORE INTO ended_sessions (user, id, until) VALUES (?, ?, ?)')
@@ -86,18 +53,13 @@ function endedSessionsStore(database: DatabaseSync, file: string): EndedSessions
 
   return {
     load: (now) =>
-      translate(file, () => {
+      translated(() => {
         expire.run(now)
         return select.all() as unknown as EndedSession[]
       }),
     // Whoever is told that they are signed out must be so after a loss of power, too; failures may be forgotten then.
-    add: ({ user, id, until }) =>
-      translate(file, () => {
-        database.exec('PRAGMA synchronous = FULL')
-        insert.run(user, id, until)
-        database.exec('PRAGMA synchronous = NORMAL')
-      }),
-    forget: (user) => void translate(file, () => remove.run(user)),
+    add: ({ user, id, until }) => durably(() => void insert.run(user, id, until)),
+    forget: (user) => void translated(() => remove.run(user)),
   }
 }
 
