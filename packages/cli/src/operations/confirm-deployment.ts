@@ -1,20 +1,33 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CliError } from '../errors.ts'
+import { list } from '../render.ts'
+import type { DeploySteps } from './deploy-steps.ts'
 
 /** How long one answer may take, and between two questions, in milliseconds. */
 const ANSWER_LIMIT = 10_000
 const PAUSE = 1_000
 
 /**
- * Waits until what answers at URLs is a version of the Worker.
- * @param patience milliseconds; a new domain gets its certificate in the meantime
+ * The step in which it is seen that a version answers.
  * @throws {CliError} `deployment_unconfirmed`, with what answered last
  */
-export async function confirmDeployment(
+export async function takeAnswer(
+  steps: DeploySteps,
   urls: readonly string[],
   version: string,
-  patience: number,
+  { patience, wait }: { patience: number; wait: (text: string) => void },
 ): Promise<void> {
+  await steps.take('answer', async (say) => {
+    if (urls.length === 0)
+      return say('attention', 'no route is of one host name alone, so it was not looked at what answers')
+    wait(`Waiting for ${list(urls)}.`)
+    await confirmDeployment(urls, version, patience)
+    say('ok', `${list(urls)} with this version`)
+  })
+}
+
+/** @param patience milliseconds; a new domain gets its certificate in the meantime */
+async function confirmDeployment(urls: readonly string[], version: string, patience: number): Promise<void> {
   const deadline = performance.now() + patience
   for (const url of urls) {
     for (;;) {

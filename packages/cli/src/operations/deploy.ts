@@ -15,7 +15,7 @@ import {
   type WorkerSecrets,
 } from '../worker-secrets.ts'
 import { setInYaml } from '../yaml-splice.ts'
-import { confirmDeployment } from './confirm-deployment.ts'
+import { takeAnswer } from './confirm-deployment.ts'
 import { pushRegistry } from './copy-registry.ts'
 import { DeploySteps, type Step } from './deploy-steps.ts'
 import { changePlan } from './plan-worker.ts'
@@ -78,11 +78,7 @@ export async function deploy(project: Project, options: DeployOptions): Promise<
           say('attention', `host ${host} was not told of the users as they are: ${problem}`)
     })
     const version = await deployWorker(project, options, { ...preparation, plan }, account, secrets, steps)
-    await steps.take('answer', async (say) => {
-      options.wait(`Waiting for ${list(account.urls)}.`)
-      await confirmDeployment(account.urls, version, options.patience)
-      say('ok', `${list(account.urls)} with this version`)
-    })
+    await takeAnswer(steps, account.urls, version, options)
     await setRegistry(project, options, preparation, steps)
     const { id, urls } = account
     return { worker: plan.config.name, account: id, namespace, urls, version, steps: steps.all }

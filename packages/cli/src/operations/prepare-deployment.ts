@@ -16,6 +16,7 @@ import { checkHosts } from './check-hosts.ts'
 import { checkRegistry } from './copy-registry.ts'
 import type { DeploySteps } from './deploy-steps.ts'
 import { planWorker, type WorkerPlan } from './plan-worker.ts'
+import { workerUrls } from './worker-urls.ts'
 
 export interface DeployTarget {
   /** Of wrangler.jsonc; undefined: its top. */
@@ -48,6 +49,7 @@ export interface Account {
   namespace: string | undefined
   /** Name of the namespace, where it has to be made. */
   title: string
+  /** See {@link workerUrls}. */
   urls: string[]
   /** Whether all domains are this Worker's. */
   hasDomains: boolean
@@ -113,12 +115,10 @@ export async function lookAtAccount(
     say('ok', id)
     return { id, access, cloud, namespace, title }
   })
-  const { customDomains, routes, workersDev } = config
   const { urls, hasDomains } = await steps.take('domain', async (say) => {
-    const checks = await checkDomains(cloud, config.name, customDomains)
+    const checks = await checkDomains(cloud, config.name, config.customDomains)
     for (const { problem } of checks) if (problem !== undefined) say('attention', problem)
-    const own = workersDev ? [`${config.name}.${await subdomainOf(cloud)}.workers.dev`] : []
-    const urls = [...customDomains, ...routes, ...own].map((host) => `https://${host}`)
+    const urls = await workerUrls(cloud, config)
     if (checks.every(({ problem }) => problem === undefined)) say('ok', list(urls))
     return { urls, hasDomains: checks.every(({ isOurs }) => isOurs) }
   })
@@ -161,13 +161,5 @@ function onlyAccount(accounts: readonly { id: string; name: string }[]): string 
   throw new CliError('namespace_unknown', 'It is not known which account at Cloudflare is meant.', {
     hint: 'Name it with --account or CLOUDFLARE_ACCOUNT_ID, or as account_id in wrangler.jsonc.',
     details: accounts.map(({ id, name }) => `${id}  ${name}`),
-  })
-}
-
-async function subdomainOf(cloud: CloudflareWorkers): Promise<string> {
-  const subdomain = await cloud.subdomain()
-  if (subdomain !== undefined) return subdomain
-  throw new CliError('usage', 'The account has no name under workers.dev yet.', {
-    hint: 'Choose one at https://dash.cloudflare.com under Workers & Pages, or give a domain: --domain mux.example.com',
   })
 }

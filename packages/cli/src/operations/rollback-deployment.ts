@@ -3,12 +3,12 @@ import { createCloudflareWorkers, isSecretsChanged } from '../cloudflare-workers
 import { CliError } from '../errors.ts'
 import { accountId, cloudflareAccess } from '../kv-namespace.ts'
 import type { Project } from '../project.ts'
-import { list } from '../render.ts'
 import { readWorkerConfig } from '../worker-config.ts'
 import { findWranglerFile } from '../wrangler-config.ts'
-import { confirmDeployment } from './confirm-deployment.ts'
+import { takeAnswer } from './confirm-deployment.ts'
 import type { DeployOptions } from './deploy.ts'
 import { DeploySteps, type Step } from './deploy-steps.ts'
+import { workerUrls } from './worker-urls.ts'
 
 export interface RolledBack {
   worker: string
@@ -40,10 +40,11 @@ export async function rollbackDeployment(
       },
     )
   })
-  const { id, cloud } = await steps.take('account', async () => {
+  const { id, cloud, urls } = await steps.take('account', async () => {
     const access = await cloudflareAccess(project, flags, inherited, wait)
     const id = accountId(flags.account ?? config.account)
-    return { id, cloud: createCloudflareWorkers(createCloudflareApi(access), id) }
+    const cloud = createCloudflareWorkers(createCloudflareApi(access), id)
+    return { id, cloud, urls: await workerUrls(cloud, config) }
   })
   const { from, to } = await steps.take('worker', async (say) => {
     const [current, before] = await cloud.versions(config.name)
@@ -66,11 +67,6 @@ export async function rollbackDeployment(
     say('done', `version ${before} instead of ${current}`)
     return { from: current, to: before }
   })
-  await steps.take('answer', async (say) => {
-    const urls = [...config.customDomains, ...config.routes].map((host) => `https://${host}`)
-    wait(`Waiting for ${list(urls)}.`)
-    await confirmDeployment(urls, to, patience)
-    say('ok', `${list(urls)} with this version`)
-  })
+  await takeAnswer(steps, urls, to, { patience, wait })
   return { worker: config.name, account: id, from, to, steps: steps.all }
 }
