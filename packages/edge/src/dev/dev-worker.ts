@@ -36,8 +36,13 @@ export async function startDevWorker(options: DevWorkerOptions): Promise<DevWork
   const { listen, rebuilt } = options
   let miniflare: Miniflare | undefined
   const watch = await watchWorker(async ({ source, problems }: BuiltWorker) => {
-    if (source !== undefined) await miniflare?.setOptions(configuration(source, options))
-    rebuilt(problems)
+    try {
+      if (source !== undefined) await miniflare?.setOptions(configuration(source, options))
+      rebuilt(problems)
+    } catch (error) {
+      // What is built may still be nothing that workerd starts.
+      rebuilt([error instanceof Error ? error.message : String(error)])
+    }
   })
   try {
     miniflare = withoutSignals(() => new Miniflare(configuration(watch.first, options)))
