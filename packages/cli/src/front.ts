@@ -126,6 +126,8 @@ export async function gatewayFront(options: FrontOptions): Promise<Front> {
     options
   let keys = await hostKeys(project, target.host)
   let operators = await controlKeys(project, target.host)
+  const certificate = tls === null ? {} : { certificate: await readCertificate(tls) }
+  // Last of all that may fail, since it has to be closed.
   const memory = openHostMemory(project.state.known)
   const gateway = createGateway({
     host: target.host,
@@ -136,7 +138,7 @@ export async function gatewayFront(options: FrontOptions): Promise<Front> {
     holding,
     identityHeader: config.edge.identityHeader,
     limits: config.edge.limits,
-    ...(tls === null ? {} : { certificate: await readCertificate(tls) }),
+    ...certificate,
     control: {
       keys: () => operators,
       takeNonce: (nonce, until, now) => memory.takeNonce(nonce, until, now),
