@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { epochOf } from '@mux/contract'
 import { openSqliteRegistry, type RegistryStore, verifyPassword } from '@mux/edge/registry'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { type Ended, runMux, temporaryProject } from './fixtures/run-mux.ts'
@@ -198,7 +199,7 @@ describe('mux user add', () => {
 })
 
 describe('mux user', () => {
-  it('move gives another instance from now on, and signs out by a higher version', async () => {
+  it('move gives another instance from now on, and keeps sessions', async () => {
     const { mux, must, registry } = setUp()
     await must('user', 'add', 'brian', '--generate')
     const before = await registry().read('user', 'brian')
@@ -206,6 +207,7 @@ describe('mux user', () => {
     const after = await registry().read('user', 'brian')
     expect(after).toMatchObject({ instance: 'django2', password: before!.password })
     expect(after!.version).toBeGreaterThan(before!.version)
+    expect(epochOf(after!)).toBe(epochOf(before!))
     expect((await must('user', 'move', 'brian', '--instance', 'django2')).stdout).toContain('already')
     expect(await registry().read('user', 'brian')).toEqual(after)
     expect(await mux('user', 'move', 'nobody', '--instance', 'django2')).toMatchObject({ code: 3 })
@@ -218,22 +220,25 @@ describe('mux user', () => {
     })
   })
 
-  it('password, disable and enable each raise the version; a second time the latter change nothing', async () => {
+  it('password, disable, enable and sign-out each end the sessions; a second time the middle ones change nothing', async () => {
     const { mux, must, registry } = setUp()
     await must('user', 'add', 'brian', '--generate')
-    const version = async () => (await registry().read('user', 'brian'))!.version
-    let last = await version()
+    const epoch = async () => epochOf((await registry().read('user', 'brian'))!)
+    // What an earlier move has kept is ended all the same.
+    await must('user', 'move', 'brian', '--instance', 'django2')
+    let last = await epoch()
     for (const args of [
       ['password', 'brian', '--password-stdin'],
       ['disable', 'brian'],
       ['enable', 'brian'],
+      ['sign-out', 'brian'],
     ]) {
       await must('user', ...args)
-      expect(await version()).toBeGreaterThan(last)
-      last = await version()
+      expect(await epoch()).toBeGreaterThan(last)
+      last = await epoch()
     }
     expect((await must('user', 'enable', 'brian')).stdout).toContain('already')
-    expect(await version()).toBe(last)
+    expect(await epoch()).toBe(last)
     for (const args of [
       ['password', 'nobody', '--password-stdin'],
       ['disable', 'nobody'],

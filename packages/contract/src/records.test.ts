@@ -4,7 +4,9 @@ import {
   controlUrl,
   decodeRecord,
   encodeRecord,
+  epochOf,
   type HostRecord,
+  nextUserRecord,
   nextVersion,
   RecordError,
   type UserRecord,
@@ -22,7 +24,8 @@ const brian: UserRecord = {
 
 describe('a record', () => {
   it('comes back as it was written', () => {
-    expect(decodeRecord('user', 'brian', encodeRecord('user', 'brian', brian))).toEqual(brian)
+    for (const record of [brian, { ...brian, epoch: 5 }])
+      expect(decodeRecord('user', 'brian', encodeRecord('user', 'brian', record))).toEqual(record)
   })
 
   it('of a token from before its use was noted is one that was never used', () => {
@@ -37,6 +40,7 @@ describe('a record', () => {
     ['without a version', JSON.stringify({ ...brian, v: undefined })],
     ['of a newer version', JSON.stringify({ ...brian, v: 2 })],
     ['with a field of a wrong type', JSON.stringify({ ...brian, disabled: 'no' })],
+    ['with an epoch of a wrong type', JSON.stringify({ ...brian, epoch: null })],
     ['with an unknown field', JSON.stringify({ ...brian, role: 'admin' })],
     [
       'with a planted prototype',
@@ -98,5 +102,21 @@ describe("a user's version", () => {
   it('of a user added again is above that of the one removed', () => {
     const removed = nextVersion(nextVersion(undefined, 1_000), 1_000)
     expect(nextVersion(undefined, 2_000)).toBeGreaterThan(removed)
+  })
+})
+
+describe('the next record of a user', () => {
+  const later = { ...brian, changed: '1970-01-01T00:00:01.000Z' }
+
+  it('keeps their sessions however often, also those of a record from before there were epochs', () => {
+    const moved = nextUserRecord(nextUserRecord(brian, 'kept', 1_000), 'kept', 1_000)
+    expect(moved).toEqual({ ...later, version: 1_001, epoch: 7 })
+    expect(epochOf(moved)).toBe(epochOf(brian))
+  })
+
+  it('ends them, and is as one that never had kept any', () => {
+    const ended = nextUserRecord({ ...brian, epoch: 5 }, 'ended', 1_000)
+    expect(ended).toEqual({ ...later, version: 1_000 })
+    expect(epochOf(ended)).toBe(1_000)
   })
 })

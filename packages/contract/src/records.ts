@@ -47,8 +47,10 @@ const userRecord = v.strictObject({
   /** PHC string; null when the user signs in by token only. */
   password: v.nullable(v.string()),
   disabled: v.boolean(),
-  /** Grows with every change; what was issued under an older one is no longer honoured. */
+  /** Grows with every change; what was decided by an older one is no longer honoured. */
   version,
+  /** The version at which sessions began anew; absent: `version`. See {@link epochOf}. */
+  epoch: v.exactOptional(version),
   changed: timestamp,
 })
 
@@ -172,4 +174,27 @@ export function controlUrl({ origin, control }: HostRecord): string | null {
  */
 export function nextVersion(previous: number | undefined, now: number): number {
   return Math.max((previous ?? 0) + 1, Math.floor(now))
+}
+
+/**
+ * The version of a user's record under which all counts that was proven since: sessions, and passwords that are remembered.
+ * A change that leaves it as it is, such as a move, is one that nobody has to sign in again for.
+ */
+export function epochOf({ epoch, version }: Pick<UserRecord, 'epoch' | 'version'>): number {
+  return epoch ?? version
+}
+
+/**
+ * A changed record of a user as it is to be written: hosts and edges refuse what was decided by the one before.
+ * @param sessions what becomes of those that the user has
+ * @param now milliseconds since the epoch
+ */
+export function nextUserRecord(changed: UserRecord, sessions: 'kept' | 'ended', now: number): UserRecord {
+  const { epoch: _, ...fields } = changed
+  return {
+    ...fields,
+    version: nextVersion(changed.version, now),
+    changed: new Date(now).toISOString(),
+    ...(sessions === 'kept' ? { epoch: epochOf(changed) } : {}),
+  }
 }

@@ -1,4 +1,4 @@
-import { parseUserName, Problem, type UserName, type UserRecord } from '@mux/contract'
+import { epochOf, parseUserName, Problem, type UserName, type UserRecord } from '@mux/contract'
 import type { Access } from './access.ts'
 import { parseAuthorization, type BasicCredentials } from './credentials.ts'
 import type { EndedSessions } from './ended-sessions.ts'
@@ -134,7 +134,7 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
     const ended = endedSessions.has(session)
     if (typeof ended !== 'boolean') ended.catch(() => {})
     const record = await registry.read('user', session.user)
-    if (record === undefined || record.disabled || record.version !== session.version) return undefined
+    if (record === undefined || record.disabled || epochOf(record) !== session.epoch) return undefined
     if (await ended) return undefined
     return { user: session.user, record, by: 'session', session }
   }

@@ -12,7 +12,7 @@ const GRAHAM = parseUserName('graham')!
 const clock = { now: 1_795_000_000_000 }
 const session = (id: string, user = BRIAN): Session => {
   const issued = clock.now / 1000
-  return { user, version: 7, id, issued, expires: issued + 60, seen: issued }
+  return { user, epoch: 7, id, issued, expires: issued + 60, seen: issued }
 }
 
 function temporaryFile(): string {

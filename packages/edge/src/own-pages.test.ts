@@ -168,10 +168,16 @@ describe('the sign-in page', () => {
 })
 
 describe('a session', () => {
-  test('opens the instance, and ends with the version of the record that it was made under', async () => {
+  test('opens the instance, and ends with the epoch of the record that it was made in', async () => {
     const cookie = cookieOf(await signIn(CREDENTIALS))
     expect((await browse(under.url, { headers: { cookie } })).status).toBe(200)
-    under.registry.addUser('graham', 'django1', { version: 6 })
+    // A move, before which it was made; one that is made after it is as good by the record of before, wherever that still is.
+    under.registry.addUser('graham', 'django1', { version: 6, epoch: 5 })
+    expect((await browse(under.url, { headers: { cookie } })).status).toBe(200)
+    const after = cookieOf(await signIn(CREDENTIALS))
+    under.registry.addUser('graham', 'django1', { version: 5 })
+    expect((await browse(under.url, { headers: { cookie: after } })).status).toBe(200)
+    under.registry.addUser('graham', 'django1', { version: 7 })
     const { status, headers } = await browse(under.url, { headers: { cookie } })
     expect(status).toBe(303)
     expect(headers.location).toBe('/_mux/signin?next=%2F')

@@ -1,4 +1,4 @@
-import { type InstanceName, Problem, type ProblemCode } from '@mux/contract'
+import { epochOf, type InstanceName, Problem, type ProblemCode } from '@mux/contract'
 import { Hono, type Context, type Handler } from 'hono'
 import type { EdgeEnv } from './answer.ts'
 import type { Authenticator, Identity } from './authenticate.ts'
@@ -86,7 +86,7 @@ export function ownPages({
         exchange.peer,
       )
       await endSession(c)
-      c.header('Set-Cookie', sessions.issue({ user, version: record.version }).setCookie)
+      c.header('Set-Cookie', sessions.issue({ user, epoch: epochOf(record) }).setCookie)
       const isCleared = queryOf(c).has(CLEARED)
       const wasOther = (sessions.lastUser(cookiesOf(c)) ?? user) !== user
       if (wasOther && !isCleared && isBrowser(c)) {

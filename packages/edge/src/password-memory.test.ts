@@ -122,8 +122,11 @@ describe('the memory of passwords', () => {
     expect(await memory.verify('brian', 'other', changed)).toBe(true)
   })
 
-  it('does not carry over from one version of the record to the next', async () => {
+  it('carries over from one version of the record to the next, and not from one epoch to the next', async () => {
     const first = await measure('brian', 'sesame', record())
+    const moved = await measure('brian', 'sesame', record({ version: 2, epoch: 1 }))
+    expect(moved.right).toBe(true)
+    expect(moved.cost).toBeLessThan(first.cost / 3)
     const next = await measure('brian', 'sesame', record({ version: 2 }))
     expect(next.right).toBe(true)
     expect(next.cost).toBeGreaterThan(first.cost / 3)

@@ -1,5 +1,5 @@
 import { hash, randomBytes } from 'node:crypto'
-import type { UserName, UserRecord } from '@mux/contract'
+import { epochOf, type UserName, type UserRecord } from '@mux/contract'
 import { BoundedMap } from './bounded-map.ts'
 import { verifyPassword } from './passwords.ts'
 import type { Rehash } from './rehash.ts'
@@ -7,14 +7,14 @@ import type { Rehash } from './rehash.ts'
 /** Credentials remembered at once, per process. */
 const CAPACITY = 10_000
 /**
- * How long a right password is remembered, in milliseconds. Revocation does not wait for it, since the record's version
+ * How long a right password is remembered, in milliseconds. Revocation does not wait for it, since the record's epoch
  * is part of what is remembered; it only bounds how long the trace of a password stays in memory.
  */
 const LIFETIME = 60 * 60 * 1000
 
 export interface PasswordMemory {
   /**
-   * True when `record` is an enabled user's with this password. One hash per credential and version of the record; every
+   * True when `record` is an enabled user's with this password. One hash per credential and epoch of the record; every
    * other answer that is not remembered takes the time of one hash too, so time tells nothing about the user.
    * @param user the name under which the record was looked up, found or not
    * @throws {Problem} `rate_limited` when too many passwords wait to be hashed
@@ -41,7 +41,7 @@ export function createPasswordMemory({ rehash, keepAlive, now }: PasswordMemoryO
   function keyOf(user: string, password: string, record: UserRecord | undefined): string {
     // Not made at once: Workers give out no random bytes before the first request.
     secret ??= randomBytes(32).toString('base64')
-    const credential = [user, record?.version, record?.disabled, record?.password, password]
+    const credential = [user, record && epochOf(record), record?.disabled, record?.password, password]
     // The secret in front keys the hash. What HMAC adds is against those who see a digest, which never leaves this map; it
     // cost three times as much, at every request.
     return hash('sha256', secret + JSON.stringify(credential), 'base64')

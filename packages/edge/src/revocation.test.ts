@@ -63,7 +63,7 @@ async function closing(connection: Socket | IncomingMessage): Promise<number> {
 test.each([
   ['disabled', () => under.registry.addUser('brian', 'django2', { disabled: true, version: 6 })],
   ['removed', () => under.registry.remove('user', 'brian')],
-  ['moved', () => under.registry.addUser('brian', 'django1', { version: 6 })],
+  ['moved', () => under.registry.addUser('brian', 'django1', { version: 6, epoch: 5 })],
   ['signed out, or given another password', () => under.registry.addUser('brian', 'django2', { version: 6 })],
 ])('what a user has open who is %s is closed within a second, and nobody else’s', async (_what, change) => {
   const [socket, events] = [await webSocket('brian'), await stream('brian', '/events')]

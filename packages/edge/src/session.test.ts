@@ -16,7 +16,7 @@ beforeEach(() => {
 
 const sessions = (...keys: Uint8Array[]) =>
   createSessions({ keys: keys.length === 0 ? [KEY] : (keys as [Uint8Array]), now: () => clock })
-const issue = (user = BRIAN, version = 7) => sessions().issue({ user, version })
+const issue = (user = BRIAN, epoch = 7) => sessions().issue({ user, epoch })
 const cookie = (value: string) => `${SESSION_COOKIE}=${value}`
 /** A value that is signed as ours are, whatever it says. */
 function forge(payload: string, key: Uint8Array = KEY, context = 'mux session cookie\n'): string {
@@ -26,11 +26,11 @@ const valueOf = (setCookie: string | undefined) => setCookie?.slice(cookie('').l
 const encode = (fields: unknown) => `v1.${Buffer.from(JSON.stringify(fields)).toString('base64url')}`
 
 describe('a session', () => {
-  it('is read back from the cookie that was issued, for the user and the version of the record', () => {
+  it('is read back from the cookie that was issued, for the user and the epoch of the record', () => {
     const { value } = issue(parseUserName('a.b+c@example.com'), 1_795_000_000_001)
     expect(sessions().read(cookie(value))).toEqual({
       user: 'a.b+c@example.com',
-      version: 1_795_000_000_001,
+      epoch: 1_795_000_000_001,
       id: expect.stringMatching(/^[\w-]{22}$/),
       issued: clock / 1000,
       expires: clock / 1000 + DAYS_14,
@@ -86,7 +86,7 @@ describe('a session', () => {
 
   it('lasts as long as it is said to, also when it was issued for longer', () => {
     const short = createSessions({ keys: [KEY], now: () => clock, limits: { absolute: 60, idle: 20 } })
-    const { value } = short.issue({ user: BRIAN, version: 1 })
+    const { value } = short.issue({ user: BRIAN, epoch: 1 })
     const long = issue().value
     clock += 2_000
     expect(valueOf(short.renewal(short.read(cookie(value))!))).toBeDefined()
@@ -97,7 +97,7 @@ describe('a session', () => {
 
   it('that may rest as long as it lasts is never renewed', () => {
     const steady = createSessions({ keys: [KEY], now: () => clock, limits: { absolute: 60, idle: Infinity } })
-    const session = steady.read(cookie(steady.issue({ user: BRIAN, version: 1 }).value))!
+    const session = steady.read(cookie(steady.issue({ user: BRIAN, epoch: 1 }).value))!
     clock += 59_000
     expect(steady.renewal(session)).toBeUndefined()
     expect(steady.endOf(session)).toBe(session.issued + 60)
@@ -135,7 +135,7 @@ describe('a roll of the session key', () => {
   })
 
   it('signs with the new key, which the old one alone does not verify', () => {
-    const { value } = sessions(next, KEY).issue({ user: BRIAN, version: 7 })
+    const { value } = sessions(next, KEY).issue({ user: BRIAN, epoch: 7 })
     expect(sessions(next).read(cookie(value))).toBeDefined()
     expect(sessions(KEY).read(cookie(value))).toBeUndefined()
   })
@@ -187,7 +187,7 @@ describe('a forged session', () => {
     ['with a field too few', () => forge(encode(['brian', 7, 'id', 1, 2e9]))],
     ['with a field too many', () => forge(encode(['brian', 7, 'id', 1, 2e9, 1, 0]))],
     ['with a name that is no user’s', () => forge(encode(['Brian O', 7, 'id', 1, 2e9, 1]))],
-    ['with a version that is no number', () => forge(encode(['brian', '7', 'id', 1, 2e9, 1]))],
+    ['with an epoch that is no number', () => forge(encode(['brian', '7', 'id', 1, 2e9, 1]))],
     ['with an end that is no number', () => forge(encode(['brian', 7, 'id', 1, null, 1]))],
     ['with a payload that is no JSON', () => forge('v1.AAAA')],
     ['with a payload that is no list', () => forge(encode({ user: 'brian' }))],

@@ -36,8 +36,8 @@ const MAX_VALUE = 512
 
 export interface Session {
   user: UserName
-  /** The version of the user's record that it was issued under; it is good while the record has the same one. */
-  version: number
+  /** That of the user's record when it was issued; it is good while the record has the same one. */
+  epoch: number
   /** 128 random bits, base64url. */
   id: string
   /** Seconds since the epoch. */
@@ -59,10 +59,10 @@ export interface SessionsOptions {
 export type SessionKeys = readonly [Uint8Array, ...Uint8Array[]]
 
 export interface Sessions {
-  issue(of: { user: UserName; version: number }): { value: string; setCookie: string }
+  issue(of: { user: UserName; epoch: number }): { value: string; setCookie: string }
   /**
-   * The session that a `Cookie` header carries, if its signature and its dates are right. Whether the user still has
-   * the version is for the caller to compare. Two cookies of our name are none: no browser sends that.
+   * The session that a `Cookie` header carries, if its signature and its dates are right. Whether the user's
+   * record is still of its epoch is for the caller to compare. Two cookies of our name are none: no browser sends that.
    */
   read(cookieHeader: string | undefined): Session | undefined
   /** Whose session a browser had last, be it over or not; undefined where that cannot be told. */
@@ -107,10 +107,10 @@ export function createSessions({ keys, now, limits = DEFAULT_SESSION_LIMITS }: S
   }
 
   return {
-    issue({ user, version }) {
+    issue({ user, epoch }) {
       const issued = seconds()
       const id = randomBytes(16).toString('base64url')
-      return cookie({ user, version, id, issued, expires: issued + limits.absolute, seen: issued })
+      return cookie({ user, epoch, id, issued, expires: issued + limits.absolute, seen: issued })
     },
 
     read(cookieHeader) {
@@ -162,8 +162,8 @@ export function cookieName(pair: string): string | undefined {
   return equals < 0 ? undefined : trimBlanks(pair.slice(0, equals))
 }
 
-function encodePayload({ user, version, id, issued, expires, seen }: Session): string {
-  return `v1.${Buffer.from(JSON.stringify([user, version, id, issued, expires, seen])).toString('base64url')}`
+function encodePayload({ user, epoch, id, issued, expires, seen }: Session): string {
+  return `v1.${Buffer.from(JSON.stringify([user, epoch, id, issued, expires, seen])).toString('base64url')}`
 }
 
 /** Only for a payload whose signature is right: what we signed once is well-formed, unless another version of mux did. */
@@ -176,11 +176,11 @@ function decodePayload(payload: string): Session | undefined {
     return undefined
   }
   if (!Array.isArray(fields) || fields.length !== 6) return undefined
-  const [user, version, id, issued, expires, seen] = fields as unknown[]
+  const [user, epoch, id, issued, expires, seen] = fields as unknown[]
   const name = typeof user === 'string' ? parseUserName(user) : undefined
   if (name === undefined || typeof id !== 'string') return undefined
-  if (!isInteger(version) || !isInteger(issued) || !isInteger(expires) || !isInteger(seen)) return undefined
-  return { user: name, version, id, issued, expires, seen }
+  if (!isInteger(epoch) || !isInteger(issued) || !isInteger(expires) || !isInteger(seen)) return undefined
+  return { user: name, epoch, id, issued, expires, seen }
 }
 
 function isInteger(value: unknown): value is number {

@@ -1,8 +1,8 @@
-import { nextVersion, type UserName } from '@mux/contract'
+import { nextUserRecord, type UserName } from '@mux/contract'
 import type { RegistryStore } from './registry/registry.ts'
 
 /**
- * Ends all sessions of a user: none is good for another version of the record than it was issued under.
+ * Ends all sessions of a user: none is good in another epoch of the record than it was issued in.
  * @param now milliseconds since the epoch
  * @returns false when there is no such user
  */
@@ -14,8 +14,7 @@ export async function signOutEverywhere(
   return registry.change((read) => {
     const found = read('user', user)
     if (found === undefined) return { changes: [], result: false }
-    const version = nextVersion(found.version, now)
-    const record = { ...found, version, changed: new Date(now).toISOString() }
+    const record = nextUserRecord(found, 'ended', now)
     return { changes: [{ kind: 'user', name: user, record }], result: true }
   })
 }

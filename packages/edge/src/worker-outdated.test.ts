@@ -228,16 +228,21 @@ describe('a host that knows better', () => {
     expect((await ask()).status).toBe(401)
   })
 
-  test('a session of before the change is over, and a browser is sent to sign in', async () => {
+  test('a session is good after a move, and over when it was ended: a browser is sent to sign in', async () => {
     const { user } = await served()
     const form = { username: user, password: PASSWORD, next: '/' }
     const signIn = await browse(`${worker.url}/_mux/signin`, { form })
     const cookie = signIn.headers['set-cookie']![0]!.split(';')[0]!
-    kv.put(`user:${user}`, record(9, b))
+    const visit = () => browse(`${worker.url}/x`, { headers: { cookie } })
+    kv.put(`user:${user}`, record(9, b, { epoch: 7 }))
     a.knows.set(user, 9)
-    const page = await browse(`${worker.url}/x`, { headers: { cookie } })
-    expect([page.status, page.headers.location]).toEqual([303, '/_mux/signin?next=%2Fx'])
-    expect(b.asked).toHaveLength(0)
+    const moved = await visit()
+    expect([moved.status, moved.text]).toEqual([200, 'django-b 0'])
+    kv.put(`user:${user}`, record(10, b))
+    b.knows.set(user, 10)
+    const ended = await visit()
+    expect([ended.status, ended.headers.location]).toEqual([303, '/_mux/signin?next=%2Fx'])
+    expect([a.asked.length, b.asked.length]).toEqual([1, 2])
   })
 
   test('where no version is named, the record is read anew; if it says the same, so is the answer', async () => {

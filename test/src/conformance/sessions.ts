@@ -90,6 +90,23 @@ export function sessions(layout: () => Layout): void {
     expect((await ask(layout().url, '/', { user: 'changer' })).status).toBe(401)
   })
 
+  it('leaves a user signed in who is moved, and ends that by what ends sessions', async () => {
+    await layout().addUser('settler', 'django1')
+    const { cookie } = await signIn('settler')
+    const instance = async () =>
+      (await ask(layout().url, '/', { headers: { cookie } })).json().instance as string
+    expect(await instance()).toBe('django1')
+    await layout().must(['user', 'move', 'settler', '--instance', 'django3'])
+    expect(await instance()).toBe('django3')
+    await layout().must(['user', 'disable', 'settler'])
+    await layout().must(['user', 'enable', 'settler'])
+    expect(await statusWith(cookie)).toBe(401)
+    const again = await signIn('settler')
+    expect(await statusWith(again.cookie)).toBe(200)
+    await layout().must(['user', 'sign-out', 'settler'])
+    expect(await statusWith(again.cookie)).toBe(401)
+  })
+
   it.each([
     ['disabled', ['user', 'disable']],
     ['removed', ['user', 'remove', '--yes']],

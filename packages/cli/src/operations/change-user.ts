@@ -1,7 +1,7 @@
 import {
   type InstanceName,
   type InstanceRecord,
-  nextVersion,
+  nextUserRecord,
   RecordError,
   type UserName,
   type UserRecord,
@@ -123,7 +123,11 @@ async function enter(
     return {
       changes: [
         ...(known === undefined ? [{ kind: 'instance', name: instance, record: local } as const] : []),
-        { kind: 'user', name: user, record: changed({ ...found, instance, target }) },
+        {
+          kind: 'user',
+          name: user,
+          record: nextUserRecord({ ...found, instance, target }, 'kept', Date.now()),
+        },
       ],
       result: found.instance !== instance,
     }
@@ -131,6 +135,7 @@ async function enter(
 }
 
 /**
+ * Changes what a user signs in by, or whether they may, which ends their sessions.
  * @param besides what else changes when the record does
  * @returns whether `decide` gave another record
  */
@@ -146,7 +151,13 @@ async function changeUser(
     const record = decide(found)
     return record === found
       ? { changes: [], result: false }
-      : { changes: [{ kind: 'user', name: user, record: changed(record) }, ...besides], result: true }
+      : {
+          changes: [
+            { kind: 'user', name: user, record: nextUserRecord(record, 'ended', Date.now()) },
+            ...besides,
+          ],
+          result: true,
+        }
   })
 }
 
@@ -158,10 +169,4 @@ function isThere(read: () => UserRecord | undefined): boolean {
     if (error instanceof RecordError) return true
     throw error
   }
-}
-
-/** What was issued under the version before is no longer honoured. */
-function changed(record: UserRecord): UserRecord {
-  const now = Date.now()
-  return { ...record, version: nextVersion(record.version, now), changed: new Date(now).toISOString() }
 }

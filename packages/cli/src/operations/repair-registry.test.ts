@@ -55,7 +55,7 @@ it('an instance that was closed and elsewhere stays closed, and is here', async 
 it('a user who is sent to where the instance is not is sent here, under a new version', async () => {
   await put('graham', { ...graham, target: elsewhere })
   expect(await redirect(5)).toMatchObject({ users: ['graham'] })
-  expect(await registry.read('user', 'graham')).toMatchObject({ target: here, version: 8 })
+  expect(await registry.read('user', 'graham')).toMatchObject({ target: here, version: 8, epoch: 7 })
 })
 
 it('users who are sent right, who have no instance, or whose instance is not ours, stay untouched', async () => {

@@ -1,4 +1,10 @@
-import { type InstanceName, type InstanceRecord, nextVersion, RecordError, type Target } from '@mux/contract'
+import {
+  type InstanceName,
+  type InstanceRecord,
+  nextUserRecord,
+  RecordError,
+  type Target,
+} from '@mux/contract'
 import type { RegistryChange, RegistryStore } from '@mux/edge'
 
 /**
@@ -47,8 +53,7 @@ export async function redirectUsers(
       const found = read('user', name)
       // They may have been removed or moved since the list was made.
       if (!found || !here.has(found.instance)) continue
-      const version = nextVersion(found.version, now)
-      const record = { ...found, target, version, changed: new Date(now).toISOString() }
+      const record = nextUserRecord({ ...found, target }, 'kept', now)
       changes.push({ kind: 'user', name, record })
     }
     return { changes, result: changes.map(({ name }) => name) }

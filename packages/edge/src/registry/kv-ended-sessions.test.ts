@@ -7,7 +7,7 @@ import { kvEndedSessions } from './kv-ended-sessions.ts'
 const START = 1_795_000_000
 const SESSION: Session = {
   user: parseUserName('brian')!,
-  version: 7,
+  epoch: 7,
   id: 'abc',
   issued: START,
   expires: START + 600,

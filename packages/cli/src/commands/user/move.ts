@@ -7,7 +7,7 @@ import { waitFlag } from '../../wait-flag.ts'
 export default class UserMove extends BaseCommand {
   static override summary = 'give a user another instance, from the next request on'
   static override description =
-    'Nothing is copied from one instance to the other. They have to sign in again.'
+    'Nothing is copied from one instance to the other. They stay signed in; what they have open is closed.'
   static override examples = [
     '<%= config.bin %> user move brian --instance django3',
     '<%= config.bin %> user move brian --instance django9 --create',
