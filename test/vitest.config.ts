@@ -26,6 +26,7 @@ export default defineConfig({
     maxWorkers: 4,
     // Generous, since a machine that has much else to do is no fault of what is tested.
     testTimeout: 60_000,
+    expect: { poll: { timeout: 15_000 } },
     hookTimeout: 120_000,
   },
 })

@@ -7,6 +7,7 @@ export default defineConfig({
     // They wait for what they run, mostly.
     maxWorkers: 2,
     testTimeout: 60_000,
+    expect: { poll: { timeout: 15_000 } },
     hookTimeout: 60_000,
   },
 })

@@ -7,5 +7,6 @@ export default defineConfig({
     // They wait for what they boot, mostly.
     maxWorkers: 2,
     testTimeout: 30_000,
+    expect: { poll: { timeout: 15_000 } },
   },
 })

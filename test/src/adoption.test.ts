@@ -12,6 +12,8 @@ import { until } from './harness/until.ts'
 
 let project: Project
 let running: Running | undefined
+/** Milliseconds that the first supervisor took to serve. */
+let firstTook: number
 
 const users = { graham: 'django1', brian: 'django2' } as const
 
@@ -19,7 +21,9 @@ const users = { graham: 'django1', brian: 'django2' } as const
 async function serving(instances = '{ django1: {}, django2: { restart: replace } }'): Promise<Running> {
   project = await Project.create(null)
   await project.write('mux.yaml', echoYaml(instances, { settings: `, LEDGER: ${project.path(LEDGER)}` }))
+  const began = performance.now()
   running = await Running.up(project)
+  firstTook = performance.now() - began
   await Promise.all(Object.entries(users).map(([user, instance]) => project.addUser(user, instance)))
   await pids()
   return running
@@ -81,7 +85,8 @@ describe('a supervisor that is killed', () => {
     process.stdout.write(
       `kill -9 of the supervisor: ${Math.round(took)} ms from the start of the next to answers of both\n`,
     )
-    expect(took).toBeLessThan(5_000)
+    // A busy machine takes its time for both.
+    expect(took).toBeLessThan(Math.max(5_000, 3 * firstTook))
     expect((await ledgerLines(project)).filter((line) => line.startsWith('boot'))).toHaveLength(2)
   })
 

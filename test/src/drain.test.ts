@@ -14,6 +14,8 @@ import { until } from './harness/until.ts'
 
 const MIB = 1024 * 1024
 const DRAIN = 1_500
+/** What takes a second or two at rest, and not for ever on a machine that is busy, in milliseconds. */
+const BUSY = 100_000
 
 let project: Project
 let running: Running
@@ -87,7 +89,7 @@ describe('when its instance is restarted', () => {
     expect(await isAlive(old)).toBe(false)
   })
 
-  it('200 MB up and 200 MB down that are under way come whole', async () => {
+  it('200 MB up and 200 MB down that are under way come whole', { timeout: 2 * BUSY }, async () => {
     const size = 200 * MIB
     const old = await pidOf('graham')
     const sent = createHash('sha256')
@@ -103,8 +105,8 @@ describe('when its instance is restarted', () => {
         }
       })(),
     )
-    const up = ask(running.url, '/hash?whole', { user: 'graham', method: 'POST', body })
-    const down = await open(running.url, `/zeros/${size}?whole`, { user: 'graham' })
+    const up = ask(running.url, '/hash?whole', { user: 'graham', method: 'POST', body, limit: BUSY })
+    const down = await open(running.url, `/zeros/${size}?whole`, { user: 'graham', limit: BUSY })
     await begun('/hash?whole', 1)
     const restarted = restart('django1')
     await another(old)
@@ -129,7 +131,7 @@ describe('when its instance is restarted', () => {
       const took = performance.now() - began
       expect([status, json().code]).toEqual([502, 'instance_unreachable'])
       expect(took).toBeGreaterThanOrEqual(DRAIN)
-      expect(took).toBeLessThan(DRAIN + 8_000)
+      expect(took).toBeLessThan(DRAIN + 20_000)
       expect((await restarted).drained).toBe(0)
     },
   )

@@ -163,7 +163,7 @@ describe.skipIf(!hasPython)('mux up with a listening socket that its parent hold
     await ask(mux.url, '/_mux/health')
     const began = performance.now()
     await mux.replace()
-    expect(performance.now() - began).toBeLessThan(3_000)
+    expect(performance.now() - began).toBeLessThan(10_000)
     silent.destroy()
     half.destroy()
   })

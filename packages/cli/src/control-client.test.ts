@@ -75,7 +75,7 @@ describe('an order', () => {
     await peer('', 'hang')
     const began = performance.now()
     await expect(stopIt()).rejects.toMatchObject({ code: 'supervisor_unresponsive', exitCode: 5 })
-    expect(performance.now() - began).toBeLessThan(1_500)
+    expect(performance.now() - began).toBeLessThan(10_000)
   })
 
   it('to a supervisor that hangs in the middle of its reply is given up in time', async () => {

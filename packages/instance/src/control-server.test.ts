@@ -249,6 +249,6 @@ describe('the socket', () => {
     await delay(30)
     const begun = performance.now()
     await Promise.all([server.close(100), expect(underWay).rejects.toThrow('socket hang up')])
-    expect(performance.now() - begun).toBeLessThan(2_000)
+    expect(performance.now() - begun).toBeLessThan(10_000)
   })
 })

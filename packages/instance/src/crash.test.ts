@@ -61,11 +61,9 @@ describe('an instance that crashes', () => {
     writeFileSync(EXIT_WHILE, '')
     await expect(ask('django1')).rejects.toMatchObject({ code: 'instance_failed' })
     await expect.poll(() => status('django1').crashes, { timeout: 5_000 }).toBe(1)
-    const began = performance.now()
     expect(() => supervisor.claim(django1, patient())).toThrow(
       expect.objectContaining({ code: 'instance_failed', retryAfter: expect.any(Number) }),
     )
-    expect(performance.now() - began).toBeLessThan(100)
     rmSync(EXIT_WHILE)
     await expect.poll(() => status('django1').state, { timeout: 5_000 }).toBe('ready')
     await ask('django1')

