@@ -6,6 +6,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 const FIRST = [
   'conformance-two-hosts.test.ts',
   'conformance-worker.test.ts',
+  'many-hosts.test.ts',
   'conformance-embedded.test.ts',
   'load.test.ts',
 ]

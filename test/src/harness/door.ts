@@ -1,13 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto'
-import {
-  ASSERTION_HEADERS,
-  assertionComponents,
-  parseInstanceName,
-  parseUserName,
-  signatureBase,
-  signatureHeaders,
-  splitTarget,
-} from '@mux/contract'
+import { asserted } from './assertion.ts'
 import { startHost } from './host.ts'
 import { conformanceYaml, LEDGER } from './layout.ts'
 import { leave } from './nothing-left.ts'
@@ -44,31 +35,12 @@ export async function embeddedDoor(): Promise<Door> {
 export async function gatewayDoor(): Promise<Door> {
   const project = await newProject()
   const { name, running, url, hostKey } = await startHost(project)
-  const proof = (method: string, target: string): string => {
-    const decision = {
-      user: parseUserName('graham')!,
-      instance: parseInstanceName('django1')!,
-      version: 1,
-      requestId: randomBytes(8).toString('hex'),
-    }
-    const request = { method, ...splitTarget(target), forwardedHost: 'notes.example', decision }
-    const components = assertionComponents(request)
-    const created = Math.floor(Date.now() / 1000)
-    const nonce = randomBytes(16).toString('base64url')
-    const parameters = { created, expires: created + 60, nonce, keyid: name }
-    const signature = createHmac('sha256', hostKey).update(signatureBase(components, parameters))
-    const headers = {
-      [ASSERTION_HEADERS.user]: decision.user,
-      [ASSERTION_HEADERS.instance]: decision.instance,
-      [ASSERTION_HEADERS.version]: String(decision.version),
-      [ASSERTION_HEADERS.requestId]: decision.requestId,
-      [ASSERTION_HEADERS.forwardedHost]: request.forwardedHost,
-      ...signatureHeaders(components, parameters, signature.digest('base64')),
-    }
-    return Object.entries(headers)
+  const proof = (method: string, target: string): string =>
+    Object.entries(
+      asserted({ method, target, user: 'graham', instance: 'django1', key: hostKey, keyid: name }),
+    )
       .map(([header, value]) => `${header}: ${value}\r\n`)
       .join('')
-  }
   return { url, project, running, proof, close: () => leave(project, running) }
 }
 

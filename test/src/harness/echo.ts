@@ -6,22 +6,28 @@ export function fixtureCommand(name = 'echo.mjs'): string {
   return JSON.stringify([process.execPath, join(FIXTURES, name)])
 }
 
-/**
- * A mux.yaml of instances that run a fixture, the echo unless another is named.
- * @param settings what else each has for settings, beginning with a comma
- */
+interface EchoOptions {
+  fixture?: string
+  /** What else each has for settings, beginning with a comma. */
+  settings?: string
+  hold?: string
+  /** What else stands under `edge`, beginning with a comma. */
+  edge?: string
+}
+
+/** A mux.yaml of instances that run a fixture, the echo unless another is named. */
 export function echoYaml(
   instances: string,
-  { fixture, settings = '' }: { fixture?: string; settings?: string } = {},
+  { fixture, settings = '', hold = '15s', edge = '' }: EchoOptions = {},
 ): string {
   return `
 app:
   command: ${fixtureCommand(fixture)}
   settings: { SOCKET: "{socket}"${settings} }
   health: /ping
-  limits: { start: 10s, drain: 5s, stop: 2s, hold: 15s }
+  limits: { start: 10s, drain: 5s, stop: 2s, hold: ${hold} }
 pool: { max: 8, name: "django{n}" }
-edge: { listen: "127.0.0.1:0" }
+edge: { listen: "127.0.0.1:0"${edge} }
 instances: ${instances}
 `
 }

@@ -70,7 +70,12 @@ export interface LoadOptions {
   cookies?: Record<string, string>
   /** Sends one request at a time, each at about the moment when the instance has been idle for so many milliseconds. */
   idle?: number
+  /** How long a client waits for an answer, in milliseconds; 30 s unless told otherwise. */
+  patience?: number
 }
+
+/** Where the ledger of an instance is. */
+export type LedgerOf = (instance: string) => string
 
 let runs = 0
 
@@ -86,7 +91,7 @@ export class Load {
   constructor(
     url: string,
     instances: Record<string, string>,
-    { keepAlive, burst = 1, requests = REQUESTS, cookies = {}, idle }: LoadOptions,
+    { keepAlive, burst = 1, requests = REQUESTS, cookies = {}, idle, patience = 30_000 }: LoadOptions,
   ) {
     this.#instances = instances
     this.#run = `run${++runs}`
@@ -96,7 +101,7 @@ export class Load {
       proof: user in cookies ? `Cookie: ${cookies[user]}` : `Authorization: ${basic(user)}`,
     }))
     const inFlight = idle === undefined ? IN_FLIGHT : 1
-    const order = { url, run: this.#run, clients, inFlight, requests, keepAlive, burst, idle }
+    const order = { url, run: this.#run, clients, inFlight, requests, keepAlive, burst, idle, patience }
     this.#child = fork(join(FIXTURES, 'load-generator.mjs'), [JSON.stringify(order)], { execArgv: [] })
     this.#child.on('message', (told: { done?: number; tally?: Tally }) => {
       this.#done = told.done ?? this.#done
@@ -116,13 +121,16 @@ export class Load {
     )
   }
 
-  /** Lets it come to its end, and compares what the clients saw with what the instances did. */
-  async end(project: Project): Promise<Tally> {
+  /**
+   * Lets it come to its end, and compares what the clients saw with what the instances did.
+   * @param where the project of all of them, or where the ledger of each is
+   */
+  async end(where: Project | LedgerOf): Promise<Tally> {
     this.#child.send('enough')
     if (this.#child.exitCode === null)
       await once(this.#child, 'exit', { signal: AbortSignal.timeout(PROGRESS_LIMIT) })
     if (!this.#tally) throw new Error('the load ended without a tally')
-    return { ...this.#tally, ...(await this.#audit(project, this.#tally)) }
+    return { ...this.#tally, ...(await this.#audit(where, this.#tally)) }
   }
 
   /** For a test that has failed meanwhile. */
@@ -131,15 +139,15 @@ export class Load {
   }
 
   async #audit(
-    project: Project,
+    where: Project | LedgerOf,
     { sent, lost, refused }: Pick<Tally, 'sent' | 'lost' | 'refused'>,
   ): Promise<Pick<Tally, 'duplicated' | 'unaccounted' | 'carriedOut'>> {
+    const ledgerOf =
+      typeof where === 'function' ? where : (instance: string) => where.path('.mux/data', instance, 'ledger')
     const starts = new Map<string, string[]>()
     const ends = new Set<string>()
     for (const instance of new Set(Object.values(this.#instances))) {
-      for (const line of (await readFile(project.path('.mux/data', instance, 'ledger'), 'utf8')).split(
-        '\n',
-      )) {
+      for (const line of (await readFile(ledgerOf(instance), 'utf8')).split('\n')) {
         const [what, id] = line.split(' ') as [string, string]
         if (!id?.startsWith(`${this.#run}.`)) continue
         if (what === 'start') starts.set(id, [...(starts.get(id) ?? []), instance])

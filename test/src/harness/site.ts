@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { startAccounts } from '../../../packages/edge/src/registry/fixtures/kv-explorer.ts'
+import { type Accounts, startAccounts } from '../../../packages/edge/src/registry/fixtures/kv-explorer.ts'
 import { ACCOUNT, NAMESPACE, TOKEN } from '../../../packages/edge/src/registry/fixtures/kv-rest.ts'
 import { freePort } from './host.ts'
 import { hasNetworks, Network } from './network.ts'
@@ -20,17 +20,18 @@ export class Site {
   readonly operator: Project
   readonly hosts: ReadonlyMap<string, Machine>
   readonly worker: Workerd
-  readonly #api: { close(): Promise<void> }
+  /** Of Cloudflare, for Workers KV. */
+  readonly api: Accounts
   private constructor(
     operator: Project,
     hosts: ReadonlyMap<string, Machine>,
     worker: Workerd,
-    api: { close(): Promise<void> },
+    api: Accounts,
   ) {
     this.operator = operator
     this.hosts = hosts
     this.worker = worker
-    this.#api = api
+    this.api = api
   }
 
   /** @param yamls the mux.yaml of each host by its name, before it is one */
@@ -62,7 +63,7 @@ export class Site {
   }
 
   async close(): Promise<void> {
-    await this.#api.close()
+    await this.api.close()
     await this.worker.close()
     for (const host of this.hosts.values()) await host.close()
     await leave(this.operator)
