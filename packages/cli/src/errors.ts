@@ -157,9 +157,14 @@ const CONTROL_CODES: Record<ControlErrorCode, CliErrorCode> = {
   internal: 'internal',
 }
 
+const HOOK_HINT = 'See app.hooks in mux.yaml, and what it has said above.'
 /** By their names, as above all: what archives or runs a hook is not loaded for every command. */
-const DATA_ERRORS = new Set(['ArchiveError', 'HookError', 'SettingsError'])
-const DATA_HINT = 'See app.hooks in mux.yaml, and what it has said above.'
+const DATA_HINTS: Readonly<Record<string, string>> = {
+  ArchiveError:
+    'Nothing was changed. What mux instance export writes is taken; data with links that lead elsewhere go by app.hooks in mux.yaml.',
+  HookError: HOOK_HINT,
+  SettingsError: HOOK_HINT,
+}
 
 const HISTORY_HINT = 'Move it away: it is written anew when the instance is ready next.'
 
@@ -218,8 +223,8 @@ export function toCliError(thrown: unknown): CliError {
   // By its name: importing the class would load its decoder for every command.
   if (error instanceof Error && error.name === 'HistoryError')
     return new CliError('record_invalid', error.message, { hint: HISTORY_HINT, cause: error })
-  if (error instanceof Error && DATA_ERRORS.has(error.name))
-    return new CliError('data_unusable', error.message, { hint: DATA_HINT, cause: error })
+  if (error instanceof Error && Object.hasOwn(DATA_HINTS, error.name))
+    return new CliError('data_unusable', error.message, { hint: DATA_HINTS[error.name]!, cause: error })
   if (isRegistryError(error))
     return new CliError(error.code, error.message, { hint: REGISTRY_HINTS[error.code], cause: error })
   if (isCloudflareError(error))

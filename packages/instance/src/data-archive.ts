@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, type Stats } from 'node:fs'
-import { mkdir, readlink, realpath, rename, rm } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
+import type { Stats } from 'node:fs'
+import { chmod, mkdir, realpath, rm, stat } from 'node:fs/promises'
 import { create } from 'tar/create'
 import type { ReadEntry } from 'tar/read-entry'
 import { Unpack } from 'tar/unpack'
+import { replaceDirectory } from './replace-directory.ts'
 
 /** What was to be taken in is no archive, breaks off, or would write somewhere else. Nothing was changed. */
 export class ArchiveError extends Error {
@@ -30,7 +30,7 @@ function isDoor(found: Stats): boolean {
 
 /**
  * Makes the directory of an instance's data what an archive has: all of it, or nothing. What is in an archive is not believed:
- * it writes nowhere else, by no name and by no link, makes no devices, and gives nobody rights by its owner. All that it has
+ * it writes nowhere else, by no name and by no link, makes no devices, gives nobody rights by its owner, and lets nobody in. All that it has
  * belongs to mux, which gives it to the instance when that starts.
  * @param data absolute path; it may be a link to another disk, and need not exist
  * @throws {ArchiveError}; the error of the system when the disk has no room
@@ -43,34 +43,12 @@ export async function unpackData(source: AsyncIterable<Uint8Array>, data: string
   try {
     await mkdir(staging, { mode: 0o700 })
     await unpack(source, staging)
+    // An archive says of the directory itself as well who may enter, such as everybody.
+    await chmod(staging, (await stat(place)).mode & PERMISSIONS)
     await replaceDirectory(staging, place)
   } finally {
     await rm(staging, { recursive: true, force: true })
   }
-}
-
-/** Puts back what an import that was killed between its last two steps has left beside the directory. */
-export async function repairData(data: string): Promise<void> {
-  const place = await leadsTo(data)
-  if (!existsSync(place) && existsSync(replacedName(place))) await rename(replacedName(place), place)
-}
-
-/** Where a link leads, also when nothing is there; what is no link is itself. */
-async function leadsTo(path: string): Promise<string> {
-  const target = await readlink(path).catch(() => undefined)
-  return target === undefined ? path : resolve(dirname(path), target)
-}
-
-function replacedName(place: string): string {
-  return `${place}.replaced`
-}
-
-async function replaceDirectory(by: string, place: string): Promise<void> {
-  const replaced = replacedName(place)
-  await rm(replaced, { recursive: true, force: true })
-  await rename(place, replaced)
-  await rename(by, place)
-  await rm(replaced, { recursive: true, force: true })
 }
 
 async function unpack(source: AsyncIterable<Uint8Array>, directory: string): Promise<void> {

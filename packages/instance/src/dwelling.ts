@@ -17,6 +17,7 @@ import type { InstanceDefinition } from './definition.ts'
 import { handOver } from './hand-over.ts'
 import type { Address } from './lease.ts'
 import { findTool } from './program.ts'
+import { repairDirectory } from './replace-directory.ts'
 import { ownTemporary } from './sandbox.ts'
 import { SettingsError } from './settings.ts'
 
@@ -61,6 +62,7 @@ export async function prepareDwelling(
   }
   const account = user === null ? null : await findAccount(user, group)
   const data = join(stateDirectory, 'data', name)
+  await repairDirectory(data)
   mkdirSync(data, { recursive: true, mode: 0o700 })
   if (account !== null) await handOver(data, account, signal)
   // What a user had before belongs to nobody else than mux, now that none is given.

@@ -3,7 +3,7 @@ import type { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { InstanceName } from '@mux/contract'
 import type { InstanceDefinition } from '@mux/instance'
-import { archiveData, hasGeneration, repairData, runHook, unpackData } from '@mux/instance/data'
+import { archiveData, hasGeneration, repairDirectory, runHook, unpackData } from '@mux/instance/data'
 import { CliError } from '../errors.ts'
 import { readConfig } from '../mux-yaml.ts'
 import type { Project } from '../project.ts'
@@ -31,7 +31,7 @@ export async function exportData(
   }
   const before = await requireStopped(project, name)
   const data = dataOf(project, name)
-  await repairData(data)
+  await repairDirectory(data)
   await pipeline(archiveData(data), stdout, { signal, end: false })
   if ((await requireStopped(project, name)) !== before)
     throw new CliError(
@@ -68,7 +68,7 @@ export async function importData(
     return 'hook'
   }
   const data = dataOf(project, name)
-  await repairData(data)
+  await repairDirectory(data)
   await unpackData(stdin, data)
   return 'archive'
 }
