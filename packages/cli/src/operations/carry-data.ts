@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -32,6 +33,8 @@ export async function exportData(
   const before = await requireStopped(project, name)
   const data = dataOf(project, name)
   await repairDirectory(data)
+  // One that has not run yet has none.
+  await mkdir(data, { recursive: true, mode: 0o700 })
   await pipeline(archiveData(data), stdout, { signal, end: false })
   if ((await requireStopped(project, name)) !== before)
     throw new CliError(

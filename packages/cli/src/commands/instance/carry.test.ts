@@ -30,6 +30,8 @@ it('the data of a stopped instance leave as a tar, and are those of another one 
   const graham = await addUser(project, 'graham', 'a')
   expect((await fetch(url, { headers: graham })).status).toBe(200)
   await project.write('.mux/data/a/notes.txt', 'of a')
+  // It has not run yet, and has nothing.
+  expect(exporting('b')).toMatchObject({ code: 0, stderr: '' })
   await mkdir(join(project.directory, '.mux/data/b'), { recursive: true })
   await project.write('.mux/data/b/old.txt', 'of b')
   expect(exporting('a')).toMatchObject({ code: 4, stderr: expect.stringContaining('[instance_running]') })
