@@ -38,6 +38,18 @@ describe('the origin of a host', () => {
     ['https://web1 .example.com', undefined],
     ['https:\\\\web1.example.com', undefined],
     ['https://', undefined],
+    ['file:///etc/passwd', undefined],
+    ['http://169.254.169.254', undefined],
+    ['http://2852039166/', undefined],
+    ['http://0xA9.0xFE.43518', undefined],
+    ['http://[::ffff:169.254.169.254]', undefined],
+    ['http://[fe80::1]:9090', undefined],
+    ['http://[fd00:ec2::254]', undefined],
+    ['http://Metadata.Google.Internal.', undefined],
+    ['http://0.0.0.0:9090', undefined],
+    ['http://[::]:9090', undefined],
+    ['http://169.253.1.1', 'http://169.253.1.1'],
+    ['https://metadata.example.com', 'https://metadata.example.com'],
     ['', undefined],
   ])('%j is %s', (text, expected) => expect(values.parseOrigin(text)).toBe(expected))
 })

@@ -8,6 +8,7 @@ import {
   parseHostName,
   parseInstanceName,
   VPC_ORIGIN,
+  isNobodysHost,
 } from '@mux/contract'
 
 const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
@@ -102,14 +103,15 @@ export function parseRemoteHostName(text: string): HostName | undefined {
   return text === LOCAL_HOST ? undefined : parseHostName(text)
 }
 
-export const URL_RULE = 'a URL without a path such as https://web1.example.com'
+export const URL_RULE = 'a URL of a machine, without a path, such as https://web1.example.com'
 
 /** An http or https URL of nothing but a host, as records have it: lower case, without a port that goes without saying. */
 export function parseOriginUrl(text: string): string | undefined {
   if (text.length > 300 || /[\s\\?#]/.test(text) || !/^https?:\/\//i.test(text) || !URL.canParse(text))
     return undefined
-  const { origin, pathname, username, password } = new URL(text)
-  return pathname === '/' && username === '' && password === '' ? origin : undefined
+  const { origin, hostname, pathname, username, password } = new URL(text)
+  const isBare = pathname === '/' && username === '' && password === ''
+  return isBare && !isNobodysHost(hostname) ? origin : undefined
 }
 
 export const ORIGIN_RULE = `${URL_RULE}, or ${VPC_ORIGIN}BINDING for a binding of the Worker`

@@ -32,6 +32,14 @@ export const ASSERTION_HEADERS = {
   ...SIGNATURE_HEADERS,
 } as const
 
+/**
+ * The header by which an edge knows a request again that it has sent itself (see RFC 8586, whose own header passes on to the
+ * application). A host drops it, as all that begins with `Mux-`.
+ */
+export const EDGE_HEADER = 'mux-edge'
+/** The HKDF `info` that derives from the edge's master key what it calls itself there. */
+export const EDGE_ID_INFO = 'mux edge id v1'
+
 /** The part of a request that an assertion binds; `path` and `query` byte for byte, as they stand in the request line. */
 export interface AssertedRequest {
   method: string

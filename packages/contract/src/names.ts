@@ -26,6 +26,8 @@ const USER_NAME = /^[a-z0-9][a-z0-9._@+-]{0,63}$/
 const LABEL = /^[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 const DNS_NAME =
   /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/
+const NOBODYS_HOST =
+  /^(?:0\.\d+\.\d+\.\d+|169\.254\.\d+\.\d+|100\.100\.100\.200|\[::\]|\[::ffff:(?:(?:0|a9fe):[0-9a-f]{1,4}|6464:64c8)\]|\[fe[89ab][0-9a-f]:.*|\[fd00:ec2::254\]|metadata(?:\.google\.internal)?)\.?$/
 const ADDRESS = /^\[[0-9a-f:.]{2,45}\]$/
 
 /**
@@ -47,6 +49,14 @@ export function parseInstanceName(text: string): InstanceName | undefined {
 /** Checks the name of a host; the same rule as for an instance. */
 export function parseHostName(text: string): HostName | undefined {
   return LABEL.test(text) ? (text as HostName) : undefined
+}
+
+/**
+ * Whether no host of anybody's can be at a host name, as a parsed URL has it: unspecified and link-local addresses (RFC 1122
+ * section 3.2.1.3, RFC 3927, RFC 4291 section 2.5) and those at which clouds tell a machine its secrets.
+ */
+export function isNobodysHost(hostname: string): boolean {
+  return NOBODYS_HOST.test(hostname)
 }
 
 /**

@@ -1,4 +1,5 @@
-import { VPC_ORIGIN } from '@mux/contract'
+import { isNobodysHost, VPC_ORIGIN } from '@mux/contract'
+import { rememberByName } from './by-name.ts'
 
 /** What is used of a binding of the Worker that leads to a host by itself (a VPC service, say). */
 export interface Fetcher {
@@ -30,7 +31,7 @@ export interface HostDoor {
 const NO_HEADERS: readonly string[] = []
 
 /**
- * The way to the host of an origin; undefined when it names a binding that this Worker does not have. A binding leads to
+ * The way to the host of an origin; undefined when it names a binding that this Worker does not have, or where no host can be. A binding leads to
  * one place, whatever the URL says. The service token goes by TLS only.
  */
 export function doorTo(origin: string, { bindings, serviceToken }: HostDoors): HostDoor | undefined {
@@ -38,12 +39,16 @@ export function doorTo(origin: string, { bindings, serviceToken }: HostDoors): H
     const fetcher = bindings[origin.slice(VPC_ORIGIN.length)]
     return isFetcher(fetcher) ? { fetcher, base: 'http://mux-host', headers: NO_HEADERS } : undefined
   }
+  if (!canBeAt(origin)) return undefined
   const headers =
     serviceToken === undefined || !origin.startsWith('https:')
       ? NO_HEADERS
       : ['CF-Access-Client-Id', serviceToken.id, 'CF-Access-Client-Secret', serviceToken.secret]
   return { fetcher: undefined, base: origin, headers }
 }
+
+/** The registry is only as good as whoever writes it, and a signed request says more than others shall hear. */
+const canBeAt = rememberByName((origin) => URL.canParse(origin) && !isNobodysHost(new URL(origin).hostname))
 
 function isFetcher(binding: unknown): binding is Fetcher {
   return (

@@ -3,6 +3,7 @@ import { createHmac, createSecretKey, hkdfSync, randomBytes, type KeyObject } fr
 import {
   SIGNATURE_LIFETIME,
   assertionComponents,
+  EDGE_ID_INFO,
   HOST_KEY_INFO,
   signatureBase,
   signatureHeaders,
@@ -13,11 +14,14 @@ import {
 
 const NONCE_BYTES = 16
 const KEY_BYTES = 32
+const EDGE_ID_BYTES = 12
 
 const utf8 = new TextEncoder()
 
 /** Signs what the edge decided, so that the gateway of one host, and of no other, can verify it. */
 export interface DecisionSigner {
+  /** What this edge, and no other, calls itself; it tells nothing of the key. */
+  readonly edge: string
   /** The signature headers (RFC 9421) of one request. */
   sign(request: AssertedRequest, host: HostName): Record<string, string>
 }
@@ -39,6 +43,9 @@ export function createDecisionSigner(masterKey: Uint8Array, now: () => number): 
   }
 
   return {
+    edge: Buffer.from(hkdfSync('sha256', masterKey, new Uint8Array(0), EDGE_ID_INFO, EDGE_ID_BYTES)).toString(
+      'base64url',
+    ),
     sign(request, host) {
       const created = Math.floor(now() / 1000)
       const parameters: SignatureParameters = {

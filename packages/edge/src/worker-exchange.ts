@@ -1,6 +1,7 @@
 import { connect } from 'cloudflare:sockets'
 import {
   DEFAULT_ROUTE,
+  EDGE_HEADER,
   LOCAL_ORIGIN,
   Problem,
   PROBLEMS,
@@ -164,6 +165,7 @@ export class WorkerExchange implements Exchange {
     // The platform sets Host by the URL that is fetched; the true one travels in X-Forwarded-Host.
     const list = without(headers, 'host')
     list.push('Mux-Version', String(version), ...Object.entries(signature).flat())
+    list.push(EDGE_HEADER, this.#forwarding.signer.edge)
     if (this.upgrade) list.push('Upgrade', 'websocket')
     return list
   }
@@ -173,7 +175,7 @@ export class WorkerExchange implements Exchange {
     const { doors, log } = this.#forwarding
     try {
       const door = doorTo(origin, doors)
-      if (door === undefined) throw new Error(`there is no binding for ${origin}`)
+      if (door === undefined) throw new Error(`${origin} leads nowhere from here`)
       const { fetcher, base } = door
       const asked = (fetcher ?? globalThis).fetch(base + target, {
         method: this.method,

@@ -43,6 +43,9 @@ describe('a host', () => {
       proto: 'vpc:__proto__',
       tls: 'https://web2.example',
       plain,
+      self: worker.url,
+      metadata: 'http://169.254.169.254',
+      disguised: 'http://2852039166',
     }))
       kv.put(`user:${user}`, {
         v: 1,
@@ -53,6 +56,8 @@ describe('a host', () => {
         version: 7,
         changed: '2026-11-22T10:00:00.000Z',
       })
+    kv.put('route:*', { v: 1, instance: 'looping', access: 'public' })
+    kv.put('instance:looping', { v: 1, host: 'east', origin: worker.url, state: 'open', message: null })
   }, 60_000)
   afterAll(async () => {
     await worker.close()
@@ -88,8 +93,8 @@ describe('a host', () => {
     expect((await upgraded).headers['mux-user']).toBe('vpc')
   })
 
-  test.each(['gone', 'unbound', 'odd', 'kv', 'proto'])(
-    'that no binding leads to (%s) is 502, and nothing of the reason is told',
+  test.each(['gone', 'unbound', 'odd', 'kv', 'proto', 'metadata', 'disguised'])(
+    'that nothing leads to (%s) is 502, and nothing of the reason is told',
     async (user) => {
       const answer = await ask(user)
       expect([answer.status, await answer.json()]).toMatchObject([502, { code: 'instance_unreachable' }])
@@ -97,6 +102,23 @@ describe('a host', () => {
       await expect.poll(() => worker.log.join('\n')).toContain('host_unreachable')
     },
   )
+
+  test.each([
+    ['of a user', { authorization: basic('self', PASSWORD) }],
+    ['of the instance of a public route', {}],
+  ])('that is the edge itself is 502 at once, by the record %s', async (_, headers) => {
+    const began = performance.now()
+    const answer = await ask('', { headers })
+    expect([answer.status, await answer.json()]).toMatchObject([
+      502,
+      { code: 'instance_unreachable', request_id: answer.headers.get('x-request-id') },
+    ])
+    // A second at rest; it would be asked without end.
+    expect(performance.now() - began).toBeLessThan(5_000)
+    const loops = () => worker.log.filter((line) => line.includes('host_is_edge'))
+    await expect.poll(loops).toHaveLength(1)
+    worker.log.length = 0
+  })
 
   test('that Access stands before is shown the service token by TLS, whatever the client brings along', async () => {
     const headers = {

@@ -1,5 +1,5 @@
 import { waitUntil } from 'cloudflare:workers'
-import { Problem } from '@mux/contract'
+import { EDGE_HEADER, Problem, problemHeaders } from '@mux/contract'
 import { type Access, createAccess, type PlatformAccess } from './access.ts'
 import { problemResponse } from './answer.ts'
 import { createApp } from './app.ts'
@@ -92,11 +92,22 @@ function createEdge(env: Env): Edge {
   const forwarding = { signer, doors, registry, log }
   return async (request, access) => {
     const exchange = new WorkerExchange(request, forwarding, access)
+    if (exchange.header(EDGE_HEADER) === signer.edge) return refuseOwn(exchange)
     // Read while it is found out who asks, for both are needed.
     const route = routeKeyOf(exchange.header('host') ?? '')
     if (route !== undefined) registry.begin('route', route)
     return app.fetch(request, { exchange })
   }
+}
+
+/**
+ * A request of this very edge: what it takes for a host leads back to it. It would ask itself again and again, or its user to
+ * sign in to what they are signed in to. The header has the first of the two answer in the form that fits its client.
+ */
+function refuseOwn({ requestId }: WorkerExchange): Response {
+  log({ event: 'host_is_edge', request_id: requestId })
+  const problem = new Problem('instance_unreachable')
+  return problemResponse(problem, requestId, { ...problemHeaders(problem), 'Mux-Problem': problem.code })
 }
 
 /** @throws when there is half of one */
