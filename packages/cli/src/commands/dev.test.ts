@@ -57,6 +57,9 @@ it('is for this machine alone, and for no project whose edge is at Cloudflare', 
   const open = await project.mux('dev', '--listen', '0.0.0.0:0')
   expect(open).toMatchObject({ code: 6, stderr: expect.stringContaining('[plain_http_refused]') })
   await project.write('mux.yaml', `${await project.read('mux.yaml')}registry: kv\n`)
-  const live = await project.mux('dev')
-  expect(live).toMatchObject({ code: 2, stderr: expect.stringContaining('in a project of its own') })
+  for (const host of ['', 'host: { name: web1, origin: https://web1.example.com }\n']) {
+    await project.write('mux.yaml', `${await project.read('mux.yaml')}${host}`)
+    const live = await project.mux('dev')
+    expect(live).toMatchObject({ code: 2, stderr: expect.stringContaining('its records would be changed') })
+  }
 })

@@ -124,18 +124,18 @@ async function findHost(
       embedded: undefined,
     }
   }
-  if (config.host !== null) await checkKey(project, config.host.name, edgeKey)
-  else {
-    if (config.registry === 'kv')
-      throw new CliError(
-        'usage',
-        'The edge of this project is at Cloudflare, and its records would be changed.',
-        {
-          hint: 'Work on the Worker in a project of its own: mux init',
-        },
-      )
+  // A host that was started here would be known by another URL, and with it all its instances and users.
+  if (config.registry === 'kv')
+    throw new CliError(
+      'usage',
+      'The edge of this project is at Cloudflare, and its records would be changed.',
+      {
+        hint: 'Work on the Worker in a project of its own: mux init',
+      },
+    )
+  if (config.host === null)
     await acceptKey(hostRing(project, DEV_HOST), deriveHostKey(edgeKey, DEV_HOST), Date.now())
-  }
+  else await checkKey(project, config.host.name, edgeKey)
   const listen = config.host?.listen ?? { host: '127.0.0.1', port: await freePort() }
   const origin = `http://${listenText(listen)}`
   const name = config.host?.name ?? DEV_HOST
