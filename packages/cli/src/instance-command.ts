@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs'
-import { Readable } from 'node:stream'
+import { Readable, type Writable } from 'node:stream'
+import { finished } from 'node:stream/promises'
 import type { InstanceName, InstanceRecord } from '@mux/contract'
 import { BaseCommand } from './base-command.ts'
 import { untilSignal } from './end-signals.ts'
 import { recordInstanceState } from './operations/instance-state.ts'
+import { printableTo } from './printable.ts'
 import type { Project } from './project.ts'
 import { withoutFlags } from './remote-command.ts'
 import type { RemoteHost } from './remote-host.ts'
@@ -41,15 +43,17 @@ export abstract class InstanceCommand extends BaseCommand {
     const args = [...this.id!.split(':'), ...argv]
     const stdin = typeof input === 'string' ? Readable.from([Buffer.from(input)]) : input
     const { columns, isTTY } = process.stdout
+    const [stdout, stderr] = [shownBy(process.stdout), shownBy(process.stderr)]
     const code = await untilSignal((signal) =>
       runOnHost(host, args, {
-        stdout: process.stdout,
-        stderr: process.stderr,
+        stdout,
+        stderr,
         signal,
         ...(stdin === undefined ? {} : { stdin }),
         ...(isTTY && columns > 0 ? { columns } : {}),
       }),
     )
+    await Promise.all([stdout, stderr].map(settled))
     process.exitCode = code
     return code
   }
@@ -86,4 +90,16 @@ export abstract class InstanceCommand extends BaseCommand {
   ): Promise<boolean> {
     return this.withRegistry(project, (registry) => recordInstanceState(registry, name, wanted, null))
   }
+}
+
+/** What a host says is shown, and does nothing to a terminal: whoever has taken it over has not taken over its operator's. */
+function shownBy(output: NodeJS.WriteStream): Writable {
+  return output.isTTY ? printableTo(output) : output
+}
+
+/** When all that was to be shown is; what is none of ours is left as it is. */
+async function settled(output: Writable): Promise<void> {
+  if (output === process.stdout || output === process.stderr) return
+  output.end()
+  await finished(output)
 }

@@ -167,7 +167,7 @@ export function failure(error: CliError): string {
 
 /** A quiet line on what to do next. */
 export function hint(text: string): string {
-  return paint('dim', text)
+  return paint('dim', printable(text))
 }
 
 /** What a change of settings came to, in one line or two. */
