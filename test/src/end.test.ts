@@ -1,13 +1,15 @@
 import { readdir } from 'node:fs/promises'
 import { afterEach, expect, it } from 'vitest'
 import { echoYaml } from './harness/echo.ts'
-import { Load, printTally, REQUESTS } from './harness/load.ts'
+import { Load, printTally } from './harness/load.ts'
 import { leave } from './harness/nothing-left.ts'
 import { Project } from './harness/project.ts'
 import { Running } from './harness/running.ts'
 
 /** What `limits.drain` is in these tests, in milliseconds. */
 const DRAIN = 5_000
+/** What is under way when mux is told to end is what counts; whoever comes after that is refused. */
+const REQUESTS = 5_000
 
 let project: Project
 let running: Running | undefined
@@ -30,7 +32,7 @@ it.each([
     )
     const mux = (running = await Running.up(project))
     await Promise.all([project.addUser('graham', 'django1'), project.addUser('brian', 'django2')])
-    load = new Load(mux.url, { graham: 'django1', brian: 'django2' }, { keepAlive })
+    load = new Load(mux.url, { graham: 'django1', brian: 'django2' }, { keepAlive, requests: REQUESTS })
     await load.reached(REQUESTS / 3)
     const began = performance.now()
     expect(await mux.stop('SIGTERM')).toBe(0)

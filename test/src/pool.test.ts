@@ -6,12 +6,15 @@ import WebSocket from 'ws'
 import { ask, open } from './harness/client.ts'
 import { CommandLines } from './harness/command-lines.ts'
 import { echoYaml } from './harness/echo.ts'
-import { expectWhole, Load, printTally, REQUESTS } from './harness/load.ts'
+import { expectWhole, Load, printTally } from './harness/load.ts'
 import { leave } from './harness/nothing-left.ts'
 import { processesOf } from './harness/processes.ts'
 import { basic, Project } from './harness/project.ts'
 import { Running } from './harness/running.ts'
 import { until } from './harness/until.ts'
+
+/** At least so many: the load goes on until all have been restarted. */
+const REQUESTS = 5_000
 
 let project: Project
 let running: Running
@@ -105,7 +108,8 @@ it('mux instance restart --all of ten instances at pool.max loses no request, an
   orders = await CommandLines.start(project)
   // One after the other: what ten boots at once cost is not what is measured.
   for (const user of users) await ask(running.url, '/', { user })
-  load = new Load(running.url, Object.fromEntries(users.map((user) => [user, user])), { keepAlive: true })
+  const instances = Object.fromEntries(users.map((user) => [user, user]))
+  load = new Load(running.url, instances, { keepAlive: true, requests: REQUESTS })
   await load.reached(REQUESTS / 3)
   const over = new AbortController()
   let most = 0
@@ -125,7 +129,7 @@ it('mux instance restart --all of ten instances at pool.max loses no request, an
     0,
     Array(users.length).fill('restarted'),
   ])
-  expectWhole(tally)
+  expectWhole(tally, REQUESTS)
   expect(processes).toBe(2 * users.length)
   expect(most).toBe(users.length + 1)
 }, 200_000)

@@ -94,7 +94,7 @@ describe('mux instance', () => {
 
   it('remove is refused with 4 while users or routes point at it, and names them', async () => {
     const { mux, must, yamlNow } = setUp()
-    await must('user', 'add', 'brian', '--instance', 'two', '--generate')
+    await must('user', 'add', 'brian', '--instance', 'two', '--no-password')
     await must('route', 'set', 'a.example.org', '--instance', 'two')
     const refused = await mux('instance', 'remove', 'two', '--yes')
     expect(refused).toMatchObject({
@@ -129,7 +129,7 @@ describe('mux instance', () => {
 
   it('list shows who uses what', async () => {
     const { must } = setUp()
-    await must('user', 'add', 'brian', '--instance', 'two', '--generate')
+    await must('user', 'add', 'brian', '--instance', 'two', '--no-password')
     await must('route', 'set', '*', '--instance', 'one', '--public')
     expect((await must('instance', 'list', '--json')).json()).toEqual({
       instances: [

@@ -12,7 +12,7 @@ async function setUp() {
   const cwd = temporaryProject('app: { command: node server.js }\ninstances: { django1: {}, django2: {} }\n')
   const mux = (...args: string[]) => runMux(args, { cwd, input: 'correct horse\n' })
   const json = async <Result>(...args: string[]) => (await mux(...args, '--json')).json() as Result
-  await mux('user', 'add', 'brian', '--password-stdin')
+  await mux('user', 'add', 'brian', '--no-password')
   const registry = openSqliteRegistry(join(cwd, '.mux/registry.sqlite'))
   onTestFinished(() => registry.close())
   return { cwd, mux, json, registry }
@@ -37,7 +37,7 @@ it('mux token create writes the token alone to standard output, and its SHA-256 
 
 it('mux token list tells whose, what for, until when and when last used, and never the token', async () => {
   const { mux, json } = await setUp()
-  await mux('user', 'add', 'graham', '--generate')
+  await mux('user', 'add', 'graham', '--no-password')
   const { id, token } = await json<{ id: string; token: string }>('token', 'create', 'brian', '--label', 'ci')
   await mux('token', 'create', 'graham')
   const table = (await mux('token', 'list')).stdout
@@ -70,7 +70,7 @@ it('a new password revokes the tokens, unless --keep-tokens', async () => {
     tokens: 0,
   })
   expect(await registry.list('token')).toHaveLength(1)
-  expect(await json('user', 'password', 'brian', '--password-stdin')).toMatchObject({ tokens: 1 })
+  expect(await json('user', 'password', 'brian', '--no-password')).toMatchObject({ tokens: 1 })
   expect(await registry.list('token')).toEqual([])
 })
 

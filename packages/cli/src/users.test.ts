@@ -76,7 +76,7 @@ describe('mux user add', () => {
     const { must, yamlNow } = setUp()
     const names = []
     for (const user of ['graham', 'brian', 'malcolm', 'dora']) {
-      names.push((await must('user', 'add', user, '--generate', '--json')).json())
+      names.push((await must('user', 'add', user, '--no-password', '--json')).json())
     }
     expect(names).toMatchObject([
       { instance: 'django1', instanceCreated: false },
@@ -89,12 +89,12 @@ describe('mux user add', () => {
 
   it("never gives away by itself what was somebody's, except to them", async () => {
     const { must } = setUp()
-    await must('user', 'add', 'brian', '--generate')
+    await must('user', 'add', 'brian', '--no-password')
     await must('user', 'remove', 'brian', '--yes')
-    expect((await must('user', 'add', 'carol', '--generate', '--json')).json()).toMatchObject({
+    expect((await must('user', 'add', 'carol', '--no-password', '--json')).json()).toMatchObject({
       instance: 'django2',
     })
-    expect((await must('user', 'add', 'brian', '--generate', '--json')).json()).toMatchObject({
+    expect((await must('user', 'add', 'brian', '--no-password', '--json')).json()).toMatchObject({
       instance: 'django1',
     })
   })
@@ -177,7 +177,7 @@ describe('mux user add', () => {
     async () => {
       const { must, registry, yamlNow } = setUp()
       const users = Array.from({ length: 8 }, (_, i) => `user${i}`)
-      await Promise.all(users.map((user) => must('user', 'add', user, '--generate')))
+      await Promise.all(users.map((user) => must('user', 'add', user, '--no-password')))
       const records = await registry().list('user')
       const instances = records.map(({ record }) => (record as { instance: string }).instance)
       expect(new Set(instances).size).toBe(8)
@@ -254,7 +254,7 @@ describe('mux user', () => {
 
   it('remove asks for --yes where nobody can be asked, and then takes user and tokens', async () => {
     const { mux, must, registry } = setUp()
-    await must('user', 'add', 'brian', '--generate')
+    await must('user', 'add', 'brian', '--no-password')
     const { id } = (await must('token', 'create', 'brian', '--json')).json() as { id: string }
     expect(await mux('user', 'remove', 'brian')).toMatchObject({ code: 2 })
     expect(await registry().read('user', 'brian')).toBeDefined()
@@ -269,8 +269,8 @@ describe('mux user', () => {
 
   it('remove --with-instance ends the instance too, but never one that somebody else uses', async () => {
     const { mux, must, registry, yamlNow } = setUp()
-    await must('user', 'add', 'brian', '--instance', 'django2', '--generate')
-    await must('user', 'add', 'eve', '--instance', 'django2', '--generate')
+    await must('user', 'add', 'brian', '--instance', 'django2', '--no-password')
+    await must('user', 'add', 'eve', '--instance', 'django2', '--no-password')
     expect(await mux('user', 'remove', 'brian', '--with-instance', '--yes')).toMatchObject({
       code: 4,
       stderr: expect.stringContaining('user eve'),
@@ -284,7 +284,7 @@ describe('mux user', () => {
 
   it('list shows a record that cannot be used as what it is, and remove takes it away', async () => {
     const { cwd, must } = setUp()
-    await must('user', 'add', 'brian', '--generate')
+    await must('user', 'add', 'brian', '--no-password')
     const { DatabaseSync } = await import('node:sqlite')
     const database = new DatabaseSync(join(cwd, '.mux/registry.sqlite'))
     database.exec(`UPDATE records SET value = '{"v":1,"secret":"x"}' WHERE name = 'brian' AND kind = 'user'`)
@@ -298,7 +298,7 @@ describe('mux user', () => {
 
   it('works while mux.yaml is broken, where mux.yaml is not needed', async () => {
     const { cwd, mux, must } = setUp()
-    await must('user', 'add', 'brian', '--generate')
+    await must('user', 'add', 'brian', '--no-password')
     writeFileSync(join(cwd, 'mux.yaml'), 'app: [')
     await must('user', 'disable', 'brian')
     await must('user', 'password', 'brian', '--generate')

@@ -53,7 +53,7 @@ function residentBytes(pid: number): number {
 describe('the log of a program', () => {
   it('loses no line of a writer at full speed over more rotations than are kept, and tears none', async () => {
     const { keeper, log, events } = place()
-    const lines = 2_000_000
+    const lines = 800_000
     const { exited } = await writer(keeper, process.execPath, fixture('counts'), String(lines))
     await exited
     await expect.poll(() => files(log).at(-1)?.endsWith(`line ${lines}\n`), BOUND).toBe(true)
@@ -67,7 +67,7 @@ describe('the log of a program', () => {
     const first = numbers[0]!
     expect(numbers.length).toBe(lines - first + 1)
     expect(numbers.every((number, n) => number === first + n)).toBe(true)
-    expect(events.filter(({ event }) => event === 'log_rotated').length).toBeGreaterThan(20)
+    expect(events.filter(({ event }) => event === 'log_rotated').length).toBeGreaterThan(7)
   }, 60_000)
 
   it('stays within its cap when a gigabyte comes without the end of a line, and the keeper in little memory', async () => {
