@@ -114,7 +114,9 @@ export async function pullRegistry(
 
 function versionsOf({ user }: Snapshot): KnownUser[] {
   return [...user].flatMap(([name, record]) =>
-    record instanceof RecordError ? [] : [{ name: name as KnownUser['name'], version: record.version }],
+    record instanceof RecordError
+      ? []
+      : [{ name: name as KnownUser['name'], version: record.version, gone: record.disabled }],
   )
 }
 
