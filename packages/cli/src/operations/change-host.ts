@@ -1,4 +1,4 @@
-import type { HostName, HostRecord } from '@mux/contract'
+import type { HostName, HostRecord, InstanceName } from '@mux/contract'
 import type { RegistryChange, RegistryStore } from '@mux/edge/registry'
 import { changeHostSection } from '../config-edit.ts'
 import { CliError } from '../errors.ts'
@@ -9,6 +9,7 @@ import { projectRole } from '../project-role.ts'
 import { withProjectLock } from '../project-lock.ts'
 import type { Project } from '../project.ts'
 import { missingHost, pointingAt, usableHosts } from './find-hosts.ts'
+import { assertUnused } from './remove-instance.ts'
 
 export interface AddedHost extends HostPlace {
   host: HostName
@@ -135,35 +136,60 @@ export async function setHostState(
   })
 }
 
+export interface RemoveHostOrder {
+  host: HostName
+  /** Its machine is gone for good, and with it the instances there, which nobody can end any more. */
+  lost: boolean
+  confirm: (question: string) => Promise<void>
+}
+
+export interface RemovedHost {
+  host: HostName
+  /** Those that were lost with it. */
+  instances: string[]
+}
+
 /**
- * Forgets a host to which nothing leads any more.
- * @throws {CliError} `host_not_found`, `host_in_use`, `cancelled`
+ * Forgets a host to which nothing leads any more; one that is lost, with the instances that nobody is led to.
+ * @throws {CliError} `host_not_found`, `host_in_use`, `instance_in_use`, `cancelled`
  */
 export async function removeHost(
   project: Project,
   registry: RegistryStore,
-  host: HostName,
-  confirm: (question: string) => Promise<void>,
-): Promise<{ host: HostName }> {
+  { host, lost, confirm }: RemoveHostOrder,
+): Promise<RemovedHost> {
   const hosts = await registry.list('host')
   // One whose record cannot be used has to go as well.
   if (!hosts.some(({ name }) => name === host))
     missingHost(new Map(hosts.map(({ name }) => [name, null])), host)
-  await refuseInUse(registry, host)
-  await confirm(`Remove the host ${host}?`)
+  const forgotten = () => (lost ? unusedOn(registry, host) : refuseInUse(registry, host))
+  const names = await forgotten()
+  await confirm(
+    `Remove the host ${host}${names.length === 0 ? '' : `, and forget what was on it: ${names.join(', ')}`}?`,
+  )
   return withProjectLock(project, async () => {
-    await refuseInUse(registry, host)
+    const instances = await forgotten()
     await registry.change(() => ({
-      changes: [{ kind: 'host', name: host, record: null }],
+      changes: [
+        ...instances.map((name) => ({ kind: 'instance', name, record: null }) as const),
+        { kind: 'host', name: host, record: null },
+      ],
       result: undefined,
     }))
-    return { host }
+    return { host, instances }
   })
 }
 
-async function refuseInUse(registry: RegistryStore, host: HostName): Promise<void> {
+/** The instances on a host. @throws {CliError} `instance_in_use` when users or routes lead to one of them */
+async function unusedOn(registry: RegistryStore, host: HostName): Promise<InstanceName[]> {
+  const instances = (await pointingAt(registry, host)).instances as InstanceName[]
+  for (const name of instances) await assertUnused(registry, name)
+  return instances
+}
+
+async function refuseInUse(registry: RegistryStore, host: HostName): Promise<[]> {
   const { instances, users } = await pointingAt(registry, host)
-  if (instances.length === 0 && users.length === 0) return
+  if (instances.length === 0 && users.length === 0) return []
   const by = [...instances.map((name) => `instance ${name}`), ...users.map((name) => `user ${name}`)]
   const shown = by.length > 5 ? `${by.slice(0, 5).join(', ')} and ${by.length - 5} more` : by.join(', ')
   const next =
@@ -171,7 +197,7 @@ async function refuseInUse(registry: RegistryStore, host: HostName): Promise<voi
       ? `mux instance move ${instances[0]} --host NAME, or mux instance remove ${instances[0]}`
       : `mux user move ${users[0]} --instance NAME`
   throw new CliError('host_in_use', `The host ${host} has ${shown}. Nothing was changed.`, {
-    hint: `First: ${next}   That it gets no new ones meanwhile: mux host drain ${host}`,
+    hint: `First: ${next}   If its machine is gone for good: mux host remove ${host} --lost`,
   })
 }
 

@@ -137,10 +137,25 @@ it('a host is drained and opened again; one to which something leads is not remo
   await populate(cwd, 'web1')
   const refused = await host('remove', 'web1', '--yes')
   expect(refused).toMatchObject({ code: 4, stderr: expect.stringContaining('instance django1, user brian') })
+  // Lost or not, nobody is left with an instance that nobody knows of.
+  const inUse = await host('remove', 'web1', '--lost', '--yes')
+  expect(inUse).toMatchObject({ code: 4, stderr: expect.stringContaining('[instance_in_use]') })
   await populate(cwd, 'web2')
   expect((await host('remove', 'web1')).code).toBe(2)
   expect((await host('remove', 'web1', '--yes')).code).toBe(0)
   expect((await host('remove', 'web1', '--yes')).code).toBe(3)
+})
+
+it('a host that is lost is forgotten with its instances, once nobody is led to them', async () => {
+  const { cwd, host } = setUp()
+  await host('add', 'web1', '--url', 'http://127.0.0.1:9')
+  await populate(cwd, 'web1')
+  expect((await runMux(['instance', 'remove', 'django1', '--yes'], { cwd })).code).toBe(4)
+  expect((await runMux(['user', 'remove', 'brian', '--yes'], { cwd })).code).toBe(0)
+  expect((await runMux(['instance', 'remove', 'django1', '--yes'], { cwd })).code).toBe(5)
+  const lost = await host('remove', 'web1', '--lost', '--yes', '--json')
+  expect(lost.json()).toEqual({ host: 'web1', instances: ['django1'] })
+  expect((await runMux(['instance', 'list', '--json'], { cwd })).json()).toMatchObject({ instances: [] })
 })
 
 describe('mux host join', () => {
