@@ -84,8 +84,9 @@ async function startContenders(): Promise<Contender[]> {
   const mux = started(await startEmbedded(join(scratch, 'embedded')))
   const bundle = await bundleEdge(join(scratch, 'bundle'))
   // Not the one that is measured itself, which has the processor that the Workers are measured on.
-  const { origin } = started(await startUpstream())
-  const workers = started(await startWorkers(join(scratch, 'workers'), bundle, origin, newSecrets()))
+  const secrets = newSecrets()
+  const { origin } = started(await startUpstream(secrets['EDGE_KEY']))
+  const workers = started(await startWorkers(join(scratch, 'workers'), bundle, origin, secrets))
   await workers.put(
     'user:bench',
     JSON.stringify({

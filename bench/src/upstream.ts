@@ -3,13 +3,16 @@ import { type Program, start } from './program.ts'
 
 export const UPSTREAM = join(import.meta.dirname, 'fixtures', 'upstream.mjs')
 
-/** The application alone, on a port of its own. */
-export async function startUpstream(): Promise<Program & { origin: string }> {
+/**
+ * The application alone, on a port of its own.
+ * @param edgeKey in base64, when it stands in the place of a gateway, which proves itself to the edge
+ */
+export async function startUpstream(edgeKey?: string): Promise<Program & { origin: string }> {
   const program = await start(
     {
       command: [process.execPath, UPSTREAM],
       directory: import.meta.dirname,
-      environment: { PORT: '0' },
+      environment: { PORT: '0', ...(edgeKey === undefined ? {} : { EDGE_KEY: edgeKey }) },
       announces: 1,
     },
     (line) => (JSON.parse(line) as { port: number }).port,

@@ -5,6 +5,7 @@ import {
   assertionComponents,
   EDGE_ID_INFO,
   HOST_KEY_INFO,
+  proofBase,
   signatureBase,
   signatureHeaders,
   type AssertedRequest,
@@ -24,6 +25,8 @@ export interface DecisionSigner {
   readonly edge: string
   /** The signature headers (RFC 9421) of one request. */
   sign(request: AssertedRequest, host: HostName): Record<string, string>
+  /** What the host proves itself by (see `PROOF_HEADER`) in its answer to a request that is signed now. */
+  proofOf(host: HostName): string
 }
 
 /**
@@ -32,6 +35,8 @@ export interface DecisionSigner {
  */
 export function createDecisionSigner(masterKey: Uint8Array, now: () => number): DecisionSigner {
   const keys = new Map<HostName, KeyObject>()
+  /** The latest one of each. */
+  const proofs = new Map<HostName, { base: string; proof: string }>()
 
   function keyOf(host: HostName): KeyObject {
     const known = keys.get(host)
@@ -59,6 +64,15 @@ export function createDecisionSigner(masterKey: Uint8Array, now: () => number): 
       const base = utf8.encode(signatureBase(components, parameters))
       const signature = createHmac('sha256', keyOf(host)).update(base).digest('base64')
       return signatureHeaders(components, parameters, signature)
+    },
+
+    proofOf(host) {
+      const base = proofBase(Math.floor(now() / 1000))
+      const known = proofs.get(host)
+      if (known?.base === base) return known.proof
+      const proof = createHmac('sha256', keyOf(host)).update(base).digest('base64')
+      proofs.set(host, { base, proof })
+      return proof
     },
   }
 }

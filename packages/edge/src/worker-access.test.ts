@@ -6,19 +6,22 @@ import { basic } from './fixtures/edge-under-test.ts'
 import { PASSWORD, PASSWORD_HASH } from './fixtures/memory-registry.ts'
 import { browse } from './fixtures/raw-client.ts'
 import { listen } from './fixtures/listen.ts'
+import { asGateway, EDGE_KEY } from './fixtures/proof.ts'
 import { buildWorker, COMPATIBILITY_DATE } from './fixtures/built-worker.ts'
 
 const SECRETS = {
-  EDGE_KEY: Buffer.alloc(32, 1).toString('base64'),
+  EDGE_KEY,
   SESSION_KEY: Buffer.alloc(32, 2).toString('base64'),
 }
 const CONFIGURED = { ...SECRETS, ACCESS_TEAM: TEAM, ACCESS_AUD: AUDIENCE }
 
 let received: IncomingMessage[]
-const gateway = createServer((incoming, outgoing) => {
-  received.push(incoming)
-  outgoing.end(String(incoming.headers['mux-user'] ?? 'nobody'))
-})
+const gateway = createServer(
+  asGateway((incoming, outgoing) => {
+    received.push(incoming)
+    outgoing.end(String(incoming.headers['mux-user'] ?? 'nobody'))
+  }),
+)
 let origin: string
 let source: string
 let team: AccessTeam

@@ -3,12 +3,13 @@ import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { FAILURE_LIMITS, FAILURE_WINDOW } from './failures.ts'
 import { basic } from './fixtures/edge-under-test.ts'
 import { listen } from './fixtures/listen.ts'
+import { asGateway, EDGE_KEY } from './fixtures/proof.ts'
 import { PASSWORD, PASSWORD_HASH } from './fixtures/memory-registry.ts'
 import { browse } from './fixtures/raw-client.ts'
 import { type Bundle, bundleWorker, CONFIG, startWorker } from './fixtures/worker-under-test.ts'
 
 const SECRETS = {
-  EDGE_KEY: Buffer.alloc(32, 1).toString('base64'),
+  EDGE_KEY,
   SESSION_KEY: Buffer.alloc(32, 2).toString('base64'),
 }
 const GRAHAM = { authorization: basic('graham', PASSWORD) }
@@ -113,7 +114,7 @@ test('where the platform itself says whom Access has let in, that counts, and no
   const access = { aud: audience, identity: { email: 'brian@example.com' } }
   const texts = { ...SECRETS, ACCESS_TEAM: 'example', ACCESS_AUD: audience }
   const worker = await startWorker(bundle.source, CONFIG.compatibility_date, texts, 10, access)
-  const host = createServer((incoming, outgoing) => outgoing.end(JSON.stringify(incoming.headers)))
+  const host = createServer(asGateway((incoming, outgoing) => outgoing.end(JSON.stringify(incoming.headers))))
   onTestFinished(async () => {
     await worker.close()
     host.close()

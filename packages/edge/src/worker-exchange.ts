@@ -5,6 +5,7 @@ import {
   LOCAL_ORIGIN,
   Problem,
   PROBLEMS,
+  PROOF_HEADER,
   splitTarget,
   type Decision,
   type HostName,
@@ -34,6 +35,19 @@ const HEADERS_TIMEOUT = 900_000
 const MAX_KEPT = 64 * 1024
 /** Methods with which `fetch` takes no body. */
 const BODILESS = new Set(['GET', 'HEAD'])
+/**
+ * What a gateway answers without a proof: it does not know for whom, or what it was asked. The code counts then, and no word of
+ * what came with it.
+ */
+const UNPROVEN: ReadonlySet<string> = new Set<ProblemCode>([
+  'assertion_invalid',
+  'bad_request',
+  'request_timeout',
+  'headers_too_large',
+  'body_too_large',
+  'too_many_connections',
+  'instance_busy',
+])
 /** The version of a user's record that a host wants, as it names it. */
 const VERSION = /^[1-9]\d{0,15}$/
 
@@ -90,9 +104,14 @@ export class WorkerExchange implements Exchange {
   async forward({ decision, origin, headers, answerHeaders }: DecidedRequest): Promise<Response> {
     if (origin === LOCAL_ORIGIN) throw new Problem('instance_undefined')
     const target = fetchTarget(this.target)
+    // In the same turn as the signature, of whose time it is.
+    const proof = this.#forwarding.signer.proofOf(decision.host)
     const answer = await this.#ask(origin, target, this.#signed(target, headers, decision), decision.host)
-    const answered = listOf(answer.headers)
-    const code = valueOf(answered, 'mux-problem')
+    const all = listOf(answer.headers)
+    const code = valueOf(all, 'mux-problem')
+    // Compared in no constant time: a proof is looked at once, and nobody is told how far it was right.
+    if (valueOf(all, PROOF_HEADER) !== proof) throw await this.#unproven(answer, code, decision.host)
+    const answered = without(all, PROOF_HEADER)
     if (code !== undefined) throw await this.#problem(answer, code, decision)
     // A client who has left takes the copy along; nothing is to be said of that.
     this.#body?.cancel().catch(() => {})
@@ -100,11 +119,25 @@ export class WorkerExchange implements Exchange {
     // The platform copies headers faster than it takes a list of them; nearly always there is nothing to leave out.
     if (answered.every((text, at) => text === kept[at])) {
       const copy = new Response(answer.body, answer)
+      copy.headers.delete(PROOF_HEADER)
       appendTo(copy.headers, kept, answered.length)
       return copy
     }
     const { status, statusText, webSocket } = answer
     return new Response(answer.body, { status, statusText, webSocket, headers: headersOf(kept) })
+  }
+
+  /** Whoever answers there, it is not for their answer that was asked: the page of a tunnel, or of whoever has the address by now. */
+  async #unproven(answer: Response, code: string | undefined, host: HostName): Promise<Problem> {
+    await answer.body?.cancel()
+    answer.webSocket?.accept()
+    answer.webSocket?.close()
+    if (code !== undefined && UNPROVEN.has(code)) {
+      const retryAfter = code === 'too_many_connections' || code === 'instance_busy' ? { retryAfter: 1 } : {}
+      return new Problem(code as ProblemCode, retryAfter)
+    }
+    this.#forwarding.log({ event: 'host_unproven', request_id: this.requestId, host, status: answer.status })
+    return new Problem('instance_unreachable')
   }
 
   /** What a host refuses for knowing better is decided anew, by records that are read anew. */

@@ -4,10 +4,11 @@ import { type BareWorker, KvShim, startBareWorker } from './fixtures/bare-worker
 import { basic } from './fixtures/edge-under-test.ts'
 import { PASSWORD, PASSWORD_HASH } from './fixtures/memory-registry.ts'
 import { listen } from './fixtures/listen.ts'
+import { asGateway, EDGE_KEY } from './fixtures/proof.ts'
 import { buildWorker, COMPATIBILITY_DATE } from './fixtures/built-worker.ts'
 
 const SECRETS = {
-  EDGE_KEY: Buffer.alloc(32, 1).toString('base64'),
+  EDGE_KEY,
   SESSION_KEY: Buffer.alloc(32, 2).toString('base64'),
   HOST_ACCESS_CLIENT_ID: 'token-of-the-edge.access',
   HOST_ACCESS_CLIENT_SECRET: 'secret-of-the-edge',
@@ -18,10 +19,12 @@ describe('a host', () => {
   let worker: BareWorker
   let received: IncomingMessage[]
   let plain: string
-  const gateway = createServer((incoming, outgoing) => {
-    received.push(incoming)
-    incoming.on('data', () => {}).on('end', () => outgoing.end(incoming.headers['x-forwarded-host']))
-  })
+  const gateway = createServer(
+    asGateway((incoming, outgoing) => {
+      received.push(incoming)
+      incoming.on('data', () => {}).on('end', () => outgoing.end(incoming.headers['x-forwarded-host']))
+    }),
+  )
   beforeAll(async () => {
     plain = await listen(gateway)
     const address = new URL(plain).host

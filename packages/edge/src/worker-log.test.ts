@@ -5,6 +5,7 @@ import { basic } from './fixtures/edge-under-test.ts'
 import { PASSWORD, PASSWORD_HASH } from './fixtures/memory-registry.ts'
 import { browse, sendRaw } from './fixtures/raw-client.ts'
 import { listen } from './fixtures/listen.ts'
+import { asGateway } from './fixtures/proof.ts'
 import { buildWorker, COMPATIBILITY_DATE } from './fixtures/built-worker.ts'
 import { createToken } from './tokens.ts'
 
@@ -19,15 +20,17 @@ const KEYS = {
 
 test('whatever goes wrong, the log tells no secret, no query and no body, and each line is an event', async () => {
   const kv = new KvShim()
-  const host = createServer((incoming, outgoing) => {
-    const answer = new URL(incoming.url!, 'http://x').searchParams.get('answer')
-    if (answer === 'cut') incoming.socket.destroy()
-    else if (answer === '421')
-      outgoing
-        .writeHead(421, { 'mux-problem': 'misdirected', 'mux-version': 9 })
-        .end('{"detail":"said-by-the-host"}')
-    else outgoing.writeHead(Number(answer ?? 200), { 'x-app': 'said-by-the-app' }).end('said-by-the-app')
-  })
+  const host = createServer(
+    asGateway((incoming, outgoing) => {
+      const answer = new URL(incoming.url!, 'http://x').searchParams.get('answer')
+      if (answer === 'cut') incoming.socket.destroy()
+      else if (answer === '421')
+        outgoing
+          .writeHead(421, { 'mux-problem': 'misdirected', 'mux-version': 9 })
+          .end('{"detail":"said-by-the-host"}')
+      else outgoing.writeHead(Number(answer ?? 200), { 'x-app': 'said-by-the-app' }).end('said-by-the-app')
+    }, KEYS.EDGE_KEY),
+  )
   const origin = await listen(host)
   const hosts = { 'example.cloudflareaccess.com': '127.0.0.1:9' }
   const worker = await startBareWorker({

@@ -5,10 +5,11 @@ import { basic } from './fixtures/edge-under-test.ts'
 import { PASSWORD, PASSWORD_HASH } from './fixtures/memory-registry.ts'
 import { browse } from './fixtures/raw-client.ts'
 import { listen } from './fixtures/listen.ts'
+import { asGateway, EDGE_KEY } from './fixtures/proof.ts'
 import { buildWorker, COMPATIBILITY_DATE } from './fixtures/built-worker.ts'
 
 const SECRETS = {
-  EDGE_KEY: Buffer.alloc(32, 1).toString('base64'),
+  EDGE_KEY,
   SESSION_KEY: Buffer.alloc(32, 2).toString('base64'),
 }
 /** What a host does, by its name: it knows versions of users, and refuses what is older. */
@@ -32,20 +33,22 @@ async function startHost(): Promise<Host> {
     bodies: [],
     close: () => (server.close(), server.closeAllConnections()),
   }
-  const server = createServer((incoming, outgoing) => {
-    host.asked.push(incoming)
-    const known = host.knows.get(String(incoming.headers['mux-user'])) ?? 0
-    const isOutdated = Number(incoming.headers['mux-version']) < known
-    if (isOutdated) return refuse(outgoing, { 'mux-version': known })
-    if (host.lacks.has(String(incoming.headers['mux-instance'])))
-      return refuse(outgoing, host.named === undefined ? {} : { 'mux-version': host.named })
-    let body = ''
-    incoming.on('data', (chunk: Buffer) => (body += chunk.toString('latin1')))
-    incoming.on('end', () => {
-      host.bodies.push(body)
-      outgoing.end(`${String(incoming.headers['mux-instance'])} ${body.length}`)
-    })
-  })
+  const server = createServer(
+    asGateway((incoming, outgoing) => {
+      host.asked.push(incoming)
+      const known = host.knows.get(String(incoming.headers['mux-user'])) ?? 0
+      const isOutdated = Number(incoming.headers['mux-version']) < known
+      if (isOutdated) return refuse(outgoing, { 'mux-version': known })
+      if (host.lacks.has(String(incoming.headers['mux-instance'])))
+        return refuse(outgoing, host.named === undefined ? {} : { 'mux-version': host.named })
+      let body = ''
+      incoming.on('data', (chunk: Buffer) => (body += chunk.toString('latin1')))
+      incoming.on('end', () => {
+        host.bodies.push(body)
+        outgoing.end(`${String(incoming.headers['mux-instance'])} ${body.length}`)
+      })
+    }),
+  )
   return Object.assign(host, { origin: await listen(server) })
 }
 

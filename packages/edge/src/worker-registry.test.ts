@@ -7,10 +7,11 @@ import { PASSWORD, PASSWORD_HASH } from './fixtures/memory-registry.ts'
 import { browse } from './fixtures/raw-client.ts'
 import { createToken } from './tokens.ts'
 import { listen } from './fixtures/listen.ts'
+import { asGateway, EDGE_KEY } from './fixtures/proof.ts'
 import { buildWorker, COMPATIBILITY_DATE } from './fixtures/built-worker.ts'
 
 const SECRETS = {
-  EDGE_KEY: Buffer.alloc(32, 1).toString('base64'),
+  EDGE_KEY,
   SESSION_KEY: Buffer.alloc(32, 2).toString('base64'),
 }
 /** How long the Worker holds what it has read, in milliseconds. */
@@ -37,10 +38,12 @@ describe('the real Worker, when KV', () => {
   let origin: string
   let served: number
   beforeAll(async () => {
-    host = createServer((_incoming, outgoing) => {
-      served += 1
-      outgoing.end('served')
-    })
+    host = createServer(
+      asGateway((_incoming, outgoing) => {
+        served += 1
+        outgoing.end('served')
+      }),
+    )
     origin = await listen(host)
     const source = await buildWorker()
     worker = await startBareWorker({

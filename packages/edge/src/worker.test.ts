@@ -26,6 +26,7 @@ import { browse } from './fixtures/raw-client.ts'
 import { silentPort } from './fixtures/silent-port.ts'
 import { buildWorker, COMPATIBILITY_DATE } from './fixtures/built-worker.ts'
 import { listen } from './fixtures/listen.ts'
+import { asGateway, proofFor } from './fixtures/proof.ts'
 import { startWorker, type WorkerUnderTest } from './fixtures/worker-under-test.ts'
 import { FIRST_LOOK, SILENCE } from './while-reached.ts'
 
@@ -69,14 +70,16 @@ describe('in workerd', () => {
   let worker: WorkerUnderTest
   let behaviour: ((incoming: IncomingMessage, outgoing: ServerResponse) => void) | undefined
   let received: IncomingMessage[]
-  const gateway = createServer((incoming, outgoing) => {
-    received.push(incoming)
-    if (behaviour !== undefined) behaviour(incoming, outgoing)
-    else
-      outgoing.end(
-        JSON.stringify({ url: incoming.url, verified: verifies(incoming), headers: incoming.rawHeaders }),
-      )
-  })
+  const gateway = createServer(
+    asGateway((incoming, outgoing) => {
+      received.push(incoming)
+      if (behaviour !== undefined) behaviour(incoming, outgoing)
+      else
+        outgoing.end(
+          JSON.stringify({ url: incoming.url, verified: verifies(incoming), headers: incoming.rawHeaders }),
+        )
+    }),
+  )
 
   beforeAll(async () => {
     const origin = await listen(gateway)
@@ -398,7 +401,7 @@ describe('in workerd', () => {
     gateway.once('upgrade', (incoming: IncomingMessage, socket) => {
       received.push(incoming)
       socket.write(
-        `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${acceptFor(incoming)}\r\n` +
+        `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${acceptFor(incoming)}\r\nMux-Proof: ${proofFor(incoming)}\r\n` +
           'Sec-WebSocket-Protocol: notes\r\nMux-X: 1\r\n\r\n',
       )
       // A text message "hi", unmasked as a server's are.

@@ -9,6 +9,7 @@ import {
   isNavigation,
   type KnownUser,
   Problem,
+  PROOF_HEADER,
   SIGNATURE_SKEW,
   type UserName,
 } from '@mux/contract'
@@ -225,7 +226,7 @@ export class AssertedRequests {
 
   #orderFor(
     incoming: IncomingMessage,
-    { decision, forwardedHost }: Assertion,
+    { decision, forwardedHost, proof }: Assertion,
     exchange: GatewayExchange,
   ): ForwardOrder {
     const { host, identityHeader } = this.#options
@@ -247,7 +248,7 @@ export class AssertedRequests {
         exchange.endless ||= isOpenEnded(rawHeaders)
         // It began before this was known to be one that does not end by itself.
         if (exchange.endless && exchange.outdated) setImmediate(() => exchange.breakOff())
-        return withoutOurs(rawHeaders)
+        return [...withoutOurs(rawHeaders), PROOF_HEADER, proof]
       },
       recheck: () => this.#refuseOutdated(decision),
     }

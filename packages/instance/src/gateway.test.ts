@@ -1,12 +1,14 @@
+import { createHmac } from 'node:crypto'
 import { createServer } from 'node:net'
-import { Problem, type UserName } from '@mux/contract'
+import { Problem, proofBase, type UserName } from '@mux/contract'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { floorsInMemory, message, startGateway, TARGET, upgrade } from './fixtures/gateway-under-test.ts'
-import { HOST, NOW, sign } from './fixtures/signing-edge.ts'
+import { HOST, KEY, NOW, sign } from './fixtures/signing-edge.ts'
 import { eventually, rawClient, startFixedPeer, startRawPeer } from './forward/fixtures/front.ts'
 import { createGateway } from './gateway.ts'
 
-const OK = 'HTTP/1.1 200 OK\r\nMux-Problem: no_instance\r\nContent-Length: 2\r\n\r\nok'
+const OK =
+  'HTTP/1.1 200 OK\r\nMux-Problem: no_instance\r\nMux_Proof: x\r\nMux-Proof: x\r\nContent-Length: 2\r\n\r\nok'
 
 describe('an asserted request', () => {
   it('reaches its instance with what the assertion says, the host name of the client, and nothing that was for us', async () => {
@@ -33,7 +35,7 @@ describe('an asserted request', () => {
       ]),
     ).closed()
     expect(answer).toMatch(/^HTTP\/1.1 200 OK[^]*ok$/)
-    expect(answer).not.toMatch(/mux-/i)
+    expect(answer.match(/^mux-[^:]+/gim)).toEqual(['mux-proof'])
     expect(peer.received[0]!.split('\r\n').slice(0, -2)).toEqual([
       `GET ${TARGET} HTTP/1.1`,
       'host: notes.example.com',
@@ -47,6 +49,31 @@ describe('an asserted request', () => {
       'Mux-User: brian',
       'X-Auth-User: brian',
     ])
+  })
+
+  it('is answered with a proof that this host has answered it, whatever the answer; what is no request of its edge has none', async () => {
+    const peer = await startFixedPeer(OK)
+    const { port } = await startGateway(peer)
+    const proofs = async (request: string) =>
+      (await rawClient(port, request).closed()).match(/(?<=^mux-proof: ).*(?=\r)/gim)
+    const proofOf = (created: number) => createHmac('sha256', KEY).update(proofBase(created)).digest('base64')
+    expect(await proofs(message('GET', sign()))).toEqual([proofOf(NOW)])
+    const earlier = sign({ parameters: { created: NOW - 60, expires: NOW } })
+    expect(await proofs(message('GET', earlier))).toEqual([proofOf(NOW - 60)])
+    expect(proofOf(NOW - 60)).not.toBe(proofOf(NOW))
+    expect(await proofs(upgrade(sign()))).toEqual([proofOf(NOW)])
+    const stopped = await startGateway(peer, {
+      source: {
+        claim: () => {
+          throw new Problem('instance_stopped')
+        },
+      },
+    })
+    const answer = await rawClient(stopped.port, message('GET', sign())).closed()
+    expect(answer).toContain(`\r\nmux-proof: ${proofOf(NOW)}\r\n`)
+    expect(await proofs(message('GET', sign(), ['Content-Length: x']))).toBeNull()
+    expect(await proofs(message('GET', sign({ key: new Uint8Array(32) })))).toBeNull()
+    expect(await proofs(message('GET', {}))).toBeNull()
   })
 
   it('reaches its instance without any spelling of a name that only mux may send', async () => {

@@ -9,7 +9,14 @@ import { discardRest } from './forward/request-body.ts'
 import { responseOnSocket } from './forward/response-on-socket.ts'
 import { createInstanceHost } from './instance-host.ts'
 import type { LeaseSource } from './lease.ts'
-import { answerProblem, isUnambiguous, NO_REQUEST_ID, PROBLEM_HEADER } from './problem-answer.ts'
+import {
+  answerProblem,
+  isUnambiguous,
+  type Known,
+  NO_REQUEST_ID,
+  NOTHING_KNOWN,
+  PROBLEM_HEADER,
+} from './problem-answer.ts'
 import { isControlTarget, RemoteControl, type RemoteControlOptions } from './remote-control.ts'
 
 export interface GatewayLimits {
@@ -52,7 +59,7 @@ export interface Gateway {
   close(limit: number): Promise<void>
 }
 
-type Refuse = (problem: Problem, requestId: string) => void
+type Refuse = (problem: Problem, known: Known) => void
 
 const DEFAULT_LIMITS: GatewayLimits = { connections: 10_000, requests: 1_000, body: 60_000 }
 /** How many connections may wait to be accepted; the system may allow fewer (net.core.somaxconn). */
@@ -79,34 +86,29 @@ export function createGateway(options: GatewayOptions): Gateway {
       if (outgoing === undefined || control === undefined) throw new Problem('assertion_invalid')
       await control.serve(control.verify(incoming), incoming, outgoing)
     } catch (error) {
-      refuseSafely(incoming, refuse, error, NO_REQUEST_ID)
+      refuseSafely(incoming, refuse, error, NOTHING_KNOWN)
     }
   }
 
   async function serve(request: AskedRequest, refuse: Refuse): Promise<void> {
     const { incoming, upgrade } = request
-    let requestId = NO_REQUEST_ID
+    let known = NOTHING_KNOWN
     try {
       const assertion = requests.verify(incoming, upgrade)
-      requestId = assertion.decision.requestId
+      known = { requestId: assertion.decision.requestId, proof: assertion.proof }
       if (!isUnambiguous(incoming)) throw new Problem('bad_request')
       await requests.serve(assertion, request)
     } catch (error) {
-      refuseSafely(incoming, refuse, error, requestId)
+      refuseSafely(incoming, refuse, error, known)
     }
   }
 
-  function refuseSafely(
-    { socket }: IncomingMessage,
-    refuse: Refuse,
-    error: unknown,
-    requestId: string,
-  ): void {
+  function refuseSafely({ socket }: IncomingMessage, refuse: Refuse, error: unknown, known: Known): void {
     try {
-      refuse(toPublic(error, requestId), requestId)
+      refuse(toPublic(error, known.requestId), known)
     } catch (reason) {
       // No connection is worth the end of the host.
-      log({ event: 'request_failed', request: requestId, reason: String(reason) })
+      log({ event: 'request_failed', request: known.requestId, reason: String(reason) })
       socket.destroy()
     }
   }
@@ -124,7 +126,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     const { socket } = incoming
     if (spent.has(socket)) return
     latestOn.set(socket, outgoing)
-    const refuse: Refuse = (problem, requestId) => {
+    const refuse: Refuse = (problem, known) => {
       // Where a request is not understood, nobody knows where the next one begins.
       const isLast =
         problem.code === 'assertion_invalid' || problem.code === 'bad_request' || problem.status === 408
@@ -133,7 +135,7 @@ export function createGateway(options: GatewayOptions): Gateway {
         spent.add(socket)
         outgoing.shouldKeepAlive = false
       }
-      answerProblem(outgoing, problem, requestId)
+      answerProblem(outgoing, problem, known)
     }
     connections.answers(outgoing, () => {
       if (isControlTarget(incoming.url!)) void serveControl(incoming, outgoing, refuse)
@@ -158,8 +160,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   }
 
   function joinUpgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const refuse: Refuse = (problem, requestId) =>
-      answerProblem(responseOnSocket(incoming, socket), problem, requestId)
+    const refuse: Refuse = (problem, known) =>
+      answerProblem(responseOnSocket(incoming, socket), problem, known)
     const revocation = new AbortController()
     const forward = async (order: ForwardOrder): Promise<void> => {
       if (incoming.headers.upgrade?.toLowerCase() !== 'websocket') throw new Problem('bad_request')

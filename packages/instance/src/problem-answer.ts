@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type Problem, problemDocument, problemHeaders } from '@mux/contract'
+import { type Problem, problemDocument, problemHeaders, PROOF_HEADER } from '@mux/contract'
 import { bodyFraming } from './forward/headers.ts'
 
 /** The code in it lets the edge make a page of a problem without reading the body. */
@@ -9,7 +9,15 @@ const VERSION_HEADER = 'Mux-Version'
 /** The request id in the answer to a request of which nothing is known to be true. */
 export const NO_REQUEST_ID = '-'
 
-export function answerProblem(outgoing: ServerResponse, problem: Problem, requestId: string): void {
+/** What is known to be true of a request. */
+export interface Known {
+  requestId: string
+  /** See `PROOF_HEADER`; undefined where nobody has shown that it is for this host. */
+  proof: string | undefined
+}
+export const NOTHING_KNOWN: Known = { requestId: NO_REQUEST_ID, proof: undefined }
+
+export function answerProblem(outgoing: ServerResponse, problem: Problem, { requestId, proof }: Known): void {
   const body = JSON.stringify(problemDocument(problem, requestId))
   outgoing.writeHead(problem.status, {
     ...problemHeaders(problem),
@@ -17,6 +25,7 @@ export function answerProblem(outgoing: ServerResponse, problem: Problem, reques
     'Content-Length': Buffer.byteLength(body),
     [PROBLEM_HEADER]: problem.code,
     ...(problem.wantedVersion === undefined ? {} : { [VERSION_HEADER]: problem.wantedVersion }),
+    ...(proof === undefined ? {} : { [PROOF_HEADER]: proof }),
   })
   outgoing.end(body)
 }

@@ -6,6 +6,7 @@ import {
   parseUserName,
   splitTarget,
 } from '@mux/contract'
+import { proofOf } from './answer-proof.ts'
 import {
   keysByName,
   type ReceivedRequest,
@@ -21,6 +22,8 @@ export interface Assertion {
   nonce: string
   /** Seconds since the epoch. */
   expires: number
+  /** The value of `PROOF_HEADER` in every answer to it. */
+  proof: string
 }
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/
@@ -60,5 +63,6 @@ export function verifyAssertion(
   const asserted = { method: request.method, ...splitTarget(request.target), forwardedHost, decision }
   const verified = verifySignature(assertionComponents(asserted), { input, signature }, keys, now)
   if (typeof verified === 'string') return verified
-  return { decision, forwardedHost, nonce: verified.nonce, expires: verified.expires }
+  const { nonce, created, expires, secret } = verified
+  return { decision, forwardedHost, nonce, expires, proof: proofOf(secret, created) }
 }

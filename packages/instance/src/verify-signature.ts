@@ -23,6 +23,11 @@ export interface ReceivedRequest {
   rawHeaders: readonly string[]
 }
 
+export interface VerifiedSignature extends SignatureParameters {
+  /** The key that it is of. */
+  secret: Uint8Array
+}
+
 /**
  * Verifies a signature (RFC 9421) over what was received, whatever the signature itself claims to cover.
  * @param keys those of that id, each of which is good
@@ -33,7 +38,7 @@ export function verifySignature(
   headers: { input: string; signature: string },
   keys: (keyid: string) => readonly Uint8Array[],
   now: number,
-): SignatureParameters | SignatureRefusal {
+): VerifiedSignature | SignatureRefusal {
   const parsed = parseSignature(headers.input, headers.signature)
   if (!parsed) return 'malformed'
   const { parameters, signatureBase64 } = parsed
@@ -41,12 +46,13 @@ export function verifySignature(
   if (secrets.length === 0) return 'unknown key'
   const base = signatureBase(components, parameters)
   const signature = Buffer.from(signatureBase64, 'base64')
-  const isOf = (secret: Uint8Array) =>
-    timingSafeEqual(createHmac('sha256', secret).update(base).digest(), signature)
-  if (!secrets.some(isOf)) return 'signature'
+  const secret = secrets.find((one) =>
+    timingSafeEqual(createHmac('sha256', one).update(base).digest(), signature),
+  )
+  if (secret === undefined) return 'signature'
   // Behind the signature: a log that speaks of clocks is then about those who hold the key.
   if (!isFresh(parameters, now)) return 'clock skew'
-  return parameters
+  return { ...parameters, secret }
 }
 
 /**
