@@ -1,6 +1,8 @@
 import { PassThrough, type Readable, type Writable } from 'node:stream'
 import {
   type CarriedInstance,
+  type ControlOp,
+  type ControlResult,
   decodeCarriedInstance,
   type HostName,
   type InstanceName,
@@ -9,7 +11,7 @@ import {
   type Target,
 } from '@mux/contract'
 import type { RegistryStore } from '@mux/edge/registry'
-import { sendOrder } from '../control-client.ts'
+import { type OrderFor, sendOrder } from '../control-client.ts'
 import { CliError } from '../errors.ts'
 import { projectRole } from '../project-role.ts'
 import type { Project } from '../project.ts'
@@ -30,30 +32,30 @@ const AT_LENGTH = 15 * 60_000
 export interface MovePlace {
   target: Target
   /** How it is there; undefined: there is none. */
-  status(): Promise<InstanceStatus | undefined>
+  status: () => Promise<InstanceStatus | undefined>
   /** Holds the requests that come for it for so many milliseconds. */
-  hold(milliseconds: number): Promise<void>
+  hold: (milliseconds: number) => Promise<void>
   /** Lets them go on. */
-  release(): Promise<void>
+  release: () => Promise<void>
   /** Ends what runs of it; the next request that is not held would start it again. */
-  stop(): Promise<void>
+  stop: () => Promise<void>
   /** Has it run again, as before. */
-  wake(): Promise<void>
+  wake: () => Promise<void>
   /** Refuses who is sent there by older records. */
-  know(users: readonly KnownUser[]): Promise<void>
-  definition(): Promise<CarriedInstance>
+  know: (users: readonly KnownUser[]) => Promise<void>
+  definition: () => Promise<CarriedInstance>
   /** Defines the instance, kept stopped. */
-  receive(carried: CarriedInstance): Promise<void>
+  receive: (carried: CarriedInstance) => Promise<void>
   /** Writes its data, and fails when that was not all. */
-  send(to: Writable, signal: AbortSignal): Promise<void>
+  send: (to: Writable, signal: AbortSignal) => Promise<void>
   /** Takes its data whole, or none. */
-  take(from: Readable, signal: AbortSignal): Promise<void>
+  take: (from: Readable, signal: AbortSignal) => Promise<void>
   /** Lets it run, and returns when it is proven to. */
-  start(): Promise<void>
+  start: () => Promise<void>
   /** Keeps it stopped whatever comes. */
-  retire(message: string): Promise<void>
+  retire: (message: string) => Promise<void>
   /** Takes it out with its data; it may be gone already. */
-  remove(): Promise<void>
+  remove: () => Promise<void>
 }
 
 /** The end of a move where an instance is. */
@@ -74,20 +76,35 @@ export async function placeAt(
     : placeThere(await requireRemote(project, registry, host), target, name)
 }
 
+type Order<Op extends ControlOp> = OrderFor<Op> & { op: Op }
+/** Gives an order to the supervisor of one end. */
+type Give = <Op extends ControlOp>(order: Order<Op>, timeout: number) => Promise<ControlResult<Op>>
+
+/** What a supervisor does by itself, wherever it is. */
+function ordersTo(
+  give: Give,
+  name: InstanceName,
+): Pick<MovePlace, 'status' | 'hold' | 'release' | 'stop' | 'wake' | 'know'> {
+  return {
+    status: async () => {
+      const { instances } = await give({ op: 'status' }, AT_ONCE)
+      return instances.find((instance) => instance.name === name)
+    },
+    hold: async (time) => void (await give({ op: 'hold', instance: name, for: time }, AT_ONCE)),
+    release: async () => void (await give({ op: 'release', instance: name }, AT_ONCE)),
+    stop: async () => void (await give({ op: 'stop', instance: name }, AT_LENGTH)),
+    wake: async () => void (await give({ op: 'start', instance: name }, AT_LENGTH)),
+    know: (users) => inParts(users, async (part) => void (await give({ op: 'known', users: part }, AT_ONCE))),
+  }
+}
+
 function placeThere(host: RemoteHost, target: Target, name: InstanceName): MovePlace {
+  const give = <Op extends ControlOp>(order: Order<Op>, timeout: number) =>
+    orderHost<Op>(host, order, timeout)
   const run = (verb: string, ...more: string[]) => answerOfHost(host, ['instance', verb, name, ...more])
   return {
     target,
-    status: async () => {
-      const { instances } = await orderHost(host, { op: 'status' }, AT_ONCE)
-      return instances.find((instance) => instance.name === name)
-    },
-    hold: async (time) => void (await orderHost(host, { op: 'hold', instance: name, for: time }, AT_ONCE)),
-    release: async () => void (await orderHost(host, { op: 'release', instance: name }, AT_ONCE)),
-    stop: async () => void (await orderHost(host, { op: 'stop', instance: name }, AT_LENGTH)),
-    wake: async () => void (await orderHost(host, { op: 'start', instance: name }, AT_LENGTH)),
-    know: (users) =>
-      inParts(users, async (part) => void (await orderHost(host, { op: 'known', users: part }, AT_ONCE))),
+    ...ordersTo(give, name),
     async definition() {
       const carried = decodeCarriedInstance(
         await runForOutput(host, ['instance', 'export', name, '--definition']),
@@ -112,30 +129,20 @@ function placeThere(host: RemoteHost, target: Target, name: InstanceName): MoveP
 
 function placeHere(project: Project, registry: RegistryStore, target: Target, name: InstanceName): MovePlace {
   const { controlSocket } = project.state
+  const give = <Op extends ControlOp>(order: Order<Op>, timeout: number) =>
+    sendOrder<Op>(controlSocket, order, timeout)
+  const orders = ordersTo(give, name)
   return {
     target,
-    status: async () => {
-      const { instances } = await sendOrder(controlSocket, { op: 'status' }, AT_ONCE)
-      return instances.find((instance) => instance.name === name)
-    },
-    hold: async (time) =>
-      void (await sendOrder(controlSocket, { op: 'hold', instance: name, for: time }, AT_ONCE)),
-    release: async () => void (await sendOrder(controlSocket, { op: 'release', instance: name }, AT_ONCE)),
-    stop: async () => void (await sendOrder(controlSocket, { op: 'stop', instance: name }, AT_LENGTH)),
-    wake: async () => void (await sendOrder(controlSocket, { op: 'start', instance: name }, AT_LENGTH)),
-    know: (users) =>
-      inParts(
-        users,
-        async (part) => void (await sendOrder(controlSocket, { op: 'known', users: part }, AT_ONCE)),
-      ),
+    ...orders,
     definition: () => carriedInstance(project, name),
     receive: (carried) => receiveInstance(project, registry, name, carried),
     send: async (to, signal) => void (await exportData(project, name, to, signal)),
     take: async (from, signal) => void (await importData(project, name, from, signal)),
     // Let by the note of its move, though the registry says it to be elsewhere.
-    start: async () => void (await sendOrder(controlSocket, { op: 'start', instance: name }, AT_LENGTH)),
+    start: orders.wake,
     // What the registry says to be elsewhere does not run here: it has only to look.
-    retire: async () => void (await sendOrder(controlSocket, { op: 'stop', instance: name }, AT_LENGTH)),
+    retire: orders.stop,
     remove: () => removeHere(project, name).catch(unlessGone),
   }
 }
