@@ -15,6 +15,8 @@ import type { ConfigProblems } from './config-problems.ts'
 /** More than any mux.yaml; what is larger is another file. */
 export const MAX_CONFIG_BYTES = 1024 * 1024
 const MAX_ALIASES = 100
+/** Brackets within brackets; the parser has a function call for each, and a stack that ends. */
+const MAX_DEPTH = 200
 
 /** One YAML document, and where in the file its nodes stand. */
 export interface ConfigDocument {
@@ -29,6 +31,11 @@ export interface ConfigDocument {
 
 /** Reads the text of a mux.yaml; problems of syntax go to `problems`, and then there is no document. */
 export function readDocument(text: string, problems: ConfigProblems): ConfigDocument | undefined {
+  const tooDeep = lineTooDeep(text)
+  if (tooDeep !== undefined) {
+    problems.add(tooDeep, `brackets are nested more than ${MAX_DEPTH} deep`)
+    return undefined
+  }
   const lines = new LineCounter()
   const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false })
   if ('empty' in documents) return emptyDocument(problems)
@@ -41,6 +48,19 @@ export function readDocument(text: string, problems: ConfigProblems): ConfigDocu
   if (document!.errors.some((error) => error.code !== 'DUPLICATE_KEY')) return undefined
   if (!checkAliases(document!, lines, problems)) return undefined
   return documentAccess(document!, lines)
+}
+
+/**
+ * The line where brackets are nested deeper than in any mux.yaml, counted from 1. Those of a text or a comment count as well,
+ * where they are not closed again.
+ */
+function lineTooDeep(text: string): number | undefined {
+  let depth = 0
+  for (const { 0: bracket, index } of text.matchAll(/[[\]{}]/g)) {
+    depth = Math.max(0, depth + (bracket === '[' || bracket === '{' ? 1 : -1))
+    if (depth > MAX_DEPTH) return text.slice(0, index).split('\n').length
+  }
+  return undefined
 }
 
 /** Each alias is looked up from the beginning of the file, so there must not be very many. */

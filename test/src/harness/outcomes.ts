@@ -40,6 +40,10 @@ export function expectNoStack({ stdout, stderr }: Outcome): void {
 export function expectNoDefect(said: string): void {
   expect(said).not.toMatch(/event=fault|"event":"fault"|\[internal\]|"code": ?"internal"/)
   expect(said).not.toMatch(/\(node:\d+\)|^\s+at .+:\d+:\d+\)?$/m)
+  // Whatever came from outside, one line for an event, which is bounded and moves no terminal.
+  for (const line of said.match(/^time=.*$/gm) ?? []) expect(line.length).toBeLessThanOrEqual(2_000)
+  // oxlint-disable-next-line no-control-regex -- finding them is the point
+  expect(said).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028-\u202e]/)
 }
 
 /** None of those that the users of these tests have, as such or as Basic sends it. */
