@@ -78,24 +78,29 @@ it.each([
   expect(front.problems).toEqual(['request_timeout'])
 })
 
-it('a body of which only a byte comes now and then is 408, too, and one that makes some progress is waited for', async () => {
+it('a hundred bodies of which only a byte comes now and then are 408, too, and one that makes some progress is waited for', async () => {
   const upstream = await startUpstream((incoming, outgoing) => {
     incoming.resume().once('end', () => outgoing.end('whole'))
   })
   const front = await startFront(upstream, { bodySilence: LIMIT })
-  const send = (each: number) => {
-    const client = rawClient(front.port, `${UPLOAD}Content-Length: ${8 * each}\r\n\r\n`)
+  const send = (each: number, times: number) => {
+    const client = rawClient(front.port, `${UPLOAD}Content-Length: ${times * each}\r\n\r\n`)
     let sent = 0
     const sending = setInterval(() => {
       client.socket.write('x'.repeat(each))
-      if (++sent === 8) clearInterval(sending)
+      if (++sent === times) clearInterval(sending)
     }, LIMIT / 5)
     onTestFinished(() => clearInterval(sending))
     return client
   }
-  const [slow, steady] = [send(1), send(1024)]
-  await slow.until(/^HTTP\/1.1 408/)
+  const slow = Array.from({ length: 100 }, () => send(1, 10_000))
+  const steady = send(1024, 8)
+  await Promise.all(slow.map((client) => client.until(/^HTTP\/1.1 408/)))
   expect(await steady.closed()).toMatch(/whole/)
+  await eventually(
+    () => front.leased === 0,
+    () => `${front.leased} left`,
+  )
 })
 
 it('a body may be silent once its answer has begun', async () => {
