@@ -6,6 +6,7 @@ import {
   type InstanceName,
   type InstanceRecord,
   LOCAL_ORIGIN,
+  PROOF_HEADER,
   RecordError,
   VPC_ORIGIN,
 } from '@mux/contract'
@@ -15,6 +16,12 @@ export interface HostCheck {
   name: string
   /** Undefined: its gateway answers there. */
   problem: string | undefined
+}
+
+/** A question to a gateway, and what proves its answer. */
+interface Question {
+  headers: Record<string, string>
+  proof: string
 }
 
 /** A name that no instance has; should there be one, it answers nobody without a name. */
@@ -42,30 +49,30 @@ export async function checkHosts(
   }
   for (const [name, record] of records.host)
     if (!(record instanceof RecordError)) urls.set(name, urlOf(record) ?? record.control)
-  const headersFor = edgeKey === undefined ? () => ({}) : await signedHeaders(edgeKey)
+  const questionTo = edgeKey === undefined ? () => undefined : await signedQuestions(edgeKey)
   return Promise.all(
     [...urls].map(async ([name, url]) => ({
       name,
-      problem:
-        url === null ? undefined : await problemAt(url, headersFor(name as HostName), edgeKey !== undefined),
+      problem: url === null ? undefined : await problemAt(url, questionTo(name as HostName)),
     })),
   )
 }
 
-async function signedHeaders(edgeKey: Uint8Array): Promise<(host: HostName) => Record<string, string>> {
+async function signedQuestions(edgeKey: Uint8Array): Promise<(host: HostName) => Question> {
   const { createDecisionSigner } = await import('@mux/edge')
   const signer = createDecisionSigner(edgeKey, Date.now)
   const forwardedHost = 'mux.invalid'
   return (host) => {
     const decision = { user: undefined, instance: NOBODYS, version: 0, requestId: randomUUID() }
     const request = { method: 'GET', path: '/', query: '?', forwardedHost, decision }
-    return {
+    const headers = {
       [ASSERTION_HEADERS.forwardedHost]: forwardedHost,
       [ASSERTION_HEADERS.instance]: NOBODYS,
       [ASSERTION_HEADERS.version]: '0',
       [ASSERTION_HEADERS.requestId]: decision.requestId,
       ...signer.sign(request, host),
     }
+    return { headers, proof: signer.proofOf(host) }
   }
 }
 
@@ -74,19 +81,20 @@ function urlOf({ origin }: { origin: string }): string | null {
   return origin.startsWith(VPC_ORIGIN) ? null : origin
 }
 
-async function problemAt(
-  url: string,
-  headers: Record<string, string>,
-  isSigned: boolean,
-): Promise<string | undefined> {
+/** @param question undefined: none that is signed can be asked */
+async function problemAt(url: string, question: Question | undefined): Promise<string | undefined> {
   try {
     const answer = await fetch(new URL('/', url), {
-      headers,
+      headers: question?.headers ?? {},
       redirect: 'manual',
       signal: AbortSignal.timeout(LIMIT),
     })
     const { code } = (await answer.json().catch(() => ({}))) as { code?: unknown }
-    if (code === 'misdirected' || (code === 'assertion_invalid' && !isSigned)) return undefined
+    if (question === undefined && (code === 'misdirected' || code === 'assertion_invalid')) return undefined
+    if (code === 'misdirected')
+      return answer.headers.get(PROOF_HEADER) === question!.proof
+        ? undefined
+        : `the gateway at ${url} does not prove that it has the key of this host, as one of an older mux does not: update it first`
     if (code === 'assertion_invalid')
       return `the gateway at ${url} does not know this edge: it has another key, or the clocks differ by more than 30 s`
     return `what answers at ${url} with status ${answer.status} is no gateway of mux`
