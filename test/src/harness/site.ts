@@ -40,6 +40,16 @@ export class Site {
     const hosts = new Map<string, Machine>()
     // One after the other: each makes of the operator's keys what there is not.
     for (const [name, yaml] of Object.entries(yamls)) hosts.set(name, await Machine.add(operator, name, yaml))
+    try {
+      return await Site.#connect(operator, hosts)
+    } catch (error) {
+      // Nobody gets hold of them who would end them.
+      for (const host of hosts.values()) await host.close()
+      throw error
+    }
+  }
+
+  static async #connect(operator: Project, hosts: ReadonlyMap<string, Machine>): Promise<Site> {
     const edgeKey = Buffer.from(await operator.read('.mux/keys/edge.key'), 'base64')
     const [worker] = await Promise.all([
       startWorkerd(edgeKey),

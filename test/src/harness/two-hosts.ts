@@ -26,9 +26,18 @@ export async function twoHostsLayout(): Promise<Layout> {
   const { registry, url } = site.worker
   // Everything that an operator does is done by one process, since there is much of it.
   const lines = await CommandLines.start(operator, operator.environment)
-  for (const [host, { own, added }] of Object.entries(HOSTS))
-    for (const [name, settings] of [...own.map((one) => [one, []] as const), ...Object.entries(added)])
-      await lines.must(['instance', 'add', name, '--host', host, ...settings], COMMAND_LIMIT)
+  const close = () => {
+    lines.end()
+    return site.close()
+  }
+  try {
+    for (const [host, { own, added }] of Object.entries(HOSTS))
+      for (const [name, settings] of [...own.map((one) => [one, []] as const), ...Object.entries(added)])
+        await lines.must(['instance', 'add', name, '--host', host, ...settings], COMMAND_LIMIT)
+  } catch (error) {
+    await close()
+    throw error
+  }
 
   const valuesInKv = async () => {
     const { keys } = await registry.list()
@@ -73,10 +82,7 @@ export async function twoHostsLayout(): Promise<Layout> {
       await copy('user', user)
     },
     misdirect: (user) => layout.plantUser(user, { instance: 'ghost' }),
-    async close() {
-      lines.end()
-      await site.close()
-    },
+    close,
   }
   return layout
 }
