@@ -17,13 +17,16 @@ import type { EventLog } from './event-log.ts'
 import { openHostMemory } from './host-memory.ts'
 import { readLogo } from './logo.ts'
 import type { ProjectConfig } from './mux-yaml.ts'
-import { refuseOpenHttp } from './open-http.ts'
+import { refuseOpenAddress, refuseOpenHttp } from './open-http.ts'
 import type { Project } from './project.ts'
 
 /** What takes requests on this host. */
 export interface Front {
-  /** @throws the error of the system when the address cannot be had */
-  listen(): Promise<{ url: string }>
+  /**
+   * @param admit looks at the address of a socket that was handed over before anybody is accepted from it
+   * @throws what `admit` does; the error of the system when the address cannot be had
+   */
+  listen(admit?: (address: string) => void): Promise<{ url: string }>
   /** Takes no more but what is on its way, until each request is being answered; for up to `limit` milliseconds. */
   settle(limit: number): Promise<void>
   /** Takes no more, and lets what is under way come to its end for up to `limit` milliseconds. */
@@ -64,20 +67,14 @@ export interface FrontOptions {
 export async function openFront(front: Front, listen: Door, behindProxy: boolean): Promise<string> {
   const isPlain = !front.isSecure && !behindProxy
   if (isPlain && 'host' in listen) await refuseOpenHttp(listen.host)
-  const url = await front.listen().then(
-    (listening) => listening.url,
-    (error: NodeJS.ErrnoException) => {
-      throw listenError(error, listen)
-    },
-  )
   try {
-    // Where a socket that was handed over listens is known only now.
-    if (isPlain && 'fd' in listen) await refuseOpenHttp(new URL(url).hostname.replace(/^\[|\]$/g, ''))
+    const { url } = await front.listen(isPlain ? (address) => refuseOpenAddress(address) : undefined)
+    return url
   } catch (error) {
+    if (!(error instanceof CliError)) throw listenError(error as NodeJS.ErrnoException, listen)
     await front.close(0)
     throw error
   }
-  return url
 }
 
 /**
@@ -154,10 +151,8 @@ export async function gatewayFront(options: FrontOptions): Promise<Front> {
       ? undefined
       : watchCertificate(tls, (certificate) => gateway.useCertificate(certificate), log)
   return {
-    listen: async () => {
-      const { address, port } = await gateway.listen(
-        'fd' in listen ? listen : { hostname: listen.host, port: listen.port },
-      )
+    listen: async (admit) => {
+      const { address, port } = await gateway.listen(listen, admit)
       return { url: `http${tls === null ? '' : 's'}://${listenText({ host: address, port })}` }
     },
     isSecure: tls !== null,

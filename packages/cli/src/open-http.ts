@@ -13,7 +13,12 @@ LOOPBACK.addAddress('::1', 'ipv6')
  */
 export async function refuseOpenHttp(host: string): Promise<void> {
   const found = await lookup(host, { all: true }).catch(() => [])
-  if (found.every(({ address }) => LOOPBACK.check(address, isIPv6(address) ? 'ipv6' : 'ipv4'))) return
+  for (const { address } of found) refuseOpenAddress(address, host)
+}
+
+/** As {@link refuseOpenHttp}, of an address; `host` is how it is told of. */
+export function refuseOpenAddress(address: string, host = address): void {
+  if (LOOPBACK.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')) return
   throw new CliError(
     'plain_http_refused',
     `On ${host} mux would speak plain HTTP, and passwords could be read on their way.`,

@@ -1,4 +1,5 @@
 export { capConnections } from './connection-cap.ts'
 export { Connections } from './connections.ts'
 export { type Certificate, createFrontServer, isOfTls } from './front-server.ts'
+export { type Admit, listenOn, type ListenPlace } from './listen.ts'
 export { OpenExchanges, type Placed } from './open-exchanges.ts'

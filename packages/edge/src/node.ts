@@ -1,14 +1,16 @@
-import { once } from 'node:events'
 import { ServerResponse, type IncomingMessage } from 'node:http'
-import type { Socket } from 'node:net'
+import { isIPv6, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import {
+  type Admit,
   capConnections,
   type Certificate,
   Connections,
   createFrontServer,
   isOfTls,
+  listenOn,
+  type ListenPlace,
   OpenExchanges,
 } from '@mux/connections'
 import { clientErrorAnswer, Problem, wholeAnswer, type HostName } from '@mux/contract'
@@ -59,16 +61,15 @@ export interface NodeEdgeOptions {
   limits?: Partial<EdgeLimits>
   /** Speaks TLS, and nothing else; without one, plain HTTP. */
   certificate?: Certificate
-  /** Port 0: any that is free. A descriptor: the TCP socket that this process was started with, which listens already. */
-  listen: { host: string; port: number } | { fd: number }
+  listen: ListenPlace
   log: Log
   /** Milliseconds since the epoch. */
   now?: () => number
 }
 
 export interface NodeEdge {
-  /** @throws the error of the system, such as EADDRINUSE, when the address cannot be had; EINVAL for what is no such socket */
-  listen(): Promise<{ url: string; port: number }>
+  /** @throws as `listenOn` */
+  listen(admit?: Admit): Promise<{ url: string; port: number }>
   /**
    * Takes no more connections, but what is on its way on those that are open, until every request that came is being
    * answered: from then on nothing new is asked of the instances.
@@ -99,8 +100,6 @@ const SILENCE = 60_000
 /** How long a body is read and thrown away whose request has been answered without it, in milliseconds. */
 const DISCARD_LIMIT = 30_000
 const DEFAULT_LIMITS: EdgeLimits = { connections: 10_000, requests: 1_000, body: 60_000 }
-/** How many connections may wait to be accepted; the system may allow fewer (net.core.somaxconn). */
-const BACKLOG = 4096
 
 /** The edge on Node, in one process with the instances' supervisor. */
 export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
@@ -247,18 +246,11 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
   })
 
   return {
-    async listen() {
-      server.listen({ ...options.listen, backlog: BACKLOG })
-      await once(server, 'listening')
-      const address = server.address()
-      // A Unix socket was handed over, and this server tells its clients apart by their address.
-      if (address === null || typeof address === 'string') {
-        server.close()
-        throw Object.assign(new Error('the socket is no TCP socket'), { code: 'EINVAL' })
-      }
-      const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
+    async listen(admit) {
+      const { address, port } = await listenOn(server, options.listen, admit)
+      const host = isIPv6(address) ? `[${address}]` : address
       revocation = new Revocation(open)
-      return { url: `http${isSecure ? 's' : ''}://${host}:${address.port}`, port: address.port }
+      return { url: `http${isSecure ? 's' : ''}://${host}:${port}`, port }
     },
     settle: (limit) => connections.settle(limit),
     async close(limit) {

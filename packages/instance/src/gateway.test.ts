@@ -441,5 +441,5 @@ it('an address that is taken is an error of listen', async () => {
     now: Date.now,
     log: () => {},
   })
-  await expect(gateway.listen({ hostname: '127.0.0.1', port })).rejects.toMatchObject({ code: 'EADDRINUSE' })
+  await expect(gateway.listen({ host: '127.0.0.1', port })).rejects.toMatchObject({ code: 'EADDRINUSE' })
 })

@@ -1,7 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { capConnections, type Certificate, Connections, createFrontServer, isOfTls } from '@mux/connections'
+import {
+  type Admit,
+  capConnections,
+  type Certificate,
+  Connections,
+  createFrontServer,
+  isOfTls,
+  listenOn,
+  type ListenPlace,
+} from '@mux/connections'
 import { clientErrorAnswer, type InstanceName, type KnownUser, Problem, wholeAnswer } from '@mux/contract'
 import { type AskedRequest, AssertedRequests, type AssertedRequestsOptions } from './asserted-requests.ts'
 import type { ForwardOrder } from './forward/order.ts'
@@ -43,10 +51,8 @@ export interface GatewayOptions extends AssertedRequestsOptions {
 
 /** A host's front for an edge elsewhere: verifies each request's assertion before anything else, and forwards. */
 export interface Gateway {
-  /** `fd`: a TCP socket that this process was started with. */
-  listen(
-    where: { hostname: string; port: number } | { fd: number },
-  ): Promise<{ address: string; port: number }>
+  /** @throws as `listenOn` */
+  listen(where: ListenPlace, admit?: Admit): Promise<{ address: string; port: number }>
   /** Greets who connects from now on with another certificate; for a gateway that was made with one. */
   useCertificate(certificate: Certificate): void
   /** See the orders of these names; `known` throws what `floors` does. */
@@ -62,8 +68,6 @@ export interface Gateway {
 type Refuse = (problem: Problem, known: Known) => void
 
 const DEFAULT_LIMITS: GatewayLimits = { connections: 10_000, requests: 1_000, body: 60_000 }
-/** How many connections may wait to be accepted; the system may allow fewer (net.core.somaxconn). */
-const BACKLOG = 4096
 
 export function createGateway(options: GatewayOptions): Gateway {
   const { host, source, identityHeader, now, log } = options
@@ -207,15 +211,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   })
 
   return {
-    listen: (where) =>
-      new Promise((resolve, reject) => {
-        server.once('error', reject)
-        const place = 'fd' in where ? where : { host: where.hostname, port: where.port }
-        server.listen({ ...place, backlog: BACKLOG }, () => {
-          server.off('error', reject)
-          resolve(server.address() as AddressInfo)
-        })
-      }),
+    listen: (where, admit) => listenOn(server, where, admit),
     useCertificate,
     known: (users) => requests.known(users),
     hold: (instance, milliseconds) => requests.hold(instance, milliseconds),
