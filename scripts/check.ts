@@ -77,7 +77,7 @@ function vitest(directory: string, ...which: string[]): Step {
     title: directory,
     command: [join(bin, 'vitest'), 'run', ...which, '--reporter=default', `--reporter=${reporter}`],
     directory: join(root, directory),
-    limit: 900,
+    limit: 1500,
     environment: { [TALLY_FILE]: file },
     tally: () => (existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Tally) : undefined),
   }
