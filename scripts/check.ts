@@ -106,7 +106,7 @@ function djangoTest(directory: string): Step[] {
       seconds: 0,
       hasTests: true,
       output: '',
-      tally: { passed: 0, failed: 0, skipped: [`${directory}: ${reason}`] },
+      tally: { passed: 0, failed: 0, failures: [], skipped: [`${directory}: ${reason}`] },
     })
     return []
   }
@@ -133,6 +133,9 @@ function report(): void {
   for (const { tally, output } of outcomes) for (const line of skipLines(tally, output)) console.log(line)
   const failed = outcomes.filter(({ ok }) => !ok).map(({ title }) => title)
   if (failed.length > 0) console.log(`failed: ${failed.join(', ')}`)
+  // Once more at the end, which is what a log that was cut still has.
+  for (const { title, tally } of outcomes)
+    for (const failure of tally.failures) console.log(`  ${title}: ${failure}`)
   console.log(lastLine(total))
   process.exitCode = failed.length > 0 ? 1 : 0
 }

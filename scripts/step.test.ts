@@ -9,7 +9,7 @@ const sh = (script: string, more: Partial<Step> = {}): Step => ({
   limit: 10,
   ...more,
 })
-const nothing = { passed: 0, failed: 0, skipped: [] }
+const nothing = { passed: 0, failed: 0, failures: [], skipped: [] }
 
 it('a step that ends well has its output and no failure', async () => {
   expect(await runStep(sh('echo out; echo err >&2'))).toMatchObject({
@@ -29,7 +29,9 @@ it('a step that fails without a failed test is one failure, and says how it ende
 })
 
 it('failed tests fail a step, also where the program forgot to', async () => {
-  const outcome = await runStep(sh('true', { tally: () => ({ passed: 5, failed: 2, skipped: [] }) }))
+  const outcome = await runStep(
+    sh('true', { tally: () => ({ passed: 5, failed: 2, failures: [], skipped: [] }) }),
+  )
   expect(outcome).toMatchObject({ ok: false, tally: { passed: 5, failed: 2 } })
 })
 

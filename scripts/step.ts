@@ -73,7 +73,13 @@ export async function runStep(step: Step): Promise<Outcome> {
     seconds: (performance.now() - start) / 1000,
     hasTests: step.tally !== undefined,
     // What fails without a failed test is one failure, so that "0 failed" is never said of a failed run.
-    tally: { passed: 0, skipped: [], ...tally, failed: ok ? 0 : Math.max(1, tally?.failed ?? 0) },
+    tally: {
+      passed: 0,
+      failures: [],
+      skipped: [],
+      ...tally,
+      failed: ok ? 0 : Math.max(1, tally?.failed ?? 0),
+    },
     output: end === '' ? output : `${output}\n${end}\n`,
   }
 }

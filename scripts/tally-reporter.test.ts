@@ -11,7 +11,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'mux-tally-'))
 symlinkSync(join(root, 'node_modules'), join(scratch, 'node_modules'))
 afterAll(() => rmSync(scratch, { recursive: true }))
 
-it('every test counts once, with the reason if it was skipped, and as failed if its set-up failed', () => {
+it('every test counts once, with the reason if it was skipped, and what it said if it or its set-up failed', () => {
   writeFileSync(
     join(scratch, 'sample.test.ts'),
     `import { beforeAll, describe, it } from 'vitest'
@@ -34,6 +34,11 @@ it('every test counts once, with the reason if it was skipped, and as failed if 
   expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({
     passed: 1,
     failed: 3,
+    failures: [
+      expect.stringMatching(/^broken.test.ts: Cannot find module '.\/nowhere.ts'/),
+      'sample.test.ts > does not: no',
+      'sample.test.ts > without its set-up > is not reached: no server',
+    ],
     skipped: ['cannot: no chromium here'],
   })
 })

@@ -8,13 +8,21 @@ export const TALLY_FILE = 'MUX_TALLY_FILE'
 /** A vitest reporter that writes a {@link Tally} as JSON; unlike vitest's own JSON it knows why a test was skipped. */
 export default class TallyReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], errors: readonly SerializedError[]): void {
-    const tally: Tally = { passed: 0, failed: errors.length, skipped: [] }
+    const tally: Tally = { passed: 0, failed: 0, failures: [], skipped: [] }
+    const fail = (where: string, [error]: readonly { message: string }[]) => {
+      tally.failed++
+      tally.failures.push(`${where}: ${String(error?.message).split('\n', 1)[0]}`)
+    }
+    for (const error of errors) fail('outside of any test', [error])
     for (const module of modules) {
-      tally.failed += module.errors().length
+      const file = module.relativeModuleId
+      for (const error of module.errors()) fail(file, [error])
       for (const test of module.children.allTests()) {
         const result = test.result()
+        const setUp = failedSetUp(test)
         if (result.state === 'passed') tally.passed++
-        else if (result.state === 'failed' || isWithoutSetUp(test)) tally.failed++
+        else if (result.state === 'failed') fail(`${file} > ${test.fullName}`, result.errors)
+        else if (setUp.length > 0) fail(`${file} > ${test.fullName}`, setUp)
         else
           tally.skipped.push(`${test.fullName}: ${(result.state === 'skipped' && result.note) || NO_REASON}`)
       }
@@ -23,10 +31,9 @@ export default class TallyReporter implements Reporter {
   }
 }
 
-/** True for a test that vitest calls skipped because a hook before it failed. */
-function isWithoutSetUp({ parent }: TestCase): boolean {
+/** Why a hook before a test failed, for which vitest calls the test skipped. */
+function failedSetUp({ parent }: TestCase): readonly { message: string }[] {
   for (let suite = parent; ; suite = suite.parent) {
-    if (suite.errors().length > 0) return true
-    if (suite.type === 'module') return false
+    if (suite.errors().length > 0 || suite.type === 'module') return suite.errors()
   }
 }

@@ -14,15 +14,21 @@ it('the last line names what was skipped only if something was', () => {
 })
 
 it('runs are added up, and every reason is kept', () => {
-  const one = { passed: 1, failed: 2, skipped: ['a: b'] }
-  expect(sum([one, one])).toEqual({ passed: 2, failed: 4, skipped: ['a: b', 'a: b'] })
-  expect(sum([])).toEqual({ passed: 0, failed: 0, skipped: [] })
+  const one = { passed: 1, failed: 2, failures: ['c: d'], skipped: ['a: b'] }
+  expect(sum([one, one])).toEqual({
+    passed: 2,
+    failed: 4,
+    failures: ['c: d', 'c: d'],
+    skipped: ['a: b', 'a: b'],
+  })
+  expect(sum([])).toEqual({ passed: 0, failed: 0, failures: [], skipped: [] })
 })
 
 it('a reason that a file prints for a whole part stands for its tests', () => {
   const tally = {
     passed: 1,
     failed: 0,
+    failures: [],
     skipped: ['a: no reason given', 'b: no gunicorn', 'c: no reason given'],
   }
   expect(skipLines(tally, 'stderr | a.test.ts\nskipped: a browser, since there is none\n')).toEqual([
@@ -46,7 +52,12 @@ it("what Node's own runner prints is counted, with the reasons of what it skippe
     env: { PATH: process.env.PATH },
     timeout: 30_000,
   })
-  expect(readTap(stdout)).toEqual({ passed: 1, failed: 1, skipped: ['is left out: no chromium here'] })
+  expect(readTap(stdout)).toEqual({
+    passed: 1,
+    failed: 1,
+    failures: ['does not'],
+    skipped: ['is left out: no chromium here'],
+  })
 })
 
 it('a run of Node that was cut off counts for nothing', () => {
@@ -54,11 +65,19 @@ it('a run of Node that was cut off counts for nothing', () => {
 })
 
 it.each([
-  ['Ran 3 tests in 0.1s\n\nOK\n', { passed: 3, failed: 0, skipped: [] }],
-  ['Ran 3 tests in 0.1s\n\nFAILED (failures=1, errors=1)\n', { passed: 1, failed: 2, skipped: [] }],
+  ['Ran 3 tests in 0.1s\n\nOK\n', { passed: 3, failed: 0, failures: [], skipped: [] }],
+  [
+    'FAIL: test_a (test_site.Site.test_a)\nERROR: test_b (test_site.Site.test_b)\nRan 3 tests in 0.1s\n\nFAILED (failures=1, errors=1)\n',
+    {
+      passed: 1,
+      failed: 2,
+      failures: ['test_a (test_site.Site.test_a)', 'test_b (test_site.Site.test_b)'],
+      skipped: [],
+    },
+  ],
   [
     "test_a (test_site.Site.test_a) ... skipped 'no gunicorn'\nRan 2 tests in 0.1s\n\nOK (skipped=1)\n",
-    { passed: 1, failed: 0, skipped: ['test_a: no gunicorn'] },
+    { passed: 1, failed: 0, failures: [], skipped: ['test_a: no gunicorn'] },
   ],
 ])("what Python's runner prints is counted: %j", (output, expected) => {
   expect(readUnittest(output)).toEqual(expected)

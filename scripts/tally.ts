@@ -2,6 +2,8 @@
 export interface Tally {
   passed: number
   failed: number
+  /** Which tests did not pass, and what each said first; what fails otherwise is in none of them. */
+  failures: string[]
   /** One sentence each: which test, and why. */
   skipped: string[]
 }
@@ -10,12 +12,13 @@ export function sum(tallies: Tally[]): Tally {
   return {
     passed: tallies.reduce((total, tally) => total + tally.passed, 0),
     failed: tallies.reduce((total, tally) => total + tally.failed, 0),
+    failures: tallies.flatMap((tally) => tally.failures),
     skipped: tallies.flatMap((tally) => tally.skipped),
   }
 }
 
 /** The last line of `npm test`; other programs read it. */
-export function lastLine({ passed, failed, skipped }: Tally): string {
+export function lastLine({ passed, failed, skipped }: Omit<Tally, 'failures'>): string {
   return `${passed} passed, ${failed} failed${skipped.length === 0 ? '' : `, ${skipped.length} skipped`}`
 }
 
@@ -42,7 +45,11 @@ export function readTap(output: string): Tally | undefined {
   const skipped = [...output.matchAll(/^\s*ok \d+ - (.*?) # (?:SKIP|TODO)(.*)$/gm)].map(
     ([, title, reason]) => `${title}:${reason || ` ${NO_REASON}`}`,
   )
-  return { passed, failed, skipped }
+  const failures = Array.from(
+    output.matchAll(/^\s*not ok \d+ - (?!.* # (?:SKIP|TODO))(.*)$/gm),
+    ([, title]) => title!,
+  )
+  return { passed, failed, failures, skipped }
 }
 
 /** Reads what `python3 -m unittest -v` prints; `undefined` if it did not get to its end. */
@@ -55,5 +62,6 @@ export function readUnittest(output: string): Tally | undefined {
   const skipped = [...output.matchAll(/^(.*?)(?: \(.*\))? \.\.\. skipped ['"](.*)['"]$/gm)].map(
     ([, title, reason]) => `${title}: ${reason}`,
   )
-  return { passed: Number(ran[1]) - failed - count('skipped'), failed, skipped }
+  const failures = Array.from(output.matchAll(/^(?:FAIL|ERROR): (.*)$/gm), ([, title]) => title!)
+  return { passed: Number(ran[1]) - failed - count('skipped'), failed, failures, skipped }
 }
