@@ -5,7 +5,7 @@ import { ask } from './harness/client.ts'
 import { echoYaml } from './harness/echo.ts'
 import { LEDGER, ledgerLines } from './harness/layout.ts'
 import { leave } from './harness/nothing-left.ts'
-import { processesOf, zombiesOf } from './harness/processes.ts'
+import { processesOf, watched, zombiesOf } from './harness/processes.ts'
 import { Project } from './harness/project.ts'
 import { Running } from './harness/running.ts'
 import { until } from './harness/until.ts'
@@ -98,7 +98,10 @@ describe('a supervisor that is killed', () => {
     const report = (await project.must(['instance', 'restart', 'django1', '--json'])).json()
     expect(report.oldPid).toBe(old)
     expect(await pids()).toEqual([report.newPid, other])
+    const left = await watched([other!])
     process.kill(other!, 'SIGKILL')
+    // Until then its socket is open, and what is sent there is lost.
+    await until('its end', async () => (await left()).length === 0 || undefined)
     const next = await pidOf('brian')
     expect(next).not.toBe(other)
     const status = (await project.must(['status', 'django2', '--json'])).json()

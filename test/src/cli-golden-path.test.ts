@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ask } from './harness/client.ts'
 import { leave } from './harness/nothing-left.ts'
 import { expectError } from './harness/outcomes.ts'
-import { environmentOf, isAlive, processesOf } from './harness/processes.ts'
+import { environmentOf, processesOf, watched } from './harness/processes.ts'
 import { basic, FIXTURES, passwordOf, Project, type RunOptions } from './harness/project.ts'
 
 /**
@@ -69,7 +69,7 @@ describe('from an application to a running site and back', () => {
     url = up.url
     expect(up).toMatchObject({ instances: ['notes1', 'notes2', 'notes3'], users: 0 })
     expect((await ask(url, '/_mux/health')).status).toBe(200)
-    expect(await isAlive(up.pid)).toBe(true)
+    expect(await (await watched([up.pid]))()).toEqual([up.pid])
   })
 
   it('user add gives somebody a free instance, and a password that works with the next request', async () => {
@@ -280,7 +280,7 @@ describe('from an application to a running site and back', () => {
   })
 
   it('user remove shuts somebody out for good; with the instance, that is ended and undefined, and its data stay', async () => {
-    const { pid } = await whoami('malcolm')
+    const left = await watched([(await whoami('malcolm')).pid])
     const removed = await json(
       ['user', 'remove', 'malcolm', '--with-instance', '--yes'],
       ['user', 'tokens', 'instance', 'instanceRemoved', 'data'],
@@ -291,7 +291,7 @@ describe('from an application to a running site and back', () => {
       data: project.path('.mux/data/special'),
     })
     expect(await whoami('malcolm')).toBe(401)
-    expect(await isAlive(pid)).toBe(false)
+    expect(await left()).toEqual([])
     expect((await stat(removed.data)).isDirectory()).toBe(true)
     expect(await project.read('mux.yaml')).not.toMatch(/^ {2}special: /m)
     await mux(['user', 'remove', 'eve', '--yes'])
@@ -412,12 +412,12 @@ describe('from an application to a running site and back', () => {
   })
 
   it('instance stop tells its users why, and nobody else; instance start lets it serve again', async () => {
-    const { pid } = await whoami('brian')
+    const left = await watched([(await whoami('brian')).pid])
     await json(
       ['instance', 'stop', 'notes2', '--message', 'Back at noon.'],
       ['instance', 'running', 'status'],
     )
-    expect(await isAlive(pid)).toBe(false)
+    expect(await left()).toEqual([])
     const answer = await ask(url, '/', { user: 'brian' })
     expect([answer.status, answer.json().code, answer.json().detail]).toEqual([
       503,
@@ -514,8 +514,9 @@ describe('from an application to a running site and back', () => {
   it('down ends everything, and what was known is known when it comes up again', async () => {
     const pids = (await processesOf(project)).map((found) => found.pid)
     expect(pids.length).toBeGreaterThan(1)
+    const left = await watched(pids)
     await json(['down'], ['pid', 'took', 'leftovers'])
-    expect(await Promise.all(pids.map(isAlive))).toEqual(pids.map(() => false))
+    expect(await left()).toEqual([])
     expectError(await project.run(['down']), 5, 'not_running')
 
     const env = { PATH: `${dirname(process.execPath)}:${process.env['PATH']}` }

@@ -7,7 +7,7 @@ import { ask, open, valuesOf } from './harness/client.ts'
 import { echoYaml } from './harness/echo.ts'
 import { LEDGER, ledgerLines } from './harness/layout.ts'
 import { leave } from './harness/nothing-left.ts'
-import { isAlive, processesOf } from './harness/processes.ts'
+import { processesOf, watched } from './harness/processes.ts'
 import { basic, Project } from './harness/project.ts'
 import { Running } from './harness/running.ts'
 import { until } from './harness/until.ts'
@@ -74,6 +74,7 @@ const HASTY = [
 describe('when its instance is restarted', () => {
   it('a request that is under way is answered by the process that has it, which is gone afterwards', async () => {
     const old = await pidOf('graham')
+    const left = await watched([old])
     const answers = Promise.all(
       Array.from({ length: 20 }, (_, n) => ask(running.url, `/until/drained?${n}`, { user: 'graham' })),
     )
@@ -86,12 +87,13 @@ describe('when its instance is restarted', () => {
     expect(report.oldPid).toBe(old)
     // With what looked for the next process at that moment.
     expect(report.drained).toBeGreaterThanOrEqual(20)
-    expect(await isAlive(old)).toBe(false)
+    expect(await left()).toEqual([])
   })
 
   it('200 MB up and 200 MB down that are under way come whole', { timeout: 2 * BUSY }, async () => {
     const size = 200 * MIB
     const old = await pidOf('graham')
+    const left = await watched([old])
     const sent = createHash('sha256')
     const gate = Promise.withResolvers<void>()
     const body = Readable.from(
@@ -110,7 +112,7 @@ describe('when its instance is restarted', () => {
     await begun('/hash?whole', 1)
     const restarted = restart('django1')
     await another(old)
-    expect(await isAlive(old)).toBe(true)
+    expect(await left()).toEqual([old])
     gate.resolve()
     let length = 0
     for await (const chunk of down) length += (chunk as Buffer).length

@@ -1,5 +1,4 @@
 import { execFile, execFileSync } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdir, open as openFile, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -51,7 +50,7 @@ describe('a defect inside mux', () => {
       const first = await up(undefined, kind)
       const before = await Promise.all(['graham', 'brian'].map(pidOf))
       first.child.kill('SIGUSR2')
-      await once(first.child, 'exit', { signal: AbortSignal.timeout(5_000) })
+      await first.ended()
       expect(first.child.exitCode).toBe(1)
       expect(first.output()).toMatch(
         /"code": "internal",\s+"message": "Something went wrong inside mux: nobody/,

@@ -5,7 +5,7 @@ import { fillBacklog } from '../../packages/edge/src/fixtures/silent-port.ts'
 import { ask } from './harness/client.ts'
 import { echoYaml } from './harness/echo.ts'
 import { expectWhole, IN_FLIGHT, Load, printTally } from './harness/load.ts'
-import { environmentOf, processesOf } from './harness/processes.ts'
+import { environmentOf, processesOf, signal } from './harness/processes.ts'
 import { Project } from './harness/project.ts'
 import { Running } from './harness/running.ts'
 import { until } from './harness/until.ts'
@@ -22,7 +22,7 @@ afterEach(async () => {
   for (const load of loads) load.kill()
   await running?.stop()
   const left = await processesOf(project)
-  for (const { pid } of left) process.kill(pid, 'SIGKILL')
+  for (const { pid } of left) signal(pid, 'SIGKILL')
   await project.remove()
   expect(left).toEqual([])
 })

@@ -12,7 +12,7 @@ import {
   type Tally,
 } from './harness/load.ts'
 import { leave } from './harness/nothing-left.ts'
-import { descriptorsOf, isAlive, processesOf, zombiesOf } from './harness/processes.ts'
+import { descriptorsOf, processesOf, signal, zombiesOf } from './harness/processes.ts'
 import { type Outcome, Project } from './harness/project.ts'
 import { Running } from './harness/running.ts'
 import { until } from './harness/until.ts'
@@ -122,7 +122,8 @@ describe(`${RESTARTS} restarts by each strategy under load lose no request, have
       expect(told.map(({ oldPid }) => oldPid)).toEqual(pids.slice(0, -1))
       expect(new Set(pids).size).toBe(RESTARTS + 1)
       expect(new Set(pidsOf(tally, instance))).toEqual(new Set(pids))
-      expect(await Promise.all(pids.slice(0, -1).map(isAlive))).toEqual(Array(RESTARTS).fill(false))
+      const now = (await processesOf(project)).filter((found) => found.instance === instance)
+      expect(now.map(({ pid }) => pid)).toEqual(pids.slice(-1))
     }
     expect(pidsOf(tally, 'django3')).toHaveLength(1)
     await expectNoLeak()
@@ -179,13 +180,12 @@ it('instances that are killed under load cost the users of another nothing', asy
     for (let n = 1; n <= rounds; n++) {
       await load.reached((n * REQUESTS) / (rounds + 1))
       const others = await until('both others', async () => {
-        const found = (await processesOf(project)).filter(({ instance }) => instance !== 'django1')
+        const found = (await processesOf(project)).filter(
+          ({ instance, pid }) => instance !== 'django1' && !killed.has(pid),
+        )
         return found.length === 2 ? found : undefined
       })
-      for (const { pid } of others) {
-        process.kill(pid, 'SIGKILL')
-        killed.add(pid)
-      }
+      for (const { pid } of others) if (signal(pid, 'SIGKILL')) killed.add(pid)
     }
   })
   printTally('others killed', tally, { killed: killed.size })
@@ -201,13 +201,12 @@ it('an instance that is killed under load costs its own users what was under way
   const killed: number[] = []
   const tally = await under({ ...OVERLAP, ...OTHER }, { keepAlive: true, requests: 3_000 }, async (load) => {
     while (killed.length < kills) {
+      await load.reached((killed.length + 1) * 700)
       const pid = await until('another process', async () => {
         const found = (await processesOf(project)).find(({ instance }) => instance === 'django1')?.pid
         return found === undefined || killed.includes(found) ? undefined : found
       })
-      await load.reached((killed.length + 1) * 700)
-      process.kill(pid, 'SIGKILL')
-      killed.push(pid)
+      if (signal(pid, 'SIGKILL')) killed.push(pid)
     }
   })
   printTally('killed themselves', tally, { kills })

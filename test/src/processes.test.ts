@@ -8,7 +8,7 @@ import { CommandLines } from './harness/command-lines.ts'
 import { echoYaml } from './harness/echo.ts'
 import { ledgerLines, LEDGER } from './harness/layout.ts'
 import { leave } from './harness/nothing-left.ts'
-import { descriptorsOf, isAlive, processesOf, zombiesOf } from './harness/processes.ts'
+import { descriptorsOf, processesOf, watched, zombiesOf } from './harness/processes.ts'
 import { basic, Project } from './harness/project.ts'
 import { Running } from './harness/running.ts'
 import { until } from './harness/until.ts'
@@ -94,7 +94,7 @@ it('ends on SIGTERM with 0, answers what was under way, and leaves no process, s
   await project.addUser('graham', 'django1')
   await project.addUser('brian', 'django2')
   await Promise.all([pidOf('graham'), pidOf('brian')])
-  const pids = (await processesOf(project)).map((found) => found.pid)
+  const left = await watched((await processesOf(project)).map((found) => found.pid))
   const before = (await ledgerLines(project)).length
   const underWay = Array.from({ length: 16 }, (_, n) =>
     ask(running!.url, `/slow/700?${n}`, { user: n % 2 === 0 ? 'graham' : 'brian' }),
@@ -104,7 +104,7 @@ it('ends on SIGTERM with 0, answers what was under way, and leaves no process, s
   )
   expect(await running!.stop('SIGTERM')).toBe(0)
   expect((await Promise.all(underWay)).map((answer) => answer.status)).toEqual(Array(16).fill(200))
-  expect(await Promise.all(pids.map(isAlive))).toEqual(pids.map(() => false))
+  expect(await left()).toEqual([])
   expect((await readdir(project.path('.mux/run'))).filter((name) => /\.(sock|json)$/.test(name))).toEqual([])
   await expect(ask(running!.url, '/_mux/health')).rejects.toThrow(
     expect.objectContaining({ code: 'ECONNREFUSED' }),
@@ -140,13 +140,12 @@ it('ends a whole family with its instance: children, those in sessions of their 
   await project.addUser('graham', 'django1')
   await pidOf('graham')
   // Of the last shell's family there are its sleep and itself; of the others the same: seven at least.
-  const family = await until('the family', async () => {
+  await until('the family', async () => {
     const found = await processesOf(project)
-    return found.length >= 7 ? found.map(({ pid }) => pid) : undefined
+    return found.length >= 7 || undefined
   })
   await project.must(['instance', 'stop', 'django1'])
   expect(await processesOf(project)).toEqual([])
-  expect(await Promise.all(family.map(isAlive))).toEqual(family.map(() => false))
   expect(await zombiesOf(running!.child.pid!)).toEqual([])
 })
 

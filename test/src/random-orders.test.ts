@@ -7,7 +7,7 @@ import { echoYaml } from './harness/echo.ts'
 import { Held } from './harness/held.ts'
 import { expectLostByKills, type Kill, Load, printTally } from './harness/load.ts'
 import { expectNothingLeft } from './harness/nothing-left.ts'
-import { processesOf } from './harness/processes.ts'
+import { processesOf, signal } from './harness/processes.ts'
 import { Project } from './harness/project.ts'
 
 /** Another seed is another order of things; one that has failed can be run again. */
@@ -93,7 +93,8 @@ async function happenings(mux: Held, operators: readonly CommandLines[]) {
   }
   const killBystander = async () => {
     const bystander = (await processesOf(project)).find(({ instance }) => instance === 'django4')
-    if (bystander) process.kill(bystander.pid, 'SIGKILL')
+    // It may be leaving just now, for a restart of all.
+    if (bystander) signal(bystander.pid, 'SIGKILL')
   }
   const steps = async (operator: CommandLines, mayEndMux: boolean) => {
     for (let n = 0; n < STEPS / operators.length; n++) {

@@ -3,7 +3,6 @@ import { ask } from './client.ts'
 import { JsonLines } from './json-lines.ts'
 import { expectNoDefect } from './outcomes.ts'
 import { FIXTURES, muxCommand, type Project } from './project.ts'
-import { until } from './until.ts'
 
 const END_LIMIT = 45_000
 
@@ -34,31 +33,40 @@ export class Held {
     return new Held(holder, `http://127.0.0.1:${port}`)
   }
 
-  /** The process that was started last; before it answers, too. */
-  get pid(): number {
-    return this.#holder.last('a start', ({ started }) => started as number | undefined)
+  #told(what: 'started' | 'ended'): number[] {
+    return this.#holder.said
+      .map((said) => (said as { [what: string]: number })[what])
+      .filter((pid) => pid !== undefined)
+  }
+
+  /** The process that runs, which may not answer yet. Between two there is none for a moment. */
+  #running(): Promise<number> {
+    return this.#holder.heard('a start', () => {
+      const started = this.#told('started')
+      return started.length > this.#told('ended').length ? started.at(-1) : undefined
+    })
   }
 
   /** The process that serves now: the one that was started last, once it answers. */
   async serving(): Promise<number> {
     expect((await ask(this.url, '/_mux/health')).status).toBe(200)
-    return this.pid
+    return this.#running()
   }
 
   /** Ends the one that runs, and returns which that was, when it has ended; the next one may not serve yet. */
   async replace(signal: NodeJS.Signals = 'SIGTERM'): Promise<number> {
-    const { pid } = this
+    const pid = await this.#running()
+    const before = this.#told('ended').length
+    // Its parent has not taken leave of it, so the number is its own.
     process.kill(pid, signal)
-    const isIt = ({ ended }: { ended?: number }) => (ended === pid ? true : undefined)
-    await this.#holder.heard('its end', isIt, END_LIMIT)
+    await this.#holder.heard('its end', () => this.#told('ended').length > before || undefined, END_LIMIT)
     return pid
   }
 
   /** The exit code of the one that runs, which ends by itself with a failure, and what it said. */
   async failure(): Promise<{ code: number | null; said: string }> {
-    const { child } = this.#holder
-    await until('its end', () => child.exitCode !== null || undefined, END_LIMIT)
-    return { code: child.exitCode, said: this.#holder.errors }
+    const code = await this.#holder.ended(END_LIMIT)
+    return { code, said: this.#holder.errors }
   }
 
   /** Ends the one that runs, and the parent. None of them may have met a defect. */

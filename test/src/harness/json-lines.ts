@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { until } from './until.ts'
+import { until, within } from './until.ts'
+
+const END_LIMIT = 120_000
 
 type Find<T> = (value: any) => T | undefined // oxlint-disable-line typescript/no-explicit-any -- a test reads whatever a program says
 
@@ -11,6 +13,7 @@ export class JsonLines {
   readonly said: unknown[] = []
   /** What it has said on standard error. */
   errors = ''
+  readonly #closed: Promise<unknown>
 
   constructor(
     command: string,
@@ -21,6 +24,8 @@ export class JsonLines {
     createInterface(child.stdout).on('line', (line) => this.said.push(parse(line)))
     child.stderr.setEncoding('utf8').on('data', (text) => (this.errors += text))
     this.child = child
+    this.#closed = once(child, 'close')
+    this.#closed.catch(() => {})
   }
 
   /** The first value that `find` makes something of, once it is there. */
@@ -28,28 +33,24 @@ export class JsonLines {
     return until(
       what,
       () => {
-        if (this.child.exitCode !== null)
-          throw new Error(`it ended with ${this.child.exitCode}:\n${this.errors}`)
-        return this.said.map(find).find((found) => found !== undefined)
+        const found = this.said.map(find).find((one) => one !== undefined)
+        const end = this.child.exitCode ?? this.child.signalCode
+        if (found === undefined && end !== null) throw new Error(`it ended with ${end}:\n${this.errors}`)
+        return found
       },
       limit,
     )
   }
 
-  /** The latest value so far that `find` makes something of. */
-  last<T>(what: string, find: Find<T>): T {
-    const found = this.said.map(find).findLast((one) => one !== undefined)
-    if (found === undefined) throw new Error(`${what}: it said nothing of that`)
-    return found
+  /** Its exit code, once it has ended by itself and all that it said is there. */
+  async ended(limit: number): Promise<number | null> {
+    await within('its end', this.#closed, limit)
+    return this.child.exitCode
   }
 
-  async end(): Promise<number | null> {
-    if (this.child.exitCode === null && this.child.signalCode === null) {
-      const ended = once(this.child, 'exit', { signal: AbortSignal.timeout(45_000) })
-      this.child.kill('SIGTERM')
-      await ended
-    }
-    return this.child.exitCode
+  end(): Promise<number | null> {
+    this.child.kill('SIGTERM')
+    return this.ended(END_LIMIT)
   }
 }
 

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { expect } from 'vitest'
 import { expectNoDefect, expectNoPassword } from './outcomes.ts'
-import { processesIn, processesOf } from './processes.ts'
+import { processesIn, processesOf, signal } from './processes.ts'
 import type { Project } from './project.ts'
 import type { Running } from './running.ts'
 import { until } from './until.ts'
@@ -28,7 +28,7 @@ export async function leave(project: Project | undefined, running?: Running): Pr
 /** No process that was started in the project is there any more, whoever its parent is; and its logs tell no password. */
 export async function expectNothingLeft(project: Project): Promise<void> {
   const instances = await processesOf(project)
-  for (const { pid } of instances) process.kill(pid, 'SIGKILL')
+  for (const { pid } of instances) signal(pid, 'SIGKILL')
   expect(instances).toEqual([])
   // What keeps the logs reads them to their end.
   await until('the end of every process of the project', async () =>

@@ -35,9 +35,30 @@ export async function environmentOf(pid: number): Promise<Record<string, string>
   )
 }
 
-/** True while a process runs; a zombie does not. */
-export async function isAlive(pid: number): Promise<boolean> {
-  return !['', 'Z', 'X'].includes((await statOf(pid)).state)
+/**
+ * Sends a signal to a process that was found a moment ago.
+ * @returns false when it has ended since
+ */
+export function signal(pid: number, name: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, name)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
+    throw error
+  }
+}
+
+/**
+ * Remembers processes that run, so that it can be asked later which of them still do; a zombie does not. Their numbers alone
+ * would not tell: where there are 32,768, processes and threads have used all of them up within minutes of tests.
+ */
+export async function watched(pids: readonly number[]): Promise<() => Promise<number[]>> {
+  const births = new Map<number, string>()
+  for (const pid of pids) births.set(pid, (await statOf(pid)).birth)
+  return async () => {
+    const now = await Promise.all(pids.map(statOf))
+    return pids.filter((pid, at) => isLiving(now[at]!) && now[at]!.birth === births.get(pid))
+  }
 }
 
 /** The ended processes that their parent has not taken leave of. */
@@ -46,11 +67,23 @@ export async function zombiesOf(parent: number): Promise<number[]> {
   return stats.filter((stat) => stat.parent === parent && stat.state === 'Z').map((stat) => stat.pid)
 }
 
-async function statOf(pid: number): Promise<{ state: string; parent: number }> {
+interface Stat {
+  state: string
+  parent: number
+  /** When it began, in ticks since the machine did. */
+  birth: string
+}
+
+/** Of proc_pid_stat(5); with an empty state for a process that is not there. */
+async function statOf(pid: number): Promise<Stat> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
   // The name of the program stands in parentheses and may hold anything.
-  const [state = '', parent] = text.slice(text.lastIndexOf(')') + 2).split(' ')
-  return { state, parent: Number(parent) }
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+  return { state: fields[0] ?? '', parent: Number(fields[1]), birth: fields[19] ?? '' }
+}
+
+function isLiving({ state }: Stat): boolean {
+  return !['', 'Z', 'X'].includes(state)
 }
 
 async function pids(): Promise<number[]> {

@@ -3,19 +3,23 @@ import { once } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
 import { expectNoDefect, expectNoPassword } from './outcomes.ts'
 import { muxCommand, type Project } from './project.ts'
+import { within } from './until.ts'
 
-const READY_LIMIT = 30_000
-const END_LIMIT = 45_000
+/** For what hangs, and not for a machine that has much else to do, in milliseconds. */
+const READY_LIMIT = 90_000
+const END_LIMIT = 120_000
 
 /** A supervisor in the foreground, as `mux up` runs it. */
 export class Running {
   readonly child: ChildProcess
   readonly url: string
   readonly output: () => string
+  readonly #closed: Promise<unknown>
   private constructor(child: ChildProcess, url: string, output: () => string) {
     this.child = child
     this.url = url
     this.output = output
+    this.#closed = once(child, 'close')
   }
 
   /**
@@ -52,13 +56,15 @@ export class Running {
     return this.child.exitCode !== null || this.child.signalCode !== null
   }
 
+  /** Returns when it has ended, by itself or not, and all of its output is there. */
+  async ended(): Promise<void> {
+    await within('the end of mux up', this.#closed, END_LIMIT)
+  }
+
   /** Ends it as Ctrl-C does, if it has not ended; resolves with its exit code. It must not have met a defect until then. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
-    if (!this.hasEnded) {
-      const ended = once(this.child, 'exit', { signal: AbortSignal.timeout(END_LIMIT) })
-      this.child.kill(signal)
-      await ended
-    }
+    if (!this.hasEnded) this.child.kill(signal)
+    await this.ended()
     expectNoDefect(this.output())
     expectNoPassword(this.output())
     return this.child.exitCode

@@ -4,7 +4,7 @@ import { ACCOUNT, NAMESPACE, TOKEN } from '../../../packages/edge/src/registry/f
 import { freePort } from './host.ts'
 import { hasNetworks, Network } from './network.ts'
 import { leave } from './nothing-left.ts'
-import { processesIn } from './processes.ts'
+import { processesIn, signal } from './processes.ts'
 import { Project } from './project.ts'
 import { Running } from './running.ts'
 import { startWorkerd, type Workerd } from './workerd.ts'
@@ -121,7 +121,7 @@ class Machine {
       found.length > 0;
       found = await processesIn(this.project)
     )
-      for (const pid of found) kill(pid)
+      for (const pid of found) signal(pid, 'SIGKILL')
     await ended
   }
 
@@ -132,11 +132,3 @@ class Machine {
 }
 
 export type { Machine }
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-  }
-}

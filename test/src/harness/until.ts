@@ -1,5 +1,19 @@
 import { setTimeout as wait } from 'node:timers/promises'
 
+/** Fails, naming what was awaited, when that takes longer than `limit` ms. */
+export async function within<T>(what: string, awaited: Promise<T>, limit: number): Promise<T> {
+  const over = new AbortController()
+  const late = async () => {
+    await wait(limit, undefined, { signal: over.signal })
+    throw new Error(`${what}: not within ${limit} ms`)
+  }
+  try {
+    return await Promise.race([awaited, late()])
+  } finally {
+    over.abort()
+  }
+}
+
 /** Asks again until `probe` returns something other than undefined; fails, naming what was awaited, after `limit` ms. */
 export async function until<T>(
   what: string,
