@@ -68,6 +68,16 @@ describe('a live probe', () => {
     expect(asked()).toBe(6)
   })
 
+  it('takes a switch of protocols that it has not asked for as a miss', async () => {
+    const { hung, asked } = await probed(INTERVAL, (_, response) => {
+      response.socket?.write(
+        'HTTP/1.1 101 Switching Protocols\r\nUpgrade: other\r\nConnection: upgrade\r\n\r\n',
+      )
+    })
+    expect(await hung).toBe('GET /health got no answer')
+    expect(asked()).toBe(3)
+  })
+
   it('does not take its own delay for that of another', async () => {
     const { hung, asked } = await probed(300, (_, response) => response.end())
     let why: string | undefined

@@ -80,6 +80,8 @@ function answers(address: Address, path: string, signal: AbortSignal): Promise<F
       readOut(response)
       resolve(ready ? { ready } : { ready, why: `GET ${path} was answered ${status}` })
     })
+    // Node closes without a word after a switch of protocols that nobody listens for.
+    asked.once('close', () => resolve({ ready: false, why: `GET ${path} got no answer` }))
     asked.on('error', (error: NodeJS.ErrnoException) => {
       resolve(signal.aborted ? { ready: false, why: `GET ${path} was not answered` } : notReached(error))
     })
