@@ -11,6 +11,12 @@ export interface EndSignals {
 }
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+/**
+ * Upon which Node, unless somebody listens for it, opens its debugger to every account of the machine; many programs
+ * reopen their logs upon it.
+ */
+const DEBUGGER = 'SIGUSR1'
+const ignore = () => {}
 
 /** @param also another way to be told, the first time */
 export function listenForEnd(also?: AbortSignal): EndSignals {
@@ -24,6 +30,7 @@ export function listenForEnd(also?: AbortSignal): EndSignals {
   }
   const once = () => first.resolve()
   for (const signal of SIGNALS) process.on(signal, ask)
+  process.on(DEBUGGER, ignore)
   if (also?.aborted) once()
   also?.addEventListener('abort', once, { once: true })
   return {
@@ -31,6 +38,7 @@ export function listenForEnd(also?: AbortSignal): EndSignals {
     hurry: hurry.signal,
     dispose() {
       for (const signal of SIGNALS) process.off(signal, ask)
+      process.off(DEBUGGER, ignore)
       also?.removeEventListener('abort', once)
     },
   }

@@ -98,6 +98,7 @@ export const CLI_ERRORS = {
   tool_missing: EXIT.failed,
   wrangler_failed: EXIT.failed,
   disk_full: EXIT.failed,
+  output_unwritable: EXIT.failed,
   internal: EXIT.failed,
 
   cancelled: EXIT.failed,

@@ -3,7 +3,7 @@ import { run as runOclif } from '@oclif/core/run'
 import { settings } from '@oclif/core/settings'
 import { wantsJson } from './base-command.ts'
 import { endWithHost } from './end-with-host.ts'
-import { type CliError, defect, toCliError } from './errors.ts'
+import { CliError, defect, toCliError } from './errors.ts'
 import * as render from './render.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -13,8 +13,13 @@ export async function run(argv: string[]): Promise<void> {
   settings.enableAutoTranspile = false
   hideSqliteWarning()
   endWithHost()
-  // A reader of standard error that has gone is no reason to fail; oclif does the same for standard output.
+  // A reader that has gone is no reason to fail. What can't be written for another reason, such as a full disk, oclif throws
+  // out of everybody's reach when the command has long done its part.
   process.stderr.on('error', () => {})
+  process.stdout
+    .removeAllListeners('error')
+    .once('error', reportUnwritten)
+    .on('error', () => {})
   // Of a supervisor that goes on after this nobody knows what it still does. It ends at once, with a code after which it is
   // started again (docs/service.md); its instances go on without it.
   const end = (error: unknown) => {
@@ -36,6 +41,15 @@ function report(argv: string[], failure: CliError, error: unknown): void {
   if (wantsJson(argv)) process.stdout.write(`${render.json(failure)}\n`)
   else process.stderr.write(`${render.failure(failure)}\n`)
   if (process.env.DEBUG !== undefined) process.stderr.write(`${stackOf(error)}\n`)
+  process.exitCode = failure.exitCode
+}
+
+function reportUnwritten({ code = 'unknown' }: NodeJS.ErrnoException): void {
+  if (code === 'EPIPE') return
+  const failure = new CliError('output_unwritable', `Standard output could not be written (${code}).`, {
+    hint: 'What the command was to do is done all the same; what it says of it is lost.',
+  })
+  process.stderr.write(`${render.failure(failure)}\n`)
   process.exitCode = failure.exitCode
 }
 

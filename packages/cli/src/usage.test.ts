@@ -200,6 +200,16 @@ describe('the command line works', () => {
     expect(['0', '141']).toContain(stderr.trim())
   })
 
+  it('and says what has become of its answer, where that could not be written', () => {
+    const cwd = temporaryProject(PROJECT)
+    const words = ['-c', 'exec "$0" "$1" instance list --json > /dev/full', process.execPath, PROGRAM]
+    const { status, stderr } = spawnSync('sh', words, { cwd, encoding: 'utf8' })
+    expect(status).toBe(1)
+    expect(stderr).toMatch(
+      /^error: Standard output could not be written \(ENOSPC\)\. \[output_unwritable\]\n {2}.*\n$/,
+    )
+  })
+
   it('and says in one sentence which Node it needs, where that is too old', async () => {
     const pretend = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '14.21.3' } }); process.argv[1] = ${JSON.stringify(PROGRAM)}; require(${JSON.stringify(PROGRAM)})`
     const { status, stdout, stderr } = spawnSync(process.execPath, ['-e', pretend], { encoding: 'utf8' })

@@ -24,10 +24,10 @@ export async function listenOn(
 ): Promise<{ address: string; port: number }> {
   server.listen({ ...place, backlog: BACKLOG })
   // A descriptor is listened on at once, and who waits there is accepted in the next turn of the event loop at the earliest.
-  const handedOver = 'fd' in place ? server.address() : null
-  if (handedOver !== null) {
+  if ('fd' in place && server.listening) {
     try {
-      admit(requireTcp(handedOver).address)
+      // Of a Unix socket that is handed over, Node knows no address at all.
+      admit(requireTcp(server.address()).address)
     } catch (error) {
       server.close()
       throw error

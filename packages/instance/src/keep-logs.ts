@@ -161,3 +161,5 @@ process.on('SIGTERM', leave)
 // The terminal in which mux runs is none of its business.
 process.on('SIGINT', () => {})
 process.on('SIGHUP', () => {})
+// Node would open its debugger, to every account of the machine.
+process.on('SIGUSR1', () => {})

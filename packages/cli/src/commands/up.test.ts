@@ -1,7 +1,9 @@
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, it } from 'vitest'
 import {
   addUser,
@@ -11,6 +13,7 @@ import {
   type TestProject,
   TWO_INSTANCES,
 } from '../fixtures/mux.ts'
+import { PROGRAM } from '../fixtures/run-mux.ts'
 
 /** With an address that this machine does not have. */
 const ELSEWHERE = TWO_INSTANCES.replace('"127.0.0.1:0"', '"192.0.2.1:80", behind_proxy: true')
@@ -131,6 +134,33 @@ describe('mux up', () => {
     await mkdir(join(project.directory, '.mux/keys'), { recursive: true })
     await writeFile(join(project.directory, '.mux/keys/session.key'), '', { mode: 0o644 })
     expect(await project.mux('up')).toMatchObject({ code: 6, stderr: expect.stringContaining('key_exposed') })
+  })
+
+  it('serves, and ends with 0, where nothing takes what it says; and opens no debugger upon SIGUSR1', async () => {
+    project = await createProject()
+    const words = ['-c', 'exec "$0" "$1" up > /dev/full', process.execPath, PROGRAM]
+    const child = spawn('sh', words, { cwd: project.directory, stdio: ['ignore', 'ignore', 'pipe'] })
+    const said = text(child.stderr)
+    await expect.poll(() => project.status().catch(() => undefined), BOUND).toMatchObject({ pid: child.pid })
+    child.kill('SIGUSR1')
+    expect((await project.status()).pid).toBe(child.pid)
+    child.kill('SIGTERM')
+    expect(await once(child, 'close')).toEqual([0, null])
+    expect(await said).not.toContain('Debugger')
+  })
+
+  it('handed a socket that is none of TCP is refused, and takes nobody in', async () => {
+    project = await createProject()
+    const unix = createServer()
+    await new Promise<void>((resolve) => unix.listen(join(project.directory, 'unix.sock'), resolve))
+    const words = ['-c', 'LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" "$1" up', process.execPath, PROGRAM]
+    // Node tells the descriptor of a server to nobody else.
+    const { fd } = (unix as unknown as { _handle: { fd: number } })._handle
+    const child = spawn('sh', words, { cwd: project.directory, stdio: ['ignore', 'ignore', 'pipe', fd] })
+    unix.close()
+    const [said, ended] = await Promise.all([text(child.stderr!), once(child, 'close')])
+    expect(ended).toEqual([1, null])
+    expect(said).toContain('[socket_unusable]')
   })
 
   it('in a directory that is too deep for a socket works, and so do the orders', async () => {

@@ -82,6 +82,8 @@ export default class Up extends BaseCommand {
   }
 
   private async runHere(options: UpOptions): Promise<void> {
+    // That nobody can be told where it serves must not keep it from serving, nor from ending well.
+    process.stdout.removeAllListeners('error').on('error', () => {})
     const starter = findStarter()
     const end = listenForEnd(starter?.gone)
     const log = createEventLog((line) => process.stderr.write(line))
