@@ -1,21 +1,29 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type HostRecord, parseHostName, PROOF_HEADER } from '@mux/contract'
+import { type HostRecord, parseHostName, parseSignature, PROOF_HEADER } from '@mux/contract'
 import { createDecisionSigner } from '@mux/edge'
 import { expect, it, onTestFinished } from 'vitest'
 import { checkHosts } from './check-hosts.ts'
 
 const EDGE_KEY = Buffer.alloc(32, 1)
-const proofOf = (name: string) => createDecisionSigner(EDGE_KEY, Date.now).proofOf(parseHostName(name)!)
+/** As the host of that name proves itself to who asks: for the minute in which that was signed. */
+function proofOf(name: string, { headers }: IncomingMessage): string {
+  const { parameters } = parseSignature(String(headers['signature-input']), String(headers['signature']))!
+  return createDecisionSigner(EDGE_KEY, () => parameters.created * 1000).proofOf(parseHostName(name)!)
+}
 
 it.each([
-  ['proves itself', () => proofOf('web1'), undefined],
-  ['proves itself as another host', () => proofOf('web2'), /does not prove .*update it first$/],
+  ['proves itself', (asked: IncomingMessage) => proofOf('web1', asked), undefined],
+  [
+    'proves itself as another host',
+    (asked: IncomingMessage) => proofOf('web2', asked),
+    /does not prove .*update it first$/,
+  ],
   ['says what a gateway says, and proves nothing', () => undefined, /does not prove/],
 ])('what %s is a gateway, or is named', async (_what, proof, expected) => {
-  const server = createServer((_incoming, outgoing) => {
-    const shown = proof()
+  const server = createServer((incoming, outgoing) => {
+    const shown = proof(incoming)
     if (shown !== undefined) outgoing.setHeader(PROOF_HEADER, shown)
     outgoing.writeHead(421).end('{"code":"misdirected"}')
   }).listen(0, '127.0.0.1')

@@ -60,9 +60,12 @@ export async function checkHosts(
 
 async function signedQuestions(edgeKey: Uint8Array): Promise<(host: HostName) => Question> {
   const { createDecisionSigner } = await import('@mux/edge')
-  const signer = createDecisionSigner(edgeKey, Date.now)
+  // A proof is that of the minute of its signature: both are made at one moment.
+  let moment = 0
+  const signer = createDecisionSigner(edgeKey, () => moment)
   const forwardedHost = 'mux.invalid'
   return (host) => {
+    moment = Date.now()
     const decision = { user: undefined, instance: NOBODYS, version: 0, requestId: randomUUID() }
     const request = { method: 'GET', path: '/', query: '?', forwardedHost, decision }
     const headers = {
