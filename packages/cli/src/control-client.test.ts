@@ -40,7 +40,8 @@ async function peer(bytes: string, after: 'end' | 'hang' | 'destroy' = 'end'): P
 
 const http = (body: string, status = '200 OK') =>
   `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
-const stopIt = () => sendOrder(socketPath, { op: 'shutdown' }, 500)
+/** @param limit milliseconds; the one here is not to pass, where it is not what the test is about */
+const stopIt = (limit = 60_000) => sendOrder(socketPath, { op: 'shutdown' }, limit)
 
 describe('an order', () => {
   it('carries its version and comes back with its result', async () => {
@@ -73,14 +74,16 @@ describe('an order', () => {
 
   it('to a supervisor that hangs is given up in time', async () => {
     await peer('', 'hang')
-    const began = performance.now()
-    await expect(stopIt()).rejects.toMatchObject({ code: 'supervisor_unresponsive', exitCode: 5 })
-    expect(performance.now() - began).toBeLessThan(10_000)
+    await expect(stopIt(500)).rejects.toMatchObject({
+      code: 'supervisor_unresponsive',
+      exitCode: 5,
+      message: expect.stringContaining('did not answer within 0.5 s'),
+    })
   })
 
   it('to a supervisor that hangs in the middle of its reply is given up in time', async () => {
     await peer('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"v":1', 'hang')
-    await expect(stopIt()).rejects.toMatchObject({ code: 'supervisor_unresponsive' })
+    await expect(stopIt(500)).rejects.toMatchObject({ code: 'supervisor_unresponsive' })
   })
 
   it('to a supervisor that dies in the middle of its reply is no success', async () => {
@@ -108,8 +111,6 @@ describe('an order', () => {
 
   it('answered without end is given up', async () => {
     await peer(`HTTP/1.1 200 OK\r\n\r\n${'x'.repeat(20 * 1024 * 1024)}`, 'hang')
-    await expect(sendOrder(socketPath, { op: 'shutdown' }, 5_000)).rejects.toMatchObject({
-      code: 'supervisor_unresponsive',
-    })
+    await expect(stopIt()).rejects.toMatchObject({ code: 'supervisor_unresponsive' })
   })
 })

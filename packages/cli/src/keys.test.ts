@@ -29,7 +29,7 @@ it('processes that ask for it at the same moment get the same one', async () => 
   const children = Array.from({ length: 6 }, () => fork(program, [file]))
   const keys = await Promise.all(children.map(async (child) => (await once(child, 'message'))[0] as string))
   expect(new Set(keys)).toEqual(new Set([(await readFile(file, 'utf8')).trim()]))
-}, 30_000)
+})
 
 it('one that is not there is not made by looking for it', async () => {
   expect(await readKey(file)).toBeUndefined()

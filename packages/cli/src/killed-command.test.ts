@@ -60,7 +60,7 @@ async function userOf(cwd: string, name: string) {
 
 const yamlOf = (cwd: string) => readFileSync(join(cwd, 'mux.yaml'), 'utf8')
 
-describe('a command that is killed at any of its steps', { timeout: 180_000 }, () => {
+describe('a command that is killed at any of its steps', () => {
   it('user add: nobody can sign in to nothing, and the same command completes it', async (context) => {
     if (!canTrace) context.skip(WITHOUT)
     const cwd = temporaryProject(PROJECT)
@@ -121,23 +121,19 @@ describe('a command that is killed at any of its steps', { timeout: 180_000 }, (
   })
 })
 
-it(
-  'Ctrl-C at any step lets a command finish what it has begun, and leaves no lock',
-  { timeout: 180_000 },
-  async (context) => {
-    if (!canTrace) context.skip(WITHOUT)
-    const cwd = temporaryProject(PROJECT)
-    await runMux(['user', 'list'], { cwd })
-    const add = (n: number) => ['user', 'add', `u${n}`, '--instance', `i${n}`, '--create', '--generate']
-    const ends = await endedAtEachStep('INT', cwd, add, async (n) => {
-      expect([yamlOf(cwd).includes(`  i${n}: {}\n`), await userOf(cwd, `u${n}`)]).toEqual([
-        true,
-        expect.objectContaining({ instance: `i${n}` }),
-      ])
-    })
-    expect(ends).toBeGreaterThan(5)
-  },
-)
+it('Ctrl-C at any step lets a command finish what it has begun, and leaves no lock', async (context) => {
+  if (!canTrace) context.skip(WITHOUT)
+  const cwd = temporaryProject(PROJECT)
+  await runMux(['user', 'list'], { cwd })
+  const add = (n: number) => ['user', 'add', `u${n}`, '--instance', `i${n}`, '--create', '--generate']
+  const ends = await endedAtEachStep('INT', cwd, add, async (n) => {
+    expect([yamlOf(cwd).includes(`  i${n}: {}\n`), await userOf(cwd, `u${n}`)]).toEqual([
+      true,
+      expect.objectContaining({ instance: `i${n}` }),
+    ])
+  })
+  expect(ends).toBeGreaterThan(5)
+})
 
 it('what replaces mux.yaml or a secret is on the disk before it does, and the directory after', async (context) => {
   if (!canTrace) context.skip(WITHOUT)

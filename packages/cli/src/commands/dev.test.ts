@@ -25,7 +25,7 @@ it('serves by the Worker what the project has, sees what commands change, and le
   expect((await get({})).status).toBe(401)
 
   const eric = await addUser(project, 'eric', 'b')
-  await expect.poll(async () => (await get(eric)).status, { timeout: 20_000, interval: 100 }).toBe(200)
+  await expect.poll(async () => (await get(eric)).status, { interval: 100 }).toBe(200)
   const { instances } = await project.status()
   const pids = instances.flatMap(({ generation }) => (generation === null ? [] : [generation.pid]))
   expect(pids).toHaveLength(2)

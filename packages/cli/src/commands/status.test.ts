@@ -14,7 +14,7 @@ it('mux status shows each instance, its process and its users, and one of them i
   const all = await project.mux('status')
   expect(all).toMatchObject({ code: 0, stderr: '' })
   expect(all.stdout).toContain(`mux serves ${url}\nprocess ${pid}, up `)
-  expect(all.stdout).toMatch(new RegExp(`^a +ready +${instance} +\\d+s +0 +0 +- +- +graham$`, 'm'))
+  expect(all.stdout).toMatch(new RegExp(`^a +ready +${instance} +\\d+[sm] +0 +0 +- +- +graham$`, 'm'))
   expect(all.stdout).toMatch(/^b +stopped +- +- +0 +0 +- +- +-$/m)
   expect(Math.max(...all.stdout.split('\n').map((line) => line.length))).toBeLessThan(80)
 

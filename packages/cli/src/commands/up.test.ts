@@ -18,14 +18,14 @@ import { PROGRAM } from '../fixtures/run-mux.ts'
 /** With an address that this machine does not have. */
 const ELSEWHERE = TWO_INSTANCES.replace('"127.0.0.1:0"', '"192.0.2.1:80", behind_proxy: true')
 const EAGER = TWO_INSTANCES.replace('  limits:', '  boot: eager\n  limits:')
-const BOUND = { timeout: 10_000, interval: 25 }
+const OFTEN = { interval: 25 }
 
 let project: TestProject
 afterEach(() => project.remove())
 
 async function readyPid(name: string): Promise<number> {
   const find = async () => (await project.status()).instances.find((instance) => instance.name === name)
-  await expect.poll(async () => (await find())?.state, BOUND).toBe('ready')
+  await expect.poll(async () => (await find())?.state, OFTEN).toBe('ready')
   return (await find())!.generation!.pid
 }
 
@@ -43,11 +43,14 @@ describe('mux up', () => {
   it('told to end, answers what is under way, ends every process, and exits with 0', async () => {
     project = await createProject(EAGER)
     const graham = await addUser(project, 'graham', 'a')
-    const { url, child, pid, ended } = await project.up()
+    const { url, child, pid, said, ended } = await project.up()
     const pids = [await readyPid('a'), await readyPid('b')]
-    const answer = fetch(`${url}/slow`, { headers: graham })
-    await expect.poll(async () => (await project.status()).instances[0]?.inFlight, BOUND).toBe(1)
+    const go = join(project.directory, 'go')
+    const answer = fetch(`${url}/slow`, { headers: { ...graham, 'x-until': go } })
+    await expect.poll(async () => (await project.status()).instances[0]?.inFlight, OFTEN).toBe(1)
     child.kill('SIGTERM')
+    await expect.poll(() => said.stderr, OFTEN).toContain('event=ending')
+    await writeFile(go, '')
     expect((await answer).status).toBe(200)
     expect((await ended).code).toBe(0)
     for (const each of [pid, ...pids]) expect(await isRunning(each)).toBe(false)
@@ -56,7 +59,8 @@ describe('mux up', () => {
 
   it('told twice, waits for nobody and still ends every process', async () => {
     project = await createProject(
-      EAGER.replace('drain: 2s, stop: 2s', 'drain: 60s, stop: 60s').replace(
+      // For longer than this test may take.
+      EAGER.replace('drain: 60s, stop: 60s', 'drain: 1h, stop: 1h').replace(
         'settings: {',
         'settings: { STUBBORN: "1",',
       ),
@@ -64,7 +68,7 @@ describe('mux up', () => {
     const { child, said, ended } = await project.up()
     const pids = [await readyPid('a'), await readyPid('b')]
     child.kill('SIGINT')
-    await expect.poll(() => said.stderr, BOUND).toContain('event=ending')
+    await expect.poll(() => said.stderr, OFTEN).toContain('event=ending')
     child.kill('SIGINT')
     expect((await ended).code).toBe(0)
     for (const each of pids) expect(await isRunning(each)).toBe(false)
@@ -141,7 +145,7 @@ describe('mux up', () => {
     const words = ['-c', 'exec "$0" "$1" up > /dev/full', process.execPath, PROGRAM]
     const child = spawn('sh', words, { cwd: project.directory, stdio: ['ignore', 'ignore', 'pipe'] })
     const said = text(child.stderr)
-    await expect.poll(() => project.status().catch(() => undefined), BOUND).toMatchObject({ pid: child.pid })
+    await expect.poll(() => project.status().catch(() => undefined), OFTEN).toMatchObject({ pid: child.pid })
     child.kill('SIGUSR1')
     expect((await project.status()).pid).toBe(child.pid)
     child.kill('SIGTERM')
@@ -233,15 +237,19 @@ describe('mux up --detach', () => {
 
   it('whose starter is killed before it had word of it ends by itself', async () => {
     project = await createProject()
-    const starter = project.start({}, 'up', '--detach')
-    const started = () => readFile(`/proc/${starter.pid}/task/${starter.pid}/children`, 'utf8')
-    await expect.poll(started, { ...BOUND, interval: 1 }).toMatch(/\d/)
-    const child = Number(await started())
-    process.kill(child, 'SIGSTOP')
+    // Who is started in the background stops before it does anything; caught in the act, it may have been quicker.
+    const stop = join(project.directory, 'stop.cjs')
+    await writeFile(stop, `if (process.send) process.kill(process.pid, 'SIGSTOP')`)
+    const starter = project.start({ NODE_OPTIONS: `--require=${stop}` }, 'up', '--detach')
+    const children = async () =>
+      (await readFile(`/proc/${starter.pid}/task/${starter.pid}/children`, 'utf8')).trim()
+    const state = async () => readFile(`/proc/${await children()}/stat`, 'latin1').catch(() => '')
+    await expect.poll(state, OFTEN).toMatch(/\) T /)
+    const child = Number(await children())
     starter.child.kill('SIGKILL')
-    await once(starter.child, 'exit')
+    await starter.ended
     process.kill(child, 'SIGCONT')
-    await expect.poll(() => project.read('.mux/logs/mux.log'), BOUND).toMatch(/event=down\n$/)
+    await expect.poll(() => project.read('.mux/logs/mux.log'), OFTEN).toMatch(/event=down\n$/)
     expect((await project.mux('status')).code).toBe(5)
   })
 })

@@ -100,7 +100,7 @@ describe('a log of several files', () => {
 })
 
 describe('a followed log', () => {
-  const BOUND = { timeout: 5_000, interval: 20 }
+  const OFTEN = { interval: 20 }
   let seen = ''
   let ended: Promise<void>
   beforeEach(() => {
@@ -118,51 +118,51 @@ describe('a followed log', () => {
 
   it('may come to be later, and shows what is appended, also half a line', async () => {
     await writeFile(file, 'a\n')
-    await expect.poll(() => seen, BOUND).toBe('a\n')
+    await expect.poll(() => seen, OFTEN).toBe('a\n')
     await appendFile(file, 'half')
-    await expect.poll(() => seen, BOUND).toBe('a\nhalf')
+    await expect.poll(() => seen, OFTEN).toBe('a\nhalf')
     await appendFile(file, ' a line\n')
-    await expect.poll(() => seen, BOUND).toBe('a\nhalf a line\n')
+    await expect.poll(() => seen, OFTEN).toBe('a\nhalf a line\n')
   })
 
   it('that is cut to nothing goes on from its new beginning', async () => {
     await writeFile(file, 'first, which is long\n')
-    await expect.poll(() => seen, BOUND).toBe('first, which is long\n')
+    await expect.poll(() => seen, OFTEN).toBe('first, which is long\n')
     await truncate(file)
     await appendFile(file, 'second\n')
-    await expect.poll(() => seen, BOUND).toBe('first, which is long\nsecond\n')
+    await expect.poll(() => seen, OFTEN).toBe('first, which is long\nsecond\n')
   })
 
   it('that is rotated away is read to its end, and then the new one', async () => {
     await writeFile(file, 'a\n')
-    await expect.poll(() => seen, BOUND).toBe('a\n')
+    await expect.poll(() => seen, OFTEN).toBe('a\n')
     await appendFile(file, 'b\n')
     await rename(file, `${file}.1`)
     await appendFile(`${file}.1`, 'c\n')
     await writeFile(file, 'd\n')
-    await expect.poll(() => seen, BOUND).toBe('a\nb\nc\nd\n')
+    await expect.poll(() => seen, OFTEN).toBe('a\nb\nc\nd\n')
   })
 
   it('that was rotated several times since it was looked at comes whole, in order and once', async () => {
     await writeFile(file, 'a\n')
-    await expect.poll(() => seen, BOUND).toBe('a\n')
+    await expect.poll(() => seen, OFTEN).toBe('a\n')
     await appendFile(file, 'b\n')
     await rename(file, `${file}.3`)
     await writeFile(`${file}.2`, 'c\n')
     await writeFile(`${file}.1`, 'd\n')
     await writeFile(file, 'e\n')
-    await expect.poll(() => seen, BOUND).toBe('a\nb\nc\nd\ne\n')
+    await expect.poll(() => seen, OFTEN).toBe('a\nb\nc\nd\ne\n')
   })
 
   it('that somebody moved is followed to where it goes on, also when it is written to a while longer', async () => {
     await writeFile(file, 'a\n')
-    await expect.poll(() => seen, BOUND).toBe('a\n')
+    await expect.poll(() => seen, OFTEN).toBe('a\n')
     await rename(file, `${file}.moved`)
     await appendFile(`${file}.moved`, 'b\n')
-    await expect.poll(() => seen, BOUND).toBe('a\nb\n')
+    await expect.poll(() => seen, OFTEN).toBe('a\nb\n')
     await appendFile(`${file}.moved`, 'c\n')
     await writeFile(file, 'd\n')
-    await expect.poll(() => seen, BOUND).toBe('a\nb\nc\nd\n')
+    await expect.poll(() => seen, OFTEN).toBe('a\nb\nc\nd\n')
   })
 
   it('ends at once when it is no longer wanted', async () => {

@@ -9,7 +9,7 @@ const YAML = `${TWO_INSTANCES.replace(
   '  a: {}\n',
   `  # the first
   a:
-    limits: { start: 9s }   # it is quick
+    limits: { start: 59s }   # it is quick
     settings:
       COLOR: red   # as it was
 `,
@@ -66,7 +66,7 @@ it('a change with which it became ready is taken back to the one before, and a s
 it('an edit by hand is taken back, be it one that mux.yaml cannot be used with, and what others wrote stays', async () => {
   const { project, ask } = await setUp()
   await ask()
-  const edited = YAML.replace('limits: { start: 9s }', 'limits: { start: never, nonsense: 1 }')
+  const edited = YAML.replace('limits: { start: 59s }', 'limits: { start: never, nonsense: 1 }')
   const others = (text: string) => text.replace('  b: {}', '  b: { idle: 5m } # by somebody else')
   await project.write('mux.yaml', others(edited))
   expect((await project.mux('instance', 'restart', 'a')).code).toBe(1)

@@ -14,30 +14,29 @@ import { withRegistry } from '../../registry.ts'
 let operator: TestProject
 const hosts = new Map<'web1' | 'web2', TestProject & { url: string }>()
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
+/** Starts mux on a host, and tells the operator where, which nobody knows before. */
+async function serve(name: 'web1' | 'web2', host: TestProject): Promise<void> {
+  const started = await host.mux('up', '--detach', '--json')
+  expect(started).toMatchObject({ code: 0 })
+  const { url } = started.json() as { url: string }
+  hosts.set(name, { ...host, url })
+  expect(await operator.mux('host', 'set', name, '--url', url)).toMatchObject({ code: 0 })
 }
 
 beforeAll(async () => {
   operator = await createProject('registry: sqlite\n')
-  for (const name of ['web1', 'web2'] as const) {
+  for (const [at, name] of (['web1', 'web2'] as const).entries()) {
     const host = await createProject(TWO_INSTANCES)
-    const listen = `127.0.0.1:${await freePort()}`
-    const url = `http://${listen}`
-    hosts.set(name, { ...host, url })
+    hosts.set(name, { ...host, url: '' })
+    const url = `http://127.0.0.1:${at + 1}`
     const added = await operator.mux('host', 'add', name, '--url', url, '--json')
     const { joinKey, join: command } = added.json() as { joinKey: string; join: string }
-    const args = [...command.split(' ').slice(1), '--listen', listen, '--key-stdin']
+    const args = [...command.split(' ').slice(1), '--listen', '127.0.0.1:0', '--key-stdin']
     const joined = await runMux(args, { cwd: host.directory, input: joinKey })
     expect(joined).toMatchObject({ code: 0, stdout: expect.stringContaining(`the host ${name}, at ${url}`) })
-    expect((await host.mux('up', '--detach')).code).toBe(0)
+    await serve(name, host)
   }
-}, 60_000)
+})
 afterAll(async () => {
   for (const project of [operator, ...hosts.values()]) await project.remove()
 })
@@ -133,7 +132,7 @@ describe('two hosts', () => {
     })
     expect(await readFile(keyFile, 'utf8')).toBe(before)
     expect(await list()).toMatchObject([{ reachable: true }, { reachable: false }])
-    expect((await web2.mux('up', '--detach')).code).toBe(0)
+    await serve('web2', web2)
     expect((await operator.mux('key', 'rotate', '--operator')).code).toBe(0)
     expect(await readFile(keyFile, 'utf8')).not.toBe(before)
     expect(await list()).toMatchObject([{ reachable: true }, { reachable: true }])
@@ -153,7 +152,7 @@ describe('two hosts', () => {
       await operator.mux('host', 'set', 'web2', '--control-url', `http://127.0.0.1:${port}`)
       expect(await list()).toMatchObject([
         { reachable: false, problem: REFUSED },
-        { reachable: false, problem: expect.stringMatching(/^its clock is 3(599|600) s ahead, or/) },
+        { reachable: false, problem: expect.stringMatching(/^its clock is 3[56]\d\d s ahead, or/) },
       ])
     } finally {
       strange.close()
@@ -165,16 +164,24 @@ describe('two hosts', () => {
 
   it('and ten that say nothing are asked at the same time, and waited for once', async () => {
     const sockets = new Set<Socket>()
-    const silent = createServer((socket) => sockets.add(socket.on('error', () => {}))).listen(0, '127.0.0.1')
+    let open = 0
+    let most = 0
+    const silent = createServer((socket) => {
+      sockets.add(
+        socket
+          .on('error', () => {})
+          .on('close', () => open--)
+          .resume(),
+      )
+      most = Math.max(most, ++open)
+    }).listen(0, '127.0.0.1')
     await once(silent, 'listening')
     const { port } = silent.address() as AddressInfo
     const names = Array.from({ length: 10 }, (_, n) => `silent${n}`)
     try {
       await writeHosts(names, { v: 1, origin: `http://127.0.0.1:${port}`, control: null, state: 'open' })
-      const began = performance.now()
       const rows = await list()
-      // One after the other, they would take thirty seconds.
-      expect(performance.now() - began).toBeLessThan(20_000)
+      expect(most).toBe(10)
       expect(rows.filter(({ reachable }) => reachable).map(({ name }) => name)).toEqual(['web1', 'web2'])
       const silentOnes = rows.filter(({ name }) => names.includes(name))
       expect(new Set(silentOnes.map(({ problem }) => problem))).toEqual(

@@ -4,7 +4,7 @@ import { runMux } from '../../fixtures/run-mux.ts'
 import { projectAt } from '../../project.ts'
 import { withRegistry } from '../../registry.ts'
 
-const BOUND = { timeout: 20_000, interval: 50 }
+const OFTEN = { interval: 50 }
 
 let fleet: Fleet
 beforeAll(async () => {
@@ -78,7 +78,7 @@ describe('an instance on another host', () => {
 
   it('has its log followed from here until Ctrl-C, and nothing is left there', async () => {
     const follow = fleet.operator.start({}, 'instance', 'logs', 'one', '--follow', '--lines', '5')
-    await expect.poll(() => follow.said.stdout, BOUND).toContain('cannot start: disk')
+    await expect.poll(() => follow.said.stdout, OFTEN).toContain('cannot start: disk')
     follow.child.kill('SIGINT')
     expect((await follow.ended).code).toBe(0)
   })
@@ -94,8 +94,8 @@ describe('an instance on another host', () => {
     expect(list.stdout).toMatch(/^two +web1 +- +- +- +stopped$/m)
     const status = await mux('status')
     expect(status).toMatchObject({ code: 0, stderr: '' })
-    expect(status.stdout).toMatch(/^web1 +open +0 of 4 +1 +\d+s +-$/m)
-    expect(status.stdout).toMatch(/^one +web2 +ready +\d+ +\d+s +0 +0 +- +- +brian$/m)
+    expect(status.stdout).toMatch(/^web1 +open +0 of 4 +1 +\d+[sm] +-$/m)
+    expect(status.stdout).toMatch(/^one +web2 +ready +\d+ +\d+[sm] +0 +0 +- +- +brian$/m)
     const one = await mux('status one')
     expect(one.stdout).toMatch(/^host +web2$/m)
     expect(one.stdout).toMatch(/^users +brian$/m)

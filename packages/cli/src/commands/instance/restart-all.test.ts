@@ -1,4 +1,3 @@
-import type { HostStatus } from '@mux/contract'
 import { afterEach, expect, it } from 'vitest'
 import { sendOrder } from '../../control-client.ts'
 import { createProject, type TestProject, TWO_INSTANCES } from '../../fixtures/mux.ts'
@@ -6,8 +5,8 @@ import { instanceName } from '../../names.ts'
 import { projectAt } from '../../project.ts'
 
 const FOUR_INSTANCES = `${TWO_INSTANCES}  c: {}\n  d: {}\n`
-/** The first takes five seconds to end, which is time enough to interrupt a roll on a busy machine. */
-const STUBBORN = FOUR_INSTANCES.replace('a: {}', 'a: { settings: { STUBBORN: 1 }, limits: { stop: 5s } }')
+/** The first ends when it is let, so that a roll is still under way when it is interrupted. */
+const LINGERING = FOUR_INSTANCES.replace('a: {}', 'a: { settings: { LINGERS: "{data}/go" } }')
 
 let project: TestProject
 afterEach(() => project.remove())
@@ -18,21 +17,13 @@ async function setUp(yaml: string): Promise<void> {
   await project.up()
   const { controlSocket } = projectAt(project.directory).state
   const start = (name: string) =>
-    sendOrder(controlSocket, { op: 'start', instance: instanceName(name) }, 15_000)
+    sendOrder(controlSocket, { op: 'start', instance: instanceName(name) }, 60_000)
   await Promise.all(['a', 'b', 'c'].map(start))
 }
 
 async function pids(): Promise<Record<string, number | null>> {
   const { instances } = await project.status()
   return Object.fromEntries(instances.map(({ name, generation }) => [name, generation?.pid ?? null]))
-}
-
-async function until(holds: (status: HostStatus) => boolean): Promise<void> {
-  for (let tries = 0; tries < 400; tries++) {
-    if (holds(await project.status())) return
-    await new Promise((resolve) => setTimeout(resolve, 25))
-  }
-  throw new Error('it did not come to that')
 }
 
 interface Report {
@@ -84,12 +75,14 @@ it('the first that fails ends it with 1; the others are told, and have the proce
 })
 
 it('Ctrl-C ends it with 130, after what is under way and before the rest', async () => {
-  await setUp(STUBBORN)
+  await setUp(LINGERING)
   await project.write('mux.yaml', FOUR_INSTANCES)
   const before = await pids()
   const command = project.start({}, 'instance', 'restart', '--all')
-  await until(({ instances }) => instances[0]!.generation?.number === 2)
+  await expect.poll(async () => (await project.status()).instances[0]!.generation?.number).toBe(2)
   command.child.kill('SIGINT')
+  await expect.poll(() => command.said.stderr).toContain('What is under way ends first.')
+  await project.write('.mux/data/a/go', '')
   expect(await command.ended).toMatchObject({
     code: 130,
     stdout: expect.stringMatching(/^a has a new process: .*\n$/),
