@@ -21,7 +21,7 @@ export const PROBLEMS = {
     status: 429,
     title: 'You have too many requests under way. Wait for some of them to end.',
   },
-  rate_limited: { status: 429, title: 'Too many failed attempts. Wait a little before the next one.' },
+  rate_limited: { status: 429, title: 'Too many attempts to sign in. Wait a little before the next one.' },
   headers_too_large: { status: 431, title: 'The headers of this request are too large.' },
   internal: { status: 500, title: 'Something went wrong here. It is in the log under this request id.' },
   instance_unreachable: { status: 502, title: 'Your instance ended the exchange before it answered.' },

@@ -4,7 +4,7 @@ import { parseAuthorization, type BasicCredentials } from './credentials.ts'
 import type { EndedSessions } from './ended-sessions.ts'
 import type { FailureCounter } from './failures.ts'
 import { headerValues, type Exchange } from './forward.ts'
-import type { PasswordMemory } from './password-memory.ts'
+import type { PasswordClient, PasswordMemory } from './password-memory.ts'
 import type { RegistryReader } from './registry/registry.ts'
 import type { Session, Sessions } from './session.ts'
 import type { TokenUse } from './token-use.ts'
@@ -50,6 +50,8 @@ export interface AuthenticatorParts {
   now: () => number
 }
 
+type Client = Pick<Exchange, 'peer'> & PasswordClient
+
 export interface Authenticator {
   /**
    * Who sent the request, by `Authorization: Basic` (with a password, or with a token of ours in its place), by a token
@@ -58,7 +60,7 @@ export interface Authenticator {
    * @throws {Problem} `unauthenticated` on a credential that is ours and wrong, whatever else the request carries;
    *   `no_instance` for somebody whom Access knows and mux does not; `access_unavailable`; `rate_limited`
    */
-  authenticate(exchange: Pick<Exchange, 'rawHeaders' | 'peer' | 'access'>): Promise<Identity | undefined>
+  authenticate(exchange: Pick<Exchange, 'rawHeaders' | 'access'> & Client): Promise<Identity | undefined>
   /**
    * The user of this name and password.
    * @throws {Problem} `unauthenticated`, the same for an unknown user, a disabled one and a wrong password; `rate_limited`
@@ -66,7 +68,7 @@ export interface Authenticator {
   checkPassword(
     typedName: string,
     password: string,
-    peer: string,
+    client: Client,
   ): Promise<{ user: UserName; record: UserRecord }>
   /** @throws {RecordError} {@link RegistryError} */
   standing(identity: Identity): Promise<Standing>
@@ -75,12 +77,13 @@ export interface Authenticator {
 export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
   const { registry, passwords, sessions, endedSessions, failures, tokenUse, access, now } = parts
 
-  async function checkPassword(typedName: string, password: string, peer: string) {
+  async function checkPassword(typedName: string, password: string, client: Client) {
+    const { peer } = client
     const user = parseUserName(typedName)
     const countedAs = user ?? ''
     refuseWhenLimited(countedAs, peer)
     const record = user === undefined ? undefined : await registry.read('user', user)
-    const right = await passwords.verify(user ?? typedName, password, record)
+    const right = await passwords.verify(user ?? typedName, password, record, client)
     if (!right || user === undefined || record === undefined) return refuse(countedAs, peer)
     failures.succeeded(user, peer)
     return { user, record }
@@ -107,10 +110,10 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
     }
   }
 
-  async function byBasic({ user, password }: BasicCredentials, peer: string): Promise<Identity> {
+  async function byBasic({ user, password }: BasicCredentials, client: Client): Promise<Identity> {
     const token = parseToken(password)
-    if (token !== undefined) return byToken(password, token.id, peer, user)
-    return { ...(await checkPassword(user, password, peer)), by: 'authorization', scheme: 'basic' }
+    if (token !== undefined) return byToken(password, token.id, client.peer, user)
+    return { ...(await checkPassword(user, password, client)), by: 'authorization', scheme: 'basic' }
   }
 
   /**
@@ -172,7 +175,7 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
       const credentials = parseAuthorization(headerValues(rawHeaders, 'authorization'))
       switch (credentials.kind) {
         case 'basic':
-          return await byBasic(credentials, peer)
+          return await byBasic(credentials, exchange)
         case 'bearer':
           return await byToken(credentials.token, credentials.id, peer)
         case 'invalid':

@@ -33,6 +33,8 @@ export interface Exchange {
   readonly scheme: 'http' | 'https'
   /** True when the connection is to become something else than HTTP. */
   readonly upgrade: boolean
+  /** True once there is nobody to be answered any more; absent where a platform does not say so. */
+  readonly isGone?: boolean
   /** Where Cloudflare Access has let the request in, and the platform says so. */
   readonly access?: PlatformAccess | undefined
   /** The first value of a header by its lower-case name. */

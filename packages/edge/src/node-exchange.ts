@@ -72,6 +72,10 @@ export class NodeExchange implements Exchange, OpenExchange {
     return 'socket' in this.#reply
   }
 
+  get isGone(): boolean {
+    return this.#incoming.socket.destroyed
+  }
+
   /** True when the answer was, or is being, written by the host of the instance. */
   get handedOn(): boolean {
     return this.#handedOn
@@ -132,7 +136,7 @@ export class NodeExchange implements Exchange, OpenExchange {
       else await host.upgrade(this.#incoming, this.#reply.socket, this.#reply.head, order)
     } catch (error) {
       // Nobody is there any more to be told of it.
-      if (this.#incoming.socket.destroyed) return RESPONSE_ALREADY_SENT
+      if (this.isGone) return RESPONSE_ALREADY_SENT
       if ('outgoing' in this.#reply && this.#reply.outgoing.headersSent) {
         this.#forwarding.log({ event: 'answer_broken_off', request_id: requestId, error })
         this.#reply.outgoing.destroy()

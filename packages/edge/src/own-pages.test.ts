@@ -76,7 +76,7 @@ describe('signing in', () => {
     const answer = await signIn(CREDENTIALS)
     expect(answer.status).toBe(429)
     expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0)
-    expect(answer.text).toContain('Too many failed attempts.')
+    expect(answer.text).toContain('Too many attempts to sign in.')
   })
 
   test.each([

@@ -40,7 +40,7 @@ const CLEARED = 'cleared'
 /** Why a sign-in by the form failed, as the form says it. */
 const SIGN_IN_MESSAGES: Partial<Record<ProblemCode, string>> = {
   unauthenticated: 'That user name and password do not go together.',
-  rate_limited: 'Too many failed attempts. Wait a little before the next one.',
+  rate_limited: 'Too many attempts to sign in. Wait a little before the next one.',
 }
 
 /** Everything under `/_mux/`: what people and clients ask of mux itself, and what never reaches an instance. */
@@ -83,7 +83,7 @@ export function ownPages({
       const { user, record } = await authenticator.checkPassword(
         typedName.trim(),
         form.get('password') ?? '',
-        exchange.peer,
+        exchange,
       )
       await endSession(c)
       c.header('Set-Cookie', sessions.issue({ user, epoch: epochOf(record) }).setCookie)

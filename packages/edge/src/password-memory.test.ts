@@ -2,7 +2,7 @@ import type { UserRecord } from '@mux/contract'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createPasswordMemory, type PasswordMemory } from './password-memory.ts'
 import { NO_REHASH } from './rehash.ts'
-import { hashPassword } from './passwords.ts'
+import { hashPassword, verifyPassword } from './passwords.ts'
 
 let phc: string
 beforeAll(async () => {
@@ -149,5 +149,18 @@ describe('the memory of passwords', () => {
     await expect(refused).rejects.toMatchObject({ code: 'rate_limited' })
     await Promise.allSettled(flood)
     expect(await memory.verify('brian', 'sesame', record())).toBe(true)
+  })
+
+  it('hashes what one still waits for, though whoever asked first has gone away', async () => {
+    const cheap = record({ password: phc.replace('ln=14', 'ln=4') })
+    const before = Array.from({ length: 3 }, () => verifyPassword('wrong', null))
+    const first = { isGone: false }
+    const answers = [
+      memory.verify('brian', 'wrong', cheap, first),
+      memory.verify('brian', 'wrong', cheap, { isGone: false }),
+    ]
+    first.isGone = true
+    expect(await Promise.all(answers)).toEqual([false, false])
+    await Promise.all(before)
   })
 })

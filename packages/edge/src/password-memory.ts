@@ -1,6 +1,7 @@
 import { hash, randomBytes } from 'node:crypto'
 import { epochOf, type UserName, type UserRecord } from '@mux/contract'
 import { BoundedMap } from './bounded-map.ts'
+import type { Exchange } from './forward.ts'
 import { verifyPassword } from './passwords.ts'
 import type { Rehash } from './rehash.ts'
 
@@ -17,10 +18,18 @@ export interface PasswordMemory {
    * True when `record` is an enabled user's with this password. One hash per credential and epoch of the record; every
    * other answer that is not remembered takes the time of one hash too, so time tells nothing about the user.
    * @param user the name under which the record was looked up, found or not
-   * @throws {Problem} `rate_limited` when too many passwords wait to be hashed
+   * @param client who waits for the answer; somebody who does not go away, if absent
+   * @throws {Problem} `rate_limited` when too many passwords wait to be hashed, or when all who waited have gone
    */
-  verify(user: string, password: string, record: UserRecord | undefined): Promise<boolean>
+  verify(
+    user: string,
+    password: string,
+    record: UserRecord | undefined,
+    client?: PasswordClient,
+  ): Promise<boolean>
 }
+
+export type PasswordClient = Pick<Exchange, 'isGone'>
 
 export interface PasswordMemoryOptions {
   rehash: Pick<Rehash, 'note'>
@@ -35,7 +44,7 @@ export interface PasswordMemoryOptions {
 
 export function createPasswordMemory({ rehash, keepAlive, now }: PasswordMemoryOptions): PasswordMemory {
   const right = new BoundedMap<string, number>(CAPACITY)
-  const inProgress = new Map<string, Promise<boolean>>()
+  const inProgress = new Map<string, { outcome: Promise<boolean>; clients: PasswordClient[] }>()
   let secret: string | undefined
 
   function keyOf(user: string, password: string, record: UserRecord | undefined): string {
@@ -52,9 +61,11 @@ export function createPasswordMemory({ rehash, keepAlive, now }: PasswordMemoryO
     user: string,
     password: string,
     record: UserRecord | undefined,
+    clients: readonly PasswordClient[],
   ): Promise<boolean> {
+    const isWanted = () => clients.some(({ isGone }) => !isGone)
     const known = record === undefined || record.disabled ? undefined : record
-    const verified = await verifyPassword(password, known?.password ?? null)
+    const verified = await verifyPassword(password, known?.password ?? null, isWanted)
     if (!verified || known === undefined) return false
     right.set(key, now() + LIFETIME)
     rehash.note(user as UserName, password, known)
@@ -62,16 +73,22 @@ export function createPasswordMemory({ rehash, keepAlive, now }: PasswordMemoryO
   }
 
   return {
-    async verify(user, password, record) {
+    async verify(user, password, record, client = {}) {
       const key = keyOf(user, password, record)
       const until = right.get(key)
       if (until !== undefined && now() < until) return true
       const running = inProgress.get(key)
-      if (running !== undefined) return running
-      const verification = hashAndRemember(key, user, password, record).finally(() => inProgress.delete(key))
-      inProgress.set(key, verification)
-      keepAlive?.(verification.catch(() => {}))
-      return verification
+      if (running !== undefined) {
+        running.clients.push(client)
+        return running.outcome
+      }
+      const clients = [client]
+      const outcome = hashAndRemember(key, user, password, record, clients).finally(() =>
+        inProgress.delete(key),
+      )
+      inProgress.set(key, { outcome, clients })
+      keepAlive?.(outcome.catch(() => {}))
+      return outcome
     },
   }
 }

@@ -1,8 +1,16 @@
 import { scryptSync } from 'node:crypto'
+import { availableParallelism } from 'node:os'
 import { Problem } from '@mux/contract'
 import { describe, expect, it } from 'vitest'
 import { MAX_PASSWORD_BYTES } from './credentials.ts'
-import { hashPassword, isOutdated, PasswordError, verifyPassword } from './passwords.ts'
+import {
+  HASHES_AT_ONCE,
+  HASHES_WAITING,
+  hashPassword,
+  isOutdated,
+  PasswordError,
+  verifyPassword,
+} from './passwords.ts'
 
 const unpadded = (bytes: Buffer) => bytes.toString('base64').replace(/=+$/, '')
 
@@ -137,6 +145,13 @@ describe('hashing passwords', () => {
     expect(ticks).toBeGreaterThan(50)
   })
 
+  it('leaves a processor to those who are signed in, wherever there are two', () => {
+    expect(HASHES_AT_ONCE).toBeGreaterThanOrEqual(1)
+    expect(HASHES_AT_ONCE).toBeLessThanOrEqual(Math.max(1, availableParallelism() - 1))
+    // And threads of libuv's four to files and names.
+    expect(HASHES_AT_ONCE).toBeLessThanOrEqual(2)
+  })
+
   it(
     'sends away whoever finds too many waiting, and answers all the others',
     { timeout: 60_000 },
@@ -146,10 +161,11 @@ describe('hashing passwords', () => {
         Array.from({ length: 200 }, () => verifyPassword('sesame', phc)),
       )
       const refused = results.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[]
-      expect(refused).toHaveLength(200 - 2 - 64)
+      // Fewer wait on a machine that has been slow to hash until now.
+      expect(refused.length).toBeGreaterThanOrEqual(200 - HASHES_AT_ONCE - HASHES_WAITING)
       for (const { reason } of refused) {
         expect(reason).toBeInstanceOf(Problem)
-        expect(reason).toMatchObject({ code: 'rate_limited', retryAfter: 5 })
+        expect(reason).toMatchObject({ code: 'rate_limited', retryAfter: expect.any(Number) })
       }
       const answers = results.filter((result) => result.status === 'fulfilled').map(({ value }) => value)
       expect(answers).toEqual(answers.map(() => true))

@@ -11,8 +11,15 @@ const WORK = 2 ** PARAMETERS.ln * PARAMETERS.r * PARAMETERS.p
 const SALT_BYTES = 16
 const HASH_BYTES = 32
 
-/** Two of libuv's four threads, so that files and names are still looked up while passwords are hashed. */
-const queue = new HashQueue({ atOnce: 2, waiting: 64, retryAfter: 5 })
+/**
+ * One of the processors is left to everybody who is signed in, if there are two; and two of libuv's four threads to files and
+ * names. A Worker has one of everything.
+ */
+export const HASHES_AT_ONCE = Math.min(2, Math.max(1, navigator.hardwareConcurrency - 1))
+export const HASHES_WAITING = 64
+
+/** Twenty seconds are within what browsers, and the fronts before them, wait for an answer. */
+const queue = new HashQueue({ atOnce: HASHES_AT_ONCE, waiting: HASHES_WAITING, patience: 20_000, usual: 100 })
 
 /** A password that nobody could sign in with. */
 export class PasswordError extends Error {
@@ -44,9 +51,14 @@ export async function hashPassword(password: string): Promise<string> {
 /**
  * Compares a password with a stored hash. One that is not usable, and `null`, cost as much time as a wrong password and
  * give false. A hash that came from elsewhere costs its own time besides, until it is replaced.
- * @throws {Problem} `rate_limited` when too many wait to be hashed
+ * @param isWanted whether anybody still waits for the answer; nothing is hashed once nobody does
+ * @throws {Problem} `rate_limited` when too many wait to be hashed, or when it is wanted no more
  */
-export async function verifyPassword(password: string, stored: string | null): Promise<boolean> {
+export async function verifyPassword(
+  password: string,
+  stored: string | null,
+  isWanted?: () => boolean,
+): Promise<boolean> {
   const bytes = passwordBytes(password)
   if (bytes === undefined) return false
   const known = stored === null ? undefined : parseStoredPassword(stored)
@@ -54,7 +66,7 @@ export async function verifyPassword(password: string, stored: string | null): P
     const right = await known?.matches(bytes)
     if (known?.kind !== 'scrypt') await deriveScrypt(bytes, NO_SALT, PARAMETERS, HASH_BYTES)
     return right ?? false
-  })
+  }, isWanted)
 }
 
 /** What an unknown user's password is hashed with: as much work as a real one. */
