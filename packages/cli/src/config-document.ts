@@ -12,8 +12,6 @@ import {
 } from 'yaml'
 import type { ConfigProblems } from './config-problems.ts'
 
-/** More than any mux.yaml; what is larger is another file. */
-export const MAX_CONFIG_BYTES = 1024 * 1024
 const MAX_ALIASES = 100
 /** Brackets within brackets; the parser has a function call for each, and a stack that ends. */
 const MAX_DEPTH = 200

@@ -1,4 +1,3 @@
-import { readFile, stat } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { INSTANCE_NAME_RULE, type InstanceName, parseInstanceName } from '@mux/contract'
@@ -6,9 +5,10 @@ import type { Network } from '@mux/edge'
 import type { InstanceDefinition, InstanceEntry } from '@mux/instance'
 import { addressKind, launchPlan, SettingsError } from '@mux/instance/settings'
 import type { CertificateFiles } from './certificate.ts'
-import { MAX_CONFIG_BYTES, readDocument } from './config-document.ts'
+import { readDocument } from './config-document.ts'
 import { ConfigProblems } from './config-problems.ts'
 import { ConfigReader, type Place } from './config-reader.ts'
+import { readConfigText } from './config-text.ts'
 import {
   DURATION_RULE,
   FILE_RULE,
@@ -31,7 +31,6 @@ import {
   POOL_NAME_RULE,
   SITE_NAME_RULE,
 } from './config-values.ts'
-import { CliError } from './errors.ts'
 import { type HostSection, readHostSection } from './host-section.ts'
 import { entryOf } from './instance-entry.ts'
 import {
@@ -42,7 +41,7 @@ import {
   readFields,
   type Roots,
 } from './instance-fields.ts'
-import { CONFIG_FILE, type Project } from './project.ts'
+import type { Project } from './project.ts'
 
 /** What mux.yaml says, complete and frozen. */
 export interface ProjectConfig {
@@ -123,34 +122,6 @@ const EDGE_KEYS = [
 /** @throws {CliError} `config_invalid` with every problem of the file, each with its line */
 export async function readConfig(project: Project): Promise<ProjectConfig> {
   return parseConfig(await readConfigText(project), project)
-}
-
-/** The text of mux.yaml as it is, a byte order mark included. */
-export async function readConfigText({ configFile }: Project): Promise<string> {
-  const bytes = await readRegularFile(configFile).catch((error: NodeJS.ErrnoException) => {
-    if (error instanceof CliError) throw error
-    throw new CliError('config_invalid', `${configFile} cannot be read (${error.code ?? error.message}).`, {
-      hint: `See what it is: ls -l ${configFile}`,
-      cause: error,
-    })
-  })
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-  } catch (error) {
-    throw new CliError('config_invalid', `${configFile} is not UTF-8.`, {
-      hint: 'Save it as UTF-8 in an editor.',
-      cause: error,
-    })
-  }
-}
-
-/** A pipe in its place would be waited for without end. */
-async function readRegularFile(file: string): Promise<Buffer> {
-  const found = await stat(file)
-  if (!found.isFile()) throw new CliError('config_invalid', `${file} is not a file.`)
-  if (found.size > MAX_CONFIG_BYTES)
-    throw new CliError('config_invalid', `${file} is larger than 1 MiB, so it is no ${CONFIG_FILE}.`)
-  return readFile(file)
 }
 
 /**

@@ -1,5 +1,5 @@
 import { type HostName, parseHostName } from '@mux/contract'
-import { readConfigText } from './mux-yaml.ts'
+import { readConfigText } from './config-text.ts'
 import type { Project } from './project.ts'
 
 /** Which part a project has among the machines. */
