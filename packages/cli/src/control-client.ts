@@ -9,9 +9,6 @@ import {
 } from '@mux/contract'
 import { CliError } from './errors.ts'
 
-// Not imported: that would run every getter of the module, one of which loads undici, a sixth of the time of a command.
-const { request } = process.getBuiltinModule('node:http')
-
 /** The longest reply that is read, in bytes: room for ten thousand instances. */
 const MAX_REPLY = 16 * 1024 * 1024
 
@@ -52,6 +49,8 @@ async function realSocketPath(path: string): Promise<string> {
 }
 
 function exchange(socketPath: string, body: string, signal: AbortSignal): Promise<string> {
+  // Not imported: that would run every getter of the module, one of which loads undici, a sixth of the time of a command.
+  const { request } = process.getBuiltinModule('node:http')
   return new Promise((resolve, reject) => {
     const call = request({
       socketPath,

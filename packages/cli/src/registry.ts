@@ -2,7 +2,7 @@ import type { UserName } from '@mux/contract'
 import { openSqliteRegistry, type RegistryStore } from '@mux/edge/registry'
 import { type CliError, EXIT, toCliError } from './errors.ts'
 import { noteChanges } from './noted-changes.ts'
-import { type ToldHost, untold } from './operations/tell-of-users.ts'
+import type { ToldHost } from './operations/tell-of-users.ts'
 import { type ProjectRole, projectRole } from './project-role.ts'
 import { ensureStateDirectory, type Project } from './project.ts'
 import { hint } from './render.ts'
@@ -69,6 +69,7 @@ export async function withRegistry<Result>(
       for (const { host, problem } of missed) tell(`The host ${host} was not told: ${problem}.`)
       return failure
     }
+    const { untold } = await import('./operations/tell-of-users.ts')
     return untold(missed)
   }
   try {

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import type { ClientRequest, IncomingMessage } from 'node:http'
-import { request as requestSecurely } from 'node:https'
 import { tmpdir } from 'node:os'
 import { addAbortSignal, Readable, type Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -23,9 +22,6 @@ import { type OrderFor, readReply } from './control-client.ts'
 import { signControl } from './control-signer.ts'
 import { CliError } from './errors.ts'
 import { hostRefused, hostUnreachable } from './host-failure.ts'
-
-// Not imported, for the reason given in control-client.ts.
-const { request: requestPlain } = process.getBuiltinModule('node:http')
 
 /** A host as its operator reaches it. */
 export interface RemoteHost {
@@ -125,7 +121,11 @@ function openCall(
   signal: AbortSignal,
 ): ClientRequest {
   if (!/^https?:/.test(host.origin)) throw hostUnreachable(host, 'only the Worker reaches this origin')
-  const open = host.origin.startsWith('https:') ? requestSecurely : requestPlain
+  // Not imported, for the reason given in control-client.ts, and not before it is needed: that of TLS takes longer to load than
+  // most commands run, and few call another host.
+  const { request: open } = host.origin.startsWith('https:')
+    ? process.getBuiltinModule('node:https')
+    : process.getBuiltinModule('node:http')
   const signed = signControl(host.key, { method: 'POST', target: path, host: host.name, sha256 }, Date.now())
   const call = open(new URL(path, host.origin), {
     method: 'POST',
