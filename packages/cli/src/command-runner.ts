@@ -1,6 +1,6 @@
 import { type RunCommand, startSession } from '@mux/instance'
 import { REMOTE_VARIABLE } from './end-with-host.ts'
-import { PROGRAM } from './operations/start-detached.ts'
+import { PROGRAM } from './program.ts'
 import type { Project } from './project.ts'
 import { refuseUnlessRemote } from './remote-commands.ts'
 

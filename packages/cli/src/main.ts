@@ -1,12 +1,10 @@
-import { fileURLToPath } from 'node:url'
 import { run as runOclif } from '@oclif/core/run'
 import { settings } from '@oclif/core/settings'
 import { wantsJson } from './base-command.ts'
 import { endWithHost } from './end-with-host.ts'
 import { CliError, defect, toCliError } from './errors.ts'
+import { ROOT } from './program.ts'
 import * as render from './render.ts'
-
-const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
 /** Runs one command line; the process ends by itself, with the exit code that is set here. */
 export async function run(argv: string[]): Promise<void> {

@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs'
-import { dirname } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { dirname, join } from 'node:path'
 import { Flags } from '../oclif.ts'
 import { BaseCommand } from '../base-command.ts'
 import { DemoFailed, type Shown } from '../demo/proof.ts'
@@ -9,9 +8,10 @@ import { createScreen } from '../demo/screen.ts'
 import { UnexpectedAnswer } from '../demo/visitor.ts'
 import { listenForEnd } from '../end-signals.ts'
 import { CliError } from '../errors.ts'
+import { ROOT } from '../program.ts'
 
 /** The launcher of a clone; an installed mux is on the path instead. */
-const LAUNCHER = fileURLToPath(new URL('../../../../mux', import.meta.url))
+const LAUNCHER = join(ROOT, '../../mux')
 
 export default class Demo extends BaseCommand {
   static override summary = 'see mux at work: three people, three instances, one URL'

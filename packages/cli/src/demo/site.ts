@@ -1,17 +1,17 @@
 import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { CliError } from '../errors.ts'
 import { instanceName, userName } from '../names.ts'
 import { addUser } from '../operations/add-user.ts'
 import { newPassword } from '../operations/new-password.ts'
+import { ROOT } from '../program.ts'
 import { type Project, projectAt } from '../project.ts'
 import { withRegistry } from '../registry.ts'
 import type { Person } from './proof.ts'
 
 /** The application that the demo runs, as it lies in the repository. */
-const NOTES = fileURLToPath(new URL('../../../../examples/notes', import.meta.url))
+const NOTES = join(ROOT, '../../examples/notes')
 
 /** A project of its own for one run of the demo: whatever is tried out there is gone afterwards. */
 export interface DemoSite {

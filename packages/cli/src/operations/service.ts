@@ -10,10 +10,10 @@ import type { ListenAddress } from '../config-values.ts'
 import { CliError } from '../errors.ts'
 import { readConfig } from '../mux-yaml.ts'
 import { refuseOpenHttp } from '../open-http.ts'
+import { PROGRAM } from '../program.ts'
 import type { Project } from '../project.ts'
 import { mark, type ServicePlan, type ServiceScope, serviceUnit, socketUnit } from '../service-units.ts'
 import { endLimit } from './order-limits.ts'
-import { PROGRAM } from './start-detached.ts'
 
 /** Milliseconds in which systemctl has to tell its version. */
 const VERSION_LIMIT = 5_000

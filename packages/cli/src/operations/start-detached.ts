@@ -1,16 +1,13 @@
 import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { CliError } from '../errors.ts'
 import { readConfig } from '../mux-yaml.ts'
+import { PROGRAM } from '../program.ts'
 import { ensureStateDirectory, type Project } from '../project.ts'
 import type { StartReport } from '../starter.ts'
 import { endLimit } from './order-limits.ts'
 import { readLog } from './read-log.ts'
-
-/** The program that runs now. */
-export const PROGRAM = fileURLToPath(new URL('../../bin/run.js', import.meta.url))
 
 export interface Started {
   pid: number
