@@ -123,8 +123,10 @@ export function readRecords(runDirectory: string): FoundRecord[] {
     const match = FILE_NAME.exec(file)
     const instance = match && parseInstanceName(match[1]!)
     if (!instance) return []
-    const record = decode(readFileSync(join(runDirectory, file), 'utf8'), instance, Number(match[2]))
-    return [{ instance, number: Number(match[2]), record }]
+    const text = readRecord(join(runDirectory, file))
+    if (text === undefined) return []
+    const number = Number(match[2])
+    return [{ instance, number, record: decode(text, instance, number) }]
   })
   return found.sort((a, b) => a.number - b.number)
 }
@@ -138,6 +140,18 @@ function pathOf(
   { instance, number }: Pick<GenerationRecord, 'instance' | 'number'>,
 ): string {
   return join(runDirectory, `${instance}.${number}.json`)
+}
+
+/** Undefined when it is gone: its supervisor may remove it at any moment. What is no file has no text. */
+function readRecord(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') return undefined
+    if (code === 'EISDIR') return ''
+    throw error
+  }
 }
 
 function decode(text: string, instance: InstanceName, number: number): GenerationRecord | undefined {

@@ -48,7 +48,11 @@ export function lockHost(stateDirectory: string): HostLock {
   return {
     release() {
       if (!database.isOpen) return
-      rmSync(notice, { force: true })
+      try {
+        rmSync(notice, { force: true })
+      } catch {
+        // On a disk that can't be written it stays, and says nothing without the lock.
+      }
       database.close()
     },
   }

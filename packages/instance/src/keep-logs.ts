@@ -124,7 +124,11 @@ function end(fifo: string, output: Output): void {
   flush(output)
   outputs.delete(fifo)
   log.writers.delete(output)
-  rmSync(fifo, { force: true })
+  try {
+    rmSync(fifo, { force: true })
+  } catch {
+    // Where the disk can't be written, it is left for the next supervisor; the other outputs have to be read on.
+  }
   if (log.writers.size > 0) log.file.endLine()
   else {
     log.file.close()

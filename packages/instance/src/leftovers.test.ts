@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { removeGroup } from './cgroup.ts'
@@ -107,5 +107,15 @@ describe('after its supervisor was killed', () => {
     await ask('django1')
     expect(status('django1').generation!.number).toBe(2)
     expect(readFileSync(path, 'utf8')).toBe(text)
+  })
+
+  it('what is no file, or is gone when it is read, hinders nobody', async () => {
+    const stateDirectory = temporaryDirectory()
+    const run = join(stateDirectory, 'run')
+    mkdirSync(join(run, 'django1.1.json'), { recursive: true })
+    symlinkSync(join(run, 'gone'), join(run, 'django1.2.json'))
+    const { ask, status } = await laboratory([define('django1', 'serves')], { stateDirectory })
+    await ask('django1')
+    expect(status('django1').generation!.number).toBe(2)
   })
 })

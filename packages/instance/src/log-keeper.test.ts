@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { fixture, lives, logKeeper, nameOf, temporaryDirectory } from './fixtures/laboratory.ts'
@@ -138,6 +138,30 @@ describe('the keeper of the logs', () => {
     say(child, 'meanwhile\n')
     await expect.poll(() => files(log), BOUND).toEqual(['before\nmeanwhile\n'])
     expect(events).toEqual([expect.objectContaining({ event: 'log_keeper_ended', signal: 'SIGKILL' })])
+  })
+
+  it('goes on where neither its record nor what is left of a pipe can be written', async () => {
+    const { keeper, log, stateDirectory, events } = place()
+    const first = await writer(keeper, 'cat')
+    const { child } = await writer(keeper, 'cat')
+    await first.output.kept
+    const pid = keeperPid(stateDirectory)
+    const record = join(stateDirectory, 'output', 'keeper.pid')
+    for (const path of [record, first.output.fifo]) {
+      rmSync(path)
+      mkdirSync(path)
+    }
+    first.child.stdin!.end()
+    await expect.poll(() => lives(first.child.pid!), BOUND).toBe(false)
+    say(child, 'before\n')
+    await expect.poll(() => files(log), BOUND).toEqual(['before\n'])
+    expect(events).toEqual([])
+    process.kill(pid, 'SIGKILL')
+    say(child, 'after\n')
+    await expect.poll(() => files(log), BOUND).toEqual(['before\nafter\n'])
+    rmSync(record, { recursive: true })
+    await writer(keeper, 'cat')
+    expect(lives(keeperPid(stateDirectory))).toBe(true)
   })
 
   it('outlives its supervisor, is taken over from by the next one, and no line is lost on the way', async () => {

@@ -49,6 +49,8 @@ export class LogKeeper {
   readonly #log: (event: LogEvent) => void
   readonly #outputs = new Map<string, Output>()
   #process: NodeChild | undefined
+  /** The one whose record was written. */
+  #recorded: NodeChild | undefined
   #closing = false
 
   constructor(stateDirectory: string, log: (event: LogEvent) => void) {
@@ -60,7 +62,7 @@ export class LogKeeper {
   /** Takes over from the keeper of a supervisor that died: it is ended between two lines, and its pipes are read on. */
   async takeOver(): Promise<void> {
     mkdirSync(this.#pipes, { recursive: true, mode: 0o700 })
-    await endPredecessor(join(this.#pipes, RECORD))
+    await endPredecessor(this.#record)
     for (const entry of readdirSync(this.#pipes)) {
       const instance = parseInstanceName(FIFO_NAME.exec(entry)?.[1] ?? '')
       if (instance) this.#keep(new Output(join(this.#pipes, entry), instance, null, this.#ask), false)
@@ -86,13 +88,28 @@ export class LogKeeper {
     if (!keeper) return
     const ended = new Promise((resolve) => keeper.once('exit', resolve))
     if (keeper.connected) keeper.disconnect()
-    if (await within(ended, END_LIMIT)) rmSync(join(this.#pipes, RECORD), { force: true })
+    if (await within(ended, END_LIMIT)) unlessUnwritable(() => rmSync(this.#record, { force: true }))
+  }
+
+  get #record(): string {
+    return join(this.#pipes, RECORD)
   }
 
   #keep(output: Output, begins: boolean): void {
     this.#outputs.set(output.fifo, output)
     this.#process ??= this.#start()
+    this.#writeDown(this.#process)
     this.#order(output, begins)
+  }
+
+  /** Who can't be written down now is with the next output. */
+  #writeDown(keeper: NodeChild): void {
+    const { pid } = keeper
+    if (this.#recorded === keeper || pid === undefined) return
+    unlessUnwritable(() => {
+      writeRecord(this.#record, pid)
+      this.#recorded = keeper
+    })
   }
 
   readonly #ask = (fifo: string): void => this.#tell({ op: 'tail', fifo })
@@ -119,8 +136,7 @@ export class LogKeeper {
     keeper.on('message', (report: KeeperReport) => this.#hear(report))
     keeper.once('error', (error) => this.#gone(keeper, { reason: String(error) }))
     keeper.once('exit', (code, endedBy) => this.#gone(keeper, { code, signal: endedBy }))
-    const { pid } = keeper
-    if (pid !== undefined) writeRecord(join(this.#pipes, RECORD), pid)
+    this.#writeDown(keeper)
     return keeper
   }
 
@@ -159,6 +175,15 @@ export class LogKeeper {
       default:
         report satisfies never
     }
+  }
+}
+
+/** A disk that is full or can't be written must not end the supervisor, nor keep it from ending. */
+function unlessUnwritable(write: () => void): void {
+  try {
+    write()
+  } catch {
+    // As above.
   }
 }
 

@@ -57,13 +57,18 @@ export class Tenancy {
     }
   }
 
+  /** What can't be removed, from a disk that can't be written, is left with its record to the next supervisor. */
   vacate(): void {
     const { address, cgroup } = this.#record
     if ('port' in address) this.#ports.release(address.port)
-    else rmSync(address.socketPath, { force: true })
     if (cgroup !== null) removeGroup(cgroup)
-    removeDwelling(this.#stateDirectory, this.#record.marker)
-    removeRecord(this.#run, this.#record)
+    try {
+      if ('socketPath' in address) rmSync(address.socketPath, { force: true })
+      removeDwelling(this.#stateDirectory, this.#record.marker)
+      removeRecord(this.#run, this.#record)
+    } catch {
+      // As above.
+    }
   }
 
   get #run(): string {
