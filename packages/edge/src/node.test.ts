@@ -330,7 +330,7 @@ describe('limits', () => {
   test('of connections refuse one more as it comes, and take the next when one has left', async () => {
     const limited = await startEdge({ registry: under.registry, limits: { connections: 2 } })
     const open = [connect(limited.port, '127.0.0.1'), connect(limited.port, '127.0.0.1')]
-    for (const socket of open) await once(socket, 'connect')
+    await Promise.all(open.map((socket) => once(socket, 'connect')))
     for (let i = 0; i < 5; i++) {
       const refusal = await sendRaw(limited.port, rawGet('/'))
       expect(refusal).toMatch(/^HTTP\/1\.1 503 [^]*\r\nRetry-After: 1\r\n[^]*"code":"too_many_connections"/)
@@ -376,7 +376,7 @@ describe('limits', () => {
       )
       const sending = setInterval(() => client.write('1\r\nx\r\n'), PATIENCE / 8)
       await expect.poll(() => orders.length).toBe(1)
-      await expect.poll(open, { timeout: 10_000 }).toBe(0)
+      await expect.poll(open).toBe(0)
       clearInterval(sending)
       expect(log).toContainEqual({ event: 'clients_stalled', connections: 1 })
     })
@@ -388,7 +388,7 @@ describe('limits', () => {
       )
       await expect.poll(() => orders.length).toBe(1)
       for (let sent = 0; sent < 64 * MIB; sent += MIB) client.write(Buffer.alloc(MIB))
-      await expect.poll(() => client.closed, { timeout: 10_000 }).toBe(true)
+      await expect.poll(() => client.closed).toBe(true)
     })
 
     test('leave a client alone that reads a little now and then', async () => {
@@ -409,6 +409,9 @@ describe('limits', () => {
 })
 
 describe('closing', () => {
+  /** A limit that no test can wait for, in milliseconds. */
+  const HOUR = 3_600_000
+
   test('lets what is under way come to its end, and takes nothing more', async () => {
     let finish = () => {}
     const begun = new Promise<void>((resolve) => {
@@ -420,7 +423,7 @@ describe('closing', () => {
     })
     const answer = get('/', GRAHAM)
     await begun
-    const closed = under.edge.close(10_000)
+    const closed = under.edge.close(HOUR)
     const outcome = () =>
       get('/_mux/health').then(
         () => 'answered',
@@ -445,7 +448,7 @@ describe('closing', () => {
     // Its connection was accepted when one that came after it is answered.
     await get('/_mux/health')
     if (before.endsWith('\r\n\r\n')) await expect.poll(() => received.length).toBe(1)
-    const closed = under.edge.close(10_000)
+    const closed = under.edge.close(HOUR)
     const request = rawGet('/').replace('Connection: close\r\n', '')
     socket.write(request.slice(before.endsWith('\r\n\r\n') ? 0 : before.length))
     await once(socket, 'end')
@@ -463,9 +466,7 @@ describe('closing', () => {
       outgoing.end()
     }
     const answer = await get('/', GRAHAM)
-    const begin = performance.now()
-    await under.edge.settle(10_000)
-    expect(performance.now() - begin).toBeLessThan(9_000)
+    await under.edge.settle(HOUR)
     finish.resolve()
     expect(await answer.text()).toBe('begun')
   })
@@ -493,16 +494,12 @@ describe('closing', () => {
     under.host.behaviour = () => new Promise(() => {})
     const answer = get('/', GRAHAM)
     await expect.poll(() => under.host.orders.length).toBe(1)
-    const begin = performance.now()
-    await Promise.all([under.edge.close(60_000), under.edge.close(0), expect(answer).rejects.toThrow()])
-    expect(performance.now() - begin).toBeLessThan(9_000)
+    await Promise.all([under.edge.close(HOUR), under.edge.close(0), expect(answer).rejects.toThrow()])
   })
 
   test('is quick when nobody is there, and harmless twice', async () => {
     await get('/', GRAHAM)
-    const begin = performance.now()
-    await under.edge.close(10_000)
-    await under.edge.close(10_000)
-    expect(performance.now() - begin).toBeLessThan(9_000)
+    await under.edge.close(HOUR)
+    await under.edge.close(HOUR)
   })
 })

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
 import { connect, type Socket } from 'node:net'
-import { performance } from 'node:perf_hooks'
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
 import { parseUserName } from '@mux/contract'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { basic, startEdge, type EdgeUnderTest } from './fixtures/edge-under-test.ts'
@@ -9,8 +9,8 @@ import { PASSWORD } from './fixtures/memory-registry.ts'
 import { browse } from './fixtures/raw-client.ts'
 import { createToken } from './tokens.ts'
 
-/** Seconds: one is promised, and a busy machine may take another. */
-const PROMISED = 2
+/** How soon what is open is closed, in milliseconds, as docs/http.md promises. */
+const PROMISED = 1_000
 
 let under: EdgeUnderTest
 beforeEach(async () => {
@@ -53,11 +53,19 @@ async function webSocket(
   return socket
 }
 
-/** Seconds until it is closed; fails after five. */
-async function closing(connection: Socket | IncomingMessage): Promise<number> {
-  const since = performance.now()
-  await expect.poll(() => connection.closed, { timeout: 5_000, interval: 10 }).toBe(true)
-  return (performance.now() - since) / 1000
+/**
+ * Fails when it is not closed as soon as is promised: by a timer of this process, which is that of the edge as well, so that
+ * a machine that lets it wait lets both wait. Then what was closed here is told there, which takes turns and no time.
+ */
+async function closing(connection: Socket | IncomingMessage): Promise<void> {
+  const promised = new AbortController()
+  const late = delay(PROMISED, undefined, { signal: promised.signal }).catch(() => undefined)
+  // Not by `once`, which would throw what it is reset with.
+  const closed = new Promise<void>((resolve) => void connection.once('close', resolve))
+  if (!connection.closed) await Promise.race([closed, late])
+  promised.abort()
+  for (let turn = 0; turn < 100 && !connection.closed; turn++) await nextTurn()
+  expect(connection.closed).toBe(true)
 }
 
 test.each([
@@ -69,8 +77,8 @@ test.each([
   const [socket, events] = [await webSocket('brian'), await stream('brian', '/events')]
   const others = [await webSocket('graham'), await stream('graham', '/events')]
   change()
-  expect(await closing(socket)).toBeLessThan(PROMISED)
-  expect(await closing(events)).toBeLessThan(PROMISED)
+  await closing(socket)
+  await closing(events)
   for (const other of others) expect(other.closed).toBe(false)
 })
 
@@ -89,7 +97,7 @@ test('a registry that cannot be read closes nothing', async () => {
     reads += 1
     return Promise.reject(new Error('the disk is gone'))
   }
-  await expect.poll(() => reads, { timeout: 5_000 }).toBeGreaterThan(1)
+  await expect.poll(() => reads).toBeGreaterThan(1)
   expect(socket.closed).toBe(false)
 })
 
@@ -105,14 +113,14 @@ describe('what is open by a credential of its own is closed with that', () => {
     const socket = await webSocket('brian', `Cookie: ${one}`)
     const other = await webSocket('brian', `Cookie: ${two}`)
     await browse(`${under.url}/_mux/signout`, { form: {}, headers: { cookie: one } })
-    expect(await closing(socket)).toBeLessThan(PROMISED)
+    await closing(socket)
     expect(other.closed).toBe(false)
   })
 
   test('by a session, at its end', async () => {
     const socket = await webSocket('brian', `Cookie: ${await cookieOf('brian')}`)
     under.clock.now += 14 * 86_400_000
-    expect(await closing(socket)).toBeLessThan(PROMISED)
+    await closing(socket)
   })
 
   test.each([
@@ -126,7 +134,7 @@ describe('what is open by a credential of its own is closed with that', () => {
     const socket = await webSocket('brian', `Authorization: Bearer ${token}`)
     const other = await webSocket('brian')
     change(id)
-    expect(await closing(socket)).toBeLessThan(PROMISED)
+    await closing(socket)
     expect(other.closed).toBe(false)
   })
 })

@@ -245,7 +245,8 @@ describe('a Cookie header', () => {
     const before = process.cpuUsage()
     expect(sessions().read(header)).toBeUndefined()
     withoutSignIn(header)
-    expect(process.cpuUsage(before).user).toBeLessThan(500_000)
+    // Microseconds; a look at each blank for each of them takes minutes.
+    expect(process.cpuUsage(before).user).toBeLessThan(10_000_000)
   })
 })
 

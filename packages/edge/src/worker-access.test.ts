@@ -29,7 +29,7 @@ beforeAll(async () => {
   origin = await listen(gateway)
   team = await startAccessTeam()
   source = await buildWorker()
-}, 60_000)
+})
 afterAll(() => {
   gateway.close()
   gateway.closeAllConnections()
@@ -72,7 +72,7 @@ describe('behind Cloudflare Access', () => {
   beforeAll(async () => {
     fill(kv)
     worker = await start(kv, CONFIGURED)
-  }, 30_000)
+  })
   afterAll(() => worker.close())
 
   const asserted = async (email: string, headers: Record<string, string> = {}) => ({

@@ -26,7 +26,7 @@ const USER = {
 let bundle: Bundle
 beforeAll(async () => {
   bundle = await bundleWorker()
-}, 60_000)
+})
 
 describe('what is deployed', () => {
   test('is a bundle that wrangler takes, of a size that starts quickly', () => {

@@ -61,7 +61,7 @@ describe('a host', () => {
       })
     kv.put('route:*', { v: 1, instance: 'looping', access: 'public' })
     kv.put('instance:looping', { v: 1, host: 'east', origin: worker.url, state: 'open', message: null })
-  }, 60_000)
+  })
   afterAll(async () => {
     await worker.close()
     gateway.close()
@@ -110,14 +110,12 @@ describe('a host', () => {
     ['of a user', { authorization: basic('self', PASSWORD) }],
     ['of the instance of a public route', {}],
   ])('that is the edge itself is 502 at once, by the record %s', async (_, headers) => {
-    const began = performance.now()
     const answer = await ask('', { headers })
     expect([answer.status, await answer.json()]).toMatchObject([
       502,
       { code: 'instance_unreachable', request_id: answer.headers.get('x-request-id') },
     ])
-    // A second at rest; it would be asked without end.
-    expect(performance.now() - began).toBeLessThan(5_000)
+    // It would be asked without end.
     const loops = () => worker.log.filter((line) => line.includes('host_is_edge'))
     await expect.poll(loops).toHaveLength(1)
     worker.log.length = 0

@@ -34,7 +34,7 @@ describe('what answers where a host is to be', () => {
       kv,
       texts: { EDGE_KEY, SESSION_KEY: Buffer.alloc(32, 2).toString('base64') },
     })
-  }, 60_000)
+  })
   afterAll(async () => {
     await worker.close()
     server.close()

