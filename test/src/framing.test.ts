@@ -33,13 +33,15 @@ describe.each([
   }
 
   it.each(Object.entries(MALFORMED_HEADS))(
-    'refuses %s, and what comes behind it',
+    'refuses %s, and what comes behind it, also of what mux answers itself',
     async (title, malformed) => {
-      const received = await attack(malformed, `/head?${encodeURIComponent(title)}`)
-      expect(statusesIn(received)).toHaveLength(1)
-      expect([400, 403]).toContain(statusesIn(received)[0])
-      expect(received).toMatch(/^connection: close\r$/im)
-      expect(received).toMatch(/"code":"(?:bad_request|assertion_invalid)"/)
+      for (const path of ['/head', '/_mux/session']) {
+        const received = await attack(malformed, `${path}?${encodeURIComponent(title)}`)
+        expect(statusesIn(received), path).toHaveLength(1)
+        expect([400, 403], path).toContain(statusesIn(received)[0])
+        expect(received, path).toMatch(/^connection: close\r$/im)
+        expect(received, path).toMatch(/"code":"(?:bad_request|assertion_invalid)"/)
+      }
     },
   )
 

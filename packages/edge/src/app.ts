@@ -11,7 +11,7 @@ import { chooseInstance, locate } from './find-instance.ts'
 import type { Log } from './log-event.ts'
 import { type DecidedRequest, type Exchange, headerValues } from './forward.ts'
 import { Outdated, stale } from './outdated.ts'
-import { ownPages, SIGN_IN_PATH } from './own-pages.ts'
+import { ownPages, signInAddress } from './own-pages.ts'
 import { createPasswordMemory } from './password-memory.ts'
 import type { Brand } from './pages/brand.ts'
 import type { RegistryReader } from './registry/registry.ts'
@@ -83,9 +83,8 @@ export function createApp(parts: AppParts): Hono<EdgeEnv> {
     const choice = await chooseInstance(registry, host, identity)
     if (choice === undefined) {
       if (!navigation) throw new Problem('unauthenticated')
-      const location = `${SIGN_IN_PATH}?next=${encodeURIComponent(exchange.target)}`
       const headers = {
-        Location: location,
+        Location: signInAddress(exchange.target),
         'Cache-Control': 'no-store',
         'X-Request-Id': exchange.requestId,
       }

@@ -1,6 +1,7 @@
 /** Stands for whatever origin we are on: a path is local when it stays on it. */
 const BASE = 'http://mux.invalid'
-const LONGEST = 2048
+/** The longest path that one comes back to after signing in, in characters. */
+export const LONGEST_LOCAL_PATH = 2048
 // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
 const UNPRINTABLE = /[\x00-\x20\x7f\\]/
 
@@ -15,7 +16,12 @@ export function isReservedPath(path: string): boolean {
  * is parsed, built anew, and must then mean the same again.
  */
 export function localPath(text: string | undefined): string {
-  if (text === undefined || text.length > LONGEST || !text.startsWith('/') || UNPRINTABLE.test(text))
+  if (
+    text === undefined ||
+    text.length > LONGEST_LOCAL_PATH ||
+    !text.startsWith('/') ||
+    UNPRINTABLE.test(text)
+  )
     return '/'
   const url = URL.parse(text, BASE)
   if (url === null || url.origin !== BASE || isReservedPath(url.pathname)) return '/'

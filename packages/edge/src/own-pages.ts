@@ -7,12 +7,12 @@ import type { EndedSessions } from './ended-sessions.ts'
 import { chooseInstance } from './find-instance.ts'
 import { readForm } from './form.ts'
 import { headerValues } from './forward.ts'
-import { localPath } from './local-path.ts'
+import { LONGEST_LOCAL_PATH, localPath } from './local-path.ts'
 import type { Brand } from './pages/brand.ts'
 import { PAGE_HEADERS } from './pages/page.ts'
 import { signedInPage, signInPage } from './pages/sign-in.ts'
 import type { RegistryReader } from './registry/registry.ts'
-import { MethodNotAllowed } from './request-check.ts'
+import { MethodNotAllowed, refuseUnsafe } from './request-check.ts'
 import { isSameOrigin } from './same-origin.ts'
 import type { Sessions } from './session.ts'
 
@@ -26,7 +26,7 @@ export interface OwnPagesParts {
   release: string | undefined
 }
 
-export const SIGN_IN_PATH = '/_mux/signin'
+const SIGN_IN_PATH = '/_mux/signin'
 /** Where Cloudflare Access, who answers it itself, ends what it has of somebody. */
 const ACCESS_SIGN_OUT_PATH = '/cdn-cgi/access/logout'
 
@@ -43,6 +43,16 @@ const SIGN_IN_MESSAGES: Partial<Record<ProblemCode, string>> = {
   rate_limited: 'Too many attempts to sign in. Wait a little before the next one.',
 }
 
+/**
+ * Where whoever asked for `target` signs in and comes back from; one that is too long to come back to is left out: percent-encoded
+ * it may be three times as long, and then it is an address that neither Cloudflare nor mux takes.
+ */
+export function signInAddress(target: string): string {
+  return target.length > LONGEST_LOCAL_PATH
+    ? SIGN_IN_PATH
+    : `${SIGN_IN_PATH}?next=${encodeURIComponent(target)}`
+}
+
 /** Everything under `/_mux/`: what people and clients ask of mux itself, and what never reaches an instance. */
 export function ownPages({
   registry,
@@ -55,6 +65,8 @@ export function ownPages({
   const pages = new Hono<EdgeEnv>()
 
   pages.use(async (c, next) => {
+    // Nothing of it goes to an instance, but what stands behind it on the connection may.
+    refuseUnsafe(c.env.exchange)
     if (c.env.exchange.upgrade) throw new Problem('bad_request')
     c.header('X-Request-Id', c.env.exchange.requestId)
     c.header('Cache-Control', 'no-store')

@@ -45,11 +45,13 @@ export function framing(layout: () => Layout): void {
     ['a Host with a space', 'Host: notes example\r\n'],
     ['an empty Host', 'Host: \r\n'],
     ['a port that is none', 'Host: notes.example:99999\r\n'],
-  ])('refuses %s', async (title, lines) => {
+  ])('refuses %s, also of what mux answers itself', async (title, lines) => {
     const { url, project } = layout()
     const target = `/hosts/${encodeURIComponent(title)}`
-    const text = `GET ${target} HTTP/1.1\r\n${lines}${proof()}Connection: close\r\n\r\n`
-    expect(statusesIn(await exchangeRaw(url, text))).toEqual([400])
+    for (const asked of [target, '/_mux/session']) {
+      const text = `GET ${asked} HTTP/1.1\r\n${lines}${proof()}Connection: close\r\n\r\n`
+      expect(statusesIn(await exchangeRaw(url, text)), asked).toEqual([400])
+    }
     expect((await ledgerLines(project)).filter((line) => line.endsWith(` ${target}`))).toEqual([])
   })
 

@@ -173,6 +173,11 @@ export function routing(layout: () => Layout): void {
     expect(answer.status).toBe(303)
     expect(new URL(answer.headers.location!, layout().url).pathname).toBe('/_mux/signin')
     expect(new URL(answer.headers.location!, layout().url).searchParams.get('next')).toBe('/notes?id=7&x=%2F')
+    // Percent-encoded, this one would be longer than any address that is taken.
+    const long = await ask(layout().url, `/${'!*'.repeat(7_000)}?${'='.repeat(1_000)}`, {
+      headers: { accept: 'text/html' },
+    })
+    expect([long.status, long.headers.location]).toEqual([303, '/_mux/signin'])
   })
 
   it('answers 403 no_instance to a user without an entry, as a document or as a page', async () => {
