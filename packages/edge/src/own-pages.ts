@@ -100,7 +100,7 @@ export function ownPages({
       await endSession(c)
       c.header('Set-Cookie', sessions.issue({ user, epoch: epochOf(record) }).setCookie)
       const isCleared = queryOf(c).has(CLEARED)
-      const wasOther = (sessions.lastUser(cookiesOf(c)) ?? user) !== user
+      const wasOther = sessions.mayBeOfOther(cookiesOf(c), user)
       if (wasOther && !isCleared && isBrowser(c)) {
         c.header('Clear-Site-Data', '"cache", "cookies", "storage"')
         return c.redirect(`${SIGN_IN_PATH}?${CLEARED}`, 307)

@@ -103,13 +103,21 @@ describe('a session', () => {
     expect(steady.endOf(session)).toBe(session.issued + 60)
   })
 
-  it('that is over still tells whose it was, as long as somebody signed it', () => {
+  it('that is over still tells whose it was, and may be of anybody where that cannot be told', () => {
     const { value } = issue()
     clock += 2 * DAYS_14 * 1000
     expect(sessions().read(cookie(value))).toBeUndefined()
-    expect(sessions().lastUser(cookie(value))).toBe('brian')
-    expect(sessions(randomBytes(32)).lastUser(cookie(value))).toBeUndefined()
-    expect(sessions().lastUser(undefined)).toBeUndefined()
+    expect(sessions().mayBeOfOther(cookie(value), BRIAN)).toBe(false)
+    expect(sessions().mayBeOfOther(cookie(value), parseUserName('graham')!)).toBe(true)
+    for (const unreadable of [
+      cookie(value),
+      `${cookie(value)}; ${cookie(value)}`,
+      cookie(''),
+      cookie('v9.x.y'),
+    ])
+      expect(sessions(randomBytes(32)).mayBeOfOther(unreadable, BRIAN)).toBe(true)
+    expect(sessions().mayBeOfOther(undefined, BRIAN)).toBe(false)
+    expect(sessions().mayBeOfOther('a=1; b=__Host-mux', BRIAN)).toBe(false)
   })
 
   it('from the future is refused beyond what two clocks may differ', () => {

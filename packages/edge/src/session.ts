@@ -65,8 +65,11 @@ export interface Sessions {
    * record is still of its epoch is for the caller to compare. Two cookies of our name are none: no browser sends that.
    */
   read(cookieHeader: string | undefined): Session | undefined
-  /** Whose session a browser had last, be it over or not; undefined where that cannot be told. */
-  lastUser(cookieHeader: string | undefined): UserName | undefined
+  /**
+   * Whether the session that a browser had last, be it over or not, may have been of somebody else: of one that cannot be
+   * read, because its key is gone, nobody can say that it was not.
+   */
+  mayBeOfOther(cookieHeader: string | undefined, user: UserName): boolean
   /** The `Set-Cookie` value by which the browser learns that a session is in use; undefined while it knows well enough. */
   renewal(session: Session): string | undefined
   /** When a session ends if it is not used any more, in seconds since the epoch. */
@@ -119,7 +122,10 @@ export function createSessions({ keys, now, limits = DEFAULT_SESSION_LIMITS }: S
       return session.seen <= seconds() + SKEW && seconds() < endOf(session) ? session : undefined
     },
 
-    lastUser: (cookieHeader) => readSigned(cookieHeader)?.user,
+    mayBeOfOther(cookieHeader, user) {
+      const session = readSigned(cookieHeader)
+      return session === undefined ? hasCookie(cookieHeader) : session.user !== user
+    },
 
     renewal(session) {
       const seen = seconds()
@@ -149,6 +155,10 @@ function findCookie(cookieHeader: string | undefined): string | undefined {
   const ours = pairs.filter((pair) => cookieName(pair) === SESSION_COOKIE)
   if (ours.length !== 1 || pairs.some(isOfOldSyntax)) return undefined
   return trimBlanks(ours[0]!.slice(ours[0]!.indexOf('=') + 1))
+}
+
+function hasCookie(cookieHeader: string | undefined): boolean {
+  return cookieHeader?.split(';').some((pair) => cookieName(pair) === SESSION_COOKIE) ?? false
 }
 
 /** In the syntax that this begins (RFC 2965 section 3.3.4) quoted text hides a semicolon, and another cookie with it. */

@@ -128,6 +128,17 @@ export function sessionAttacks(layout: () => Layout): void {
     expect(forged.cookie).not.toContain('chosen')
   })
 
+  it('has a browser forget what is there of a session that nobody can read any more, as of somebody else', async () => {
+    const cookie = 'csrftoken=a; __Host-mux=v1.of-another.key'
+    const cleared = await signIn('brian', { headers: { cookie, 'sec-fetch-mode': 'navigate' } })
+    expect([cleared.status, cleared.headers['clear-site-data']]).toEqual([
+      307,
+      '"cache", "cookies", "storage"',
+    ])
+    const first = await signIn('brian', { headers: { cookie: 'csrftoken=a', 'sec-fetch-mode': 'navigate' } })
+    expect([first.status, first.headers['clear-site-data']]).toEqual([303, undefined])
+  })
+
   it('leaves no session good that was ended, of many sign-ins and sign-outs of one user at once', async () => {
     const { url } = layout()
     const ended: string[] = []
