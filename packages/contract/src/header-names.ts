@@ -30,11 +30,13 @@ export function nominatedNames(connectionValues: readonly string[]): Set<string>
 
 /**
  * What a backend may make of a header's name: CGI and WSGI turn `-` into `_` and fold case (RFC 3875 section 4.1.18),
- * and others have been seen to treat any punctuation alike. Two names with one folded form are one name to somebody,
- * so a name that folds onto a trusted one is never passed on from outside.
+ * and others have been seen to treat any punctuation alike, or to see words alone (`xRemoteUser`), however many signs
+ * stand between and around them. Two names with one folded form are one name to somebody, so a name that folds onto a
+ * trusted one is never passed on from outside.
  */
 export function foldedName(name: string): string {
-  return name.toLowerCase().replace(/[^a-z0-9]/g, '-')
+  const folded = name.toLowerCase().replace(/[^a-z0-9]+/g, '-')
+  return folded.startsWith('-') || folded.endsWith('-') ? folded.replace(/^-|-$/g, '') : folded
 }
 
 const TRUSTED: ReadonlySet<string> = new Set([

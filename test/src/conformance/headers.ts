@@ -84,12 +84,13 @@ export function headers(layout: () => Layout): void {
     expect(valuesOf(received, 'x-remote-user')).toEqual(['brian'])
   })
 
-  it('drops trusted names with any sign between their words, on a request, a public route and an upgrade', async () => {
+  it('drops trusted names with any signs between and around their words, on a request, a public route and an upgrade', async () => {
     const forged = Object.fromEntries(
       "!#$%&'*+.^_`|~".split('').flatMap((sign) =>
         TRUSTED.flatMap((name) => [
           [name.replace('-', sign), `admin by ${name.replace('-', sign)}`],
           [name.replaceAll('-', sign).toUpperCase(), `admin by ${name.replaceAll('-', sign)}`],
+          [`${sign}${name.replace('-', sign + sign)}${sign}`, `admin by ${sign} around ${name}`],
         ]),
       ),
     )
