@@ -1,5 +1,6 @@
 export { capConnections } from './connection-cap.ts'
 export { Connections } from './connections.ts'
+export { cutOff } from './cut-off.ts'
 export { type Certificate, createFrontServer, isOfTls } from './front-server.ts'
 export { type Admit, listenOn, type ListenPlace } from './listen.ts'
 export { OpenExchanges, type Placed } from './open-exchanges.ts'

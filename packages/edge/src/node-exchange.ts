@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
-import type { OpenExchanges } from '@mux/connections'
+import { cutOff, type OpenExchanges } from '@mux/connections'
 import { Problem, type HostName, type UserName } from '@mux/contract'
 import type { Standing } from './authenticate.ts'
 import { headerValues, type DecidedRequest, type Exchange } from './forward.ts'
@@ -86,7 +86,7 @@ export class NodeExchange implements Exchange, OpenExchange {
   }
 
   breakOff(): void {
-    if ('outgoing' in this.#reply) this.#reply.outgoing.destroy()
+    if ('outgoing' in this.#reply) cutOff(this.#reply.outgoing)
     else this.#revoked?.abort()
   }
 
@@ -139,7 +139,7 @@ export class NodeExchange implements Exchange, OpenExchange {
       if (this.isGone) return RESPONSE_ALREADY_SENT
       if ('outgoing' in this.#reply && this.#reply.outgoing.headersSent) {
         this.#forwarding.log({ event: 'answer_broken_off', request_id: requestId, error })
-        this.#reply.outgoing.destroy()
+        cutOff(this.#reply.outgoing)
         return RESPONSE_ALREADY_SENT
       }
       this.#handedOn = false

@@ -48,6 +48,8 @@ const UNPROVEN: ReadonlySet<string> = new Set<ProblemCode>([
   'too_many_connections',
   'instance_busy',
 ])
+/** The platform makes no answer of another status, and the classes end there (RFC 9110 section 15). */
+const LAST_STATUS = 599
 /** The version of a user's record that a host wants, as it names it. */
 const VERSION = /^[1-9]\d{0,15}$/
 
@@ -113,6 +115,10 @@ export class WorkerExchange implements Exchange {
     if (valueOf(all, PROOF_HEADER) !== proof) throw await this.#unproven(answer, code, decision.host)
     const answered = without(all, PROOF_HEADER)
     if (code !== undefined) throw await this.#problem(answer, code, decision)
+    if (answer.status > LAST_STATUS) {
+      await answer.body?.cancel()
+      throw new Problem('instance_unreachable')
+    }
     // A client who has left takes the copy along; nothing is to be said of that.
     this.#body?.cancel().catch(() => {})
     const kept = answerHeaders(answered)

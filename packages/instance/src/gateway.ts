@@ -6,6 +6,7 @@ import {
   type Certificate,
   Connections,
   createFrontServer,
+  cutOff,
   isOfTls,
   listenOn,
   type ListenPlace,
@@ -145,7 +146,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       if (isControlTarget(incoming.url!)) void serveControl(incoming, outgoing, refuse)
       else {
         const forward = (order: ForwardOrder) => instances.request(incoming, outgoing, order)
-        void serve({ incoming, upgrade: false, breakOff: () => outgoing.destroy(), forward }, refuse)
+        void serve({ incoming, upgrade: false, breakOff: () => cutOff(outgoing), forward }, refuse)
       }
     })
   }

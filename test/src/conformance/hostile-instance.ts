@@ -27,6 +27,9 @@ export function hostileInstance(layout: () => Layout): void {
     ['body-of-304', [304]],
     ['behind-204', [204]],
     ['odd-status', [502]],
+    ['reason-in-utf8', [200]],
+    // The platform of the Worker makes no answer of this one.
+    ['status-999', [999, 502]],
     ['nul', [502]],
     ['switches', [502]],
     ['many-103', [200]],

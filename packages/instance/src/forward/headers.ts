@@ -80,6 +80,7 @@ const NEVER_TRAILING = new Set([
   'authorization',
   'cookie',
   'set-cookie',
+  'cache-control',
   'content-length',
   'content-encoding',
   'content-type',

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import { eventually, get, rawClient, startFixedPeer, startFront, startRawPeer } from './fixtures/front.ts'
 
@@ -10,6 +11,16 @@ const BOTH = [
   ['a kept connection', KEPT],
   ['its own connection', CHUNKED],
 ] as const
+
+it('a client of HTTP/1.0, to which the end of a connection is that of an answer, sees a reset where a part is missing', async () => {
+  const peer = await startRawPeer((socket) => {
+    socket.end('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n')
+  })
+  const front = await startFront(peer.address)
+  const client = rawClient(front.port, KEPT.replace('1.1', '1.0'))
+  const [error] = (await once(client.socket, 'error')) as [NodeJS.ErrnoException]
+  expect(error.code).toBe('ECONNRESET')
+})
 
 describe.each(BOTH)('by %s', (_, request) => {
   it.each([
@@ -36,6 +47,7 @@ describe.each(BOTH)('by %s', (_, request) => {
     ['no HTTP', 'SSH-2.0-OpenSSH_9.2\r\n'],
     ['half a head', 'HTTP/1.1 200 OK\r\nContent-Le'],
     ['a status that is no number', 'HTTP/1.1 2x0 OK\r\n\r\n'],
+    ['a control byte in its reason', 'HTTP/1.1 200 O\x01K\r\nContent-Length: 0\r\n\r\n'],
     ['a status below 100', 'HTTP/1.1 099 Odd\r\nContent-Length: 0\r\n\r\n'],
     ['NUL in a header', 'HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 0\r\n\r\n'],
     ['a bare CR in a header', 'HTTP/1.1 200 OK\r\nX: a\rb: c\r\nContent-Length: 0\r\n\r\n'],
@@ -62,6 +74,18 @@ describe.each(BOTH)('by %s', (_, request) => {
     expect(front.problems).toEqual(['instance_unreachable'])
     expect(front.leased).toBe(0)
   })
+
+  it.each(['f\xc3\xbcr dich', 'f\xfcr dich', 'OK  \t ok', ''])(
+    'the reason %j of an instance keeps nothing of its answer from its client',
+    async (reason) => {
+      const peer = await startFixedPeer(`HTTP/1.1 200 ${reason}\r\nContent-Length: 2\r\n\r\nok`)
+      const front = await startFront(peer.address)
+      const received = await rawClient(front.port, request).until(/\r\n\r\n/)
+      // The byte that is no UTF-8 by itself is lost in the pool.
+      const expected = [reason, reason.replace('\xfc', '\xef\xbf\xbd')].map((text) => `HTTP/1.1 200 ${text}`)
+      expect(expected).toContain(received.split('\r\n')[0])
+    },
+  )
 
   it.each([
     ['more than its length', `${OK}${SECOND}`],

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { cutOff } from '@mux/connections'
 import { type Activity, Problem } from '@mux/contract'
 import type { ClaimOptions, Lease, LeaseSource } from '../lease.ts'
 import { within } from '../wait.ts'
@@ -187,6 +188,8 @@ class Exchange implements Receiver, ClaimOptions {
     try {
       this.#outgoing.writeHead(status, reason, headers)
     } catch (error) {
+      // Node keeps a reason that it has refused, and would refuse it once more in the answer of ours that takes its place.
+      this.#outgoing.statusMessage = ''
       throw new OddAnswer('the head of the answer cannot be passed on', { cause: error })
     }
     // Not at once: in most answers the first of the body is about to follow, and shares a packet with the head.
@@ -231,7 +234,7 @@ class Exchange implements Receiver, ClaimOptions {
     if (mayBeDying(error)) await within(this.#lease!.exited, LAST_BREATH)
     if (this.#over) return
     if (!this.#outgoing.headersSent) return this.#settle(toProblem(error))
-    this.#outgoing.destroy()
+    cutOff(this.#outgoing)
     this.#settle()
   }
 

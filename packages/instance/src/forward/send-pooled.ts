@@ -40,7 +40,7 @@ class PooledAnswer implements Dispatcher.DispatchHandler {
   ): void {
     if (status === 101 || status < 100) throw new OddAnswer(`the instance answered ${status}`)
     if (status < 200) return this.#announced()
-    this.#receiver.head(status, reason, texts(controller.rawHeaders))
+    this.#receiver.head(status, bytesOf(reason), texts(controller.rawHeaders))
   }
 
   /** Each of them winds up the pool's timer again, so that an instance which never stops would be waited for without end. */
@@ -62,6 +62,11 @@ class PooledAnswer implements Dispatcher.DispatchHandler {
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     this.#receiver.failed(error)
   }
+}
+
+/** The pool takes a reason for UTF-8; what is written of it are the bytes that came. */
+function bytesOf(reason: string): string {
+  return Buffer.from(reason).toString('latin1')
 }
 
 /** Latin-1, so that every byte of a header comes out as it went in. */
