@@ -1,5 +1,6 @@
 import { X509Certificate, createPrivateKey } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
+import { createSecureContext } from 'node:tls'
 import type { Certificate } from '@mux/edge'
 import { CliError } from './errors.ts'
 import type { EventLog } from './event-log.ts'
@@ -23,6 +24,12 @@ export async function readCertificate(files: CertificateFiles): Promise<Certific
   const first = parsed(files.cert, () => new X509Certificate(cert))
   const secret = parsed(files.key, () => createPrivateKey(key))
   if (!first.checkPrivateKey(secret)) throw unusable(files.key, `it is not the key of ${files.cert}`)
+  try {
+    createSecureContext({ cert, key })
+  } catch (error) {
+    // Of what it is chained to, or for being too weak.
+    throw unusable(files.cert, `OpenSSL refuses it: ${reasonOf(error as Error)}`, error)
+  }
   return { cert, key }
 }
 
@@ -71,6 +78,10 @@ function parsed<Value>(file: string, parse: () => Value): Value {
   } catch (error) {
     throw unusable(file, 'it is no PEM of the kind that belongs there', error)
   }
+}
+
+function reasonOf(error: Error & { reason?: string }): string {
+  return error.reason ?? error.message
 }
 
 function unusable(file: string, reason: string, cause?: unknown): CliError {

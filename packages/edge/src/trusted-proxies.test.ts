@@ -40,6 +40,10 @@ describe('the client is the last address of the chain that is no proxy of ours',
     ['an IPv6 address', ['2001:db8::1'], '2001:db8::1'],
     ['an IPv6 address in brackets, with a port', ['[2001:db8::1]:4711'], '2001:db8::1'],
     ['an IPv4 address in the form of IPv6', ['::ffff:192.0.2.7'], '192.0.2.7'],
+    ['one in capitals', ['::FFFF:192.0.2.7'], '192.0.2.7'],
+    ['one in groups', ['::ffff:c000:207'], '192.0.2.7'],
+    ['one with all of its zeros', ['[0:0:0:0:0:ffff:192.0.2.7]:4711'], '192.0.2.7'],
+    ['a proxy of ours in the form of IPv6 behind it', ['192.0.2.7, ::ffff:a00:9'], '192.0.2.7'],
     ['an address with a zone', ['fe80::1%eth0'], 'fe80::1'],
   ])('%s', (_title, chain, peer) => {
     expect(origin({ 'x-forwarded-for': chain }).peer).toBe(peer)

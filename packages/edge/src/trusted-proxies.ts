@@ -1,4 +1,5 @@
 import { BlockList, isIP, isIPv6 } from 'node:net'
+import { withoutMapping } from './client-network.ts'
 
 /** The addresses that share their first `prefix` bits with `address`. */
 export interface Network {
@@ -57,7 +58,7 @@ export class TrustedProxies {
   }
 }
 
-/** An IPv4 address that comes through a socket for both families, as itself. */
+/** An IPv4 address that comes through a socket for both families, as itself; `address` is as the kernel writes it. */
 export function unmapped(address: string): string {
   return address.startsWith('::ffff:') ? address.slice(7) : address
 }
@@ -79,7 +80,7 @@ function membersOf(values: readonly string[]): string[] {
 function addressIn(text: string): string | undefined {
   const match = /^\[([\da-fA-F:.]+)\](?::\d{1,5})?$|^(\d+\.\d+\.\d+\.\d+):\d{1,5}$/.exec(text)
   const address = match?.[1] ?? match?.[2] ?? text
-  return isIP(address) === 0 ? undefined : unmapped(withoutZone(address))
+  return isIP(address) === 0 ? undefined : withoutMapping(withoutZone(address))
 }
 
 function withoutZone(address: string): string {

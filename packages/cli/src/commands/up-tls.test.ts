@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { rename } from 'node:fs/promises'
+import { readFile, rename, writeFile } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import { Agent, request } from 'node:https'
 import { join } from 'node:path'
@@ -117,12 +117,15 @@ describe.skipIf(!hasOpenssl)('TLS (skipped without openssl)', () => {
   })
 
   it.each([
-    ['is not there', 'site.pem', 'nowhere.key', /nowhere\.key cannot be used for TLS: ENOENT/],
-    ['is of another certificate', 'site.pem', 'later.key', /it is not the key of/],
-    ['is no key', 'site.pem', 'site.pem', /it is no PEM of the kind/],
-  ])('is not begun with a key that %s', async (_, cert, key, message) => {
+    ['a key that is not there', 'site.pem', 'nowhere.key', /nowhere\.key cannot be used for TLS: ENOENT/],
+    ['a key of another certificate', 'site.pem', 'later.key', /it is not the key of/],
+    ['a key that is none', 'site.pem', 'site.pem', /it is no PEM of the kind/],
+    ['a chain that goes on with no certificate', 'chain.pem', 'site.key', /chain\.pem .* OpenSSL refuses it/],
+  ])('is not begun with %s', async (_, cert, key, message) => {
     project = await createProject(withEdge(`listen: "127.0.0.1:0", tls: { cert: ${cert}, key: ${key} }`))
     for (const name of ['site', 'later']) certify(name)
+    const rest = '-----BEGIN CERTIFICATE-----\nZ2FyYmFnZQ==\n-----END CERTIFICATE-----\n'
+    await writeFile(path('chain.pem'), `${await readFile(path('site.pem'), 'utf8')}${rest}`)
     const { code, stderr } = await project.mux('up')
     expect(code).toBe(1)
     expect(stderr).toContain('certificate_unusable')
