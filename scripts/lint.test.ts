@@ -29,7 +29,7 @@ function lint(files: Record<string, string>): string[] {
     {
       cwd: site,
       encoding: 'utf8',
-      timeout: 60_000,
+      timeout: 100_000,
     },
   )
   return [...stdout.matchAll(/^(.+?):\d+:\d+: .*\/([\w-]+\([\w-]+\))\]$/gm)].map(

@@ -29,7 +29,7 @@ it('every test counts once, with the reason if it was skipped, and what it said 
   const vitest = join(root, 'node_modules/vitest/vitest.mjs')
   spawnSync(process.execPath, [vitest, 'run', '--root', scratch, `--reporter=${reporter}`], {
     env: { ...process.env, [TALLY_FILE]: file },
-    timeout: 60_000,
+    timeout: 100_000,
   })
   expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({
     passed: 1,

@@ -50,7 +50,7 @@ it("what Node's own runner prints is counted, with the reasons of what it skippe
   const { stdout } = spawnSync(process.execPath, ['--test', '--test-reporter=tap', file], {
     encoding: 'utf8',
     env: { PATH: process.env.PATH },
-    timeout: 30_000,
+    timeout: 100_000,
   })
   expect(readTap(stdout)).toEqual({
     passed: 1,
