@@ -4,7 +4,6 @@ import { finished } from 'node:stream/promises'
 import type { InstanceName, InstanceRecord } from '@mux/contract'
 import { BaseCommand } from './base-command.ts'
 import { untilSignal } from './end-signals.ts'
-import { recordInstanceState } from './operations/instance-state.ts'
 import { printableTo } from './printable.ts'
 import type { Project } from './project.ts'
 import { withoutFlags } from './remote-command.ts'
@@ -83,11 +82,12 @@ export abstract class InstanceCommand extends BaseCommand {
   }
 
   /** Has the registry say what is wanted of an instance that is on another host. */
-  protected record(
+  protected async record(
     project: Project,
     name: InstanceName,
     wanted: Pick<InstanceRecord, 'state' | 'message'>,
   ): Promise<boolean> {
+    const { recordInstanceState } = await import('./operations/instance-state.ts')
     return this.withRegistry(project, (registry) => recordInstanceState(registry, name, wanted, null))
   }
 }

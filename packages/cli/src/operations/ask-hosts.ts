@@ -36,6 +36,8 @@ export async function askHosts(
   only?: HostName,
 ): Promise<AskedHost[]> {
   const hosts = await registry.list('host')
+  // Most projects have none, and what mux.yaml says of them need not be read for that.
+  if (hosts.length === 0) return []
   const here = (await projectRole(project)).host
   const asked = hosts.filter(({ name }) => only === undefined || name === only)
   return Promise.all(asked.map(({ name, record }) => ask(project, name as HostName, record, name === here)))
