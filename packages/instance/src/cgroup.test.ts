@@ -6,6 +6,7 @@ import { findNursery, makeGroup, membersOf, placeOfGroup, ranOutOfMemory, remove
 import { otherSupervisor, recordsIn } from './fixtures/killed-supervisor.ts'
 import { define, laboratory, lives, nameOf, temporaryDirectory } from './fixtures/laboratory.ts'
 import { readRecords } from './generation-record.ts'
+import { isAlive, signal, startTimeOf } from './process-tree.ts'
 
 /** A `/proc/self` of a process in this group, and the groups that there are, where a kernel would show them. */
 function machine({ own, root = '/', groups = [''] }: { own: string; root?: string; groups?: string[] }) {
@@ -105,8 +106,9 @@ async function strangerOf(stateDirectory: string): Promise<number> {
   const pid = () => Number(spawnSync('cat', [file]).stdout.toString())
   await expect.poll(pid).toBeGreaterThan(0)
   const stranger = pid()
+  const identity = { pid: stranger, startTime: startTimeOf(stranger), marker: '' }
   onTestFinished(() => {
-    if (lives(stranger)) process.kill(stranger, 'SIGKILL')
+    if (isAlive(identity)) signal(stranger, 'SIGKILL')
   })
   return stranger
 }
@@ -135,7 +137,7 @@ describe('a generation where mux may make control groups', () => {
   it('ends with all that it started when it crashes', async () => {
     const { record, stranger } = await withStranger()
     process.kill(record().pid!, 'SIGKILL')
-    await expect.poll(() => lives(stranger), { timeout: 10_000 }).toBe(false)
+    await expect.poll(() => lives(stranger)).toBe(false)
   })
 
   it.each(['takes it over', 'ends it'])(
@@ -152,7 +154,7 @@ describe('a generation where mux may make control groups', () => {
         expect(status('django1').generation?.pid).toBe(pid)
         await supervisor.stop(nameOf('django1'))
       }
-      await expect.poll(() => lives(stranger), { timeout: 10_000 }).toBe(false)
+      await expect.poll(() => lives(stranger)).toBe(false)
       await expect.poll(() => readdirSync(nursery!)).not.toContain(basename(cgroup!))
     },
   )

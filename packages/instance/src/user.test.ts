@@ -20,8 +20,12 @@ import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { findNursery } from './cgroup.ts'
 import { define, fixture, laboratory, lives, nameOf, temporaryDirectory } from './fixtures/laboratory.ts'
 
-const ADA = { uid: 61_001, gid: 61_001 }
-const BRIAN = { uid: 61_002, gid: 61_002 }
+/** Numbers that nobody has, nor the same tests in another process: how many processes a user has is counted. */
+const FIRST = 20_000 + 4 * (process.pid % 10_000)
+const ADA = { uid: FIRST, gid: FIRST }
+const BRIAN = { uid: FIRST + 1, gid: FIRST + 1 }
+const CHARLES = { uid: FIRST + 2, gid: FIRST + 2 }
+const CREW = FIRST + 3
 const obstacle = whyNot()
 
 /** Why instances cannot be given users here; undefined when they can. */
@@ -54,15 +58,15 @@ function ownerOf(path: string): number[] {
 
 describe('an instance with a user', () => {
   it('runs as that user, in that group and no other, with data that are its own', async () => {
-    const definition = snoops('django1', { ...ADA, gid: 61_009 })
+    const definition = snoops('django1', { ...ADA, gid: CREW })
     const { ask, stateDirectory, status } = await laboratory([definition], {
       environment: { PATH: process.env['PATH'], HOME: '/root' },
     })
     const seen = (await ask('django1', '/identity')) as unknown as Record<string, unknown>
     const data = join(stateDirectory, 'data', 'django1')
-    expect(seen).toMatchObject({ uid: ADA.uid, gid: 61_009, groups: [61_009] })
+    expect(seen).toMatchObject({ uid: ADA.uid, gid: CREW, groups: [CREW] })
     expect(seen).toHaveProperty(['environment', 'HOME'], data)
-    expect([statSync(data).mode & 0o777, ...ownerOf(data)]).toEqual([0o700, ADA.uid, 61_009])
+    expect([statSync(data).mode & 0o777, ...ownerOf(data)]).toEqual([0o700, ADA.uid, CREW])
     const { pid } = status('django1').generation!
     expect(readFileSync(`/proc/${pid}/cmdline`, 'latin1')).toMatch(/^mux:django1\0/)
     if (findNursery('/proc/self', true)) {
@@ -249,7 +253,9 @@ describe('a user that cannot be had', () => {
     const { supervisor } = await laboratory([snoops('django1', ADA)], { stateDirectory })
     const failure = await supervisor.start(nameOf('django1')).catch((error: unknown) => error)
     expect((failure as Error).message).toMatch(
-      /^user: 61001 may not enter .*django1\. Every directory above the project has to let it pass/,
+      new RegExp(
+        `^user: ${ADA.uid} may not enter .*django1\\. Every directory above the project has to let it pass`,
+      ),
     )
   })
 })
@@ -257,26 +263,24 @@ describe('a user that cannot be had', () => {
 describe('an instance that starts processes without end', () => {
   it('gets no further than its limit, the others serve, and nothing of it is left', async () => {
     const FORKS = 'while :; do sleep 60 & done 2>/dev/null'
-    const greedy = snoops(
-      'django1',
-      { uid: 61_003, gid: 61_003 },
-      {
-        // bash, since other shells give up at the first process that they can't start.
-        command: ['bash', '-c', FORKS],
-        limits: { processes: 40, start: 60_000, stop: 500 },
-      },
-    )
+    const greedy = snoops('django1', CHARLES, {
+      // bash, since other shells give up at the first process that they can't start.
+      command: ['bash', '-c', FORKS],
+      limits: { processes: 40, stop: 500 },
+    })
     const { supervisor, ask } = await laboratory([greedy, snoops('django2', BRIAN)])
     const starting = supervisor.start(nameOf('django1')).catch(() => {})
-    await expect.poll(() => processesOf(61_003), { timeout: 10_000 }).toBe(40)
+    await expect.poll(() => processesOf(CHARLES.uid)).toBe(40)
     expect(await ask('django2', '/identity')).toMatchObject(BRIAN)
     await supervisor.stop(nameOf('django1'))
     await starting
-    expect(processesOf(61_003)).toBe(0)
+    expect(processesOf(CHARLES.uid)).toBe(0)
   })
 })
 
 function processesOf(uid: number): number {
   const pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))
-  return pids.filter((pid) => lives(Number(pid)) && lstatSync(`/proc/${pid}`).uid === uid).length
+  // One that ends meanwhile is nobody's.
+  const ownerIs = (pid: string) => lstatSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid === uid
+  return pids.filter((pid) => lives(Number(pid)) && ownerIs(pid)).length
 }
