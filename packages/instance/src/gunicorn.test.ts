@@ -45,9 +45,15 @@ describe('gunicorn with two workers starts, restarts and stops cleanly', () => {
     const { ask, events, status, supervisor, stateDirectory } = await laboratory([
       define('site1', 'serves', { command, directory, ...changes }),
     ])
+    const log = () => readFileSync(join(stateDirectory, 'logs', 'site1.log'), 'utf8')
+    const untilLogged = (words: RegExp, times: number) =>
+      expect.poll(() => log().match(words)?.length).toBe(times)
     await ask('site1')
+    // It serves with the first of its workers already.
+    await untilLogged(/Booting worker/g, 2)
     const { oldPid, newPid } = await supervisor.restart(nameOf('site1'))
     await ask('site1')
+    await untilLogged(/Booting worker/g, 4)
     await supervisor.stop(nameOf('site1'))
     expect([oldPid!, newPid].map(lives)).toEqual([false, false])
     const ends = events.filter(({ event }) => event === 'ended')
@@ -56,8 +62,8 @@ describe('gunicorn with two workers starts, restarts and stops cleanly', () => {
       { by: 'us', killed: false, survivors: null },
     ])
     expect(status('site1')).toMatchObject({ state: 'stopped', crashes: 0 })
-    const log = readFileSync(join(stateDirectory, 'logs', 'site1.log'), 'utf8')
-    expect(log.match(/Booting worker/g)).toHaveLength(4)
-    expect(log).not.toMatch(/Traceback|Error/)
+    await untilLogged(/Shutting down: Master/g, 2)
+    expect(log().match(/Booting worker/g)).toHaveLength(4)
+    expect(log()).not.toMatch(/Traceback|Error/)
   })
 })
