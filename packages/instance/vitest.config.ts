@@ -1,12 +1,12 @@
 import { defineConfig } from 'vitest/config'
 
-// Real processes are booted and ended: on a busy machine a test of a second takes several.
+// Real processes are booted and ended: on a busy machine a test of a second takes many. These are for what hangs.
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts'],
     // They wait for what they boot, mostly.
     maxWorkers: 2,
-    testTimeout: 30_000,
-    expect: { poll: { timeout: 15_000 } },
+    testTimeout: 120_000,
+    expect: { poll: { timeout: 60_000 } },
   },
 })

@@ -37,9 +37,10 @@ it('an instance that an earlier mux started, whose record has less in it, is tak
 it('an instance that was taken over is noticed when it hangs', async () => {
   const definition = define('django1', 'serves', { probe: 150 })
   const { stateDirectory, record } = await abandoned(definition)
-  const { ask, status } = await laboratory([definition], { stateDirectory })
+  const { ask, next } = await laboratory([definition], { stateDirectory })
+  const hung = next('hung')
   process.kill(record.pid!, 'SIGSTOP')
-  await expect.poll(() => status('django1').state, { timeout: 5_000 }).toBe('starting')
+  await hung
   expect((await ask('django1')).pid).not.toBe(record.pid)
   await expect.poll(() => lives(record.pid!)).toBe(false)
 })
@@ -79,10 +80,11 @@ describe.each(Object.entries(kinds))('an instance on %s whose supervisor was kil
   it('is started again when it crashes later on, though nobody can tell how', async () => {
     const definition = define('django1', 'serves', { settings })
     const { stateDirectory, record } = await abandoned(definition)
-    const { ask, status } = await laboratory([definition], { stateDirectory })
+    const { ask, next, status } = await laboratory([definition], { stateDirectory })
+    const crashed = next('crashed').then(() => status('django1'))
     process.kill(record.pid!, 'SIGKILL')
-    await expect.poll(() => status('django1').state).toBe('starting')
-    expect(status('django1')).toMatchObject({
+    expect(await crashed).toMatchObject({
+      state: 'starting',
       reason: 'It ended while it served.',
       lastExit: { code: null, signal: null, by: 'crash' },
     })
@@ -96,7 +98,7 @@ describe('an instance that was taken over', () => {
     const definition = define('django1', 'serves', { idle: 300 })
     const { stateDirectory, record } = await abandoned(definition)
     const { status } = await laboratory([definition], { stateDirectory })
-    await expect.poll(() => status('django1').state, { timeout: 5_000 }).toBe('stopped')
+    await expect.poll(() => status('django1').state).toBe('stopped')
     expect(lives(record.pid!)).toBe(false)
   })
 
@@ -130,7 +132,7 @@ describe('an instance that was taken over', () => {
     writeFileSync(EXIT_WHILE, '')
     other.order('restart')
     const reason = 'The last restart failed: It exited with code 4 before it was ready.'
-    await expect.poll(() => recordsIn(stateDirectory)[0]?.takeover?.degraded, { timeout: 5_000 }).toBe(reason)
+    await expect.poll(() => recordsIn(stateDirectory)[0]?.takeover?.degraded).toBe(reason)
     await other.kill()
     const bad = define('django1', 'exits-at-once')
     const { ask, status, supervisor } = await laboratory([bad], { stateDirectory })
@@ -138,7 +140,7 @@ describe('an instance that was taken over', () => {
     expect(status('django1')).toMatchObject({ state: 'degraded', reason })
     rmSync(EXIT_WHILE)
     process.kill(pid, 'SIGKILL')
-    await expect.poll(() => status('django1').crashes, { timeout: 5_000 }).toBe(1)
+    await expect.poll(() => status('django1').crashes).toBe(1)
     expect((await ask('django1')).environment).toMatchObject({ EXIT_WHILE })
     supervisor.define([good])
     await supervisor.restart(django1)
@@ -183,35 +185,41 @@ describe('a supervisor that was killed', () => {
     const slow = define('django1', 'serves', { settings: { BIND: '{socket}', BOOT_MS: '60000' } })
     const other = await otherSupervisor(stateDirectory, slow)
     other.order('restart')
-    await expect.poll(() => recordsIn(stateDirectory)[1]?.pid, { timeout: 10_000 }).toBeGreaterThan(1)
+    await expect.poll(() => recordsIn(stateDirectory)[1]?.pid).toBeGreaterThan(1)
     await other.kill()
     const { ask, status } = await laboratory([definition], { stateDirectory })
     expect((await ask('django1')).pid).toBe(old!.pid)
-    await expect.poll(() => generationsIn(stateDirectory), { timeout: 5_000 }).toHaveLength(1)
+    await expect.poll(() => generationsIn(stateDirectory)).toHaveLength(1)
     expect(status('django1').generation!.number).toBe(1)
     await expect.poll(() => recordsIn(stateDirectory)).toHaveLength(1)
   })
 
   it('while the old generation was leaving leaves the new one to be taken over, and the other to be ended', async () => {
     const definition = define('django1', 'serves', {
-      settings: { BIND: '{socket}', DRAIN_MS: '60000' },
-      limits: { stop: 2_000 },
+      settings: { BIND: '{socket}', DRAIN_MS: '600000' },
+      limits: { stop: 600_000 },
     })
     const stateDirectory = temporaryDirectory()
     const other = await otherSupervisor(stateDirectory, definition)
     other.order('restart')
     const stages = () => recordsIn(stateDirectory).map(({ takeover }) => takeover!.stage)
-    await expect.poll(stages, { timeout: 10_000, interval: 5 }).toEqual(['leaving', 'ready'])
+    await expect.poll(stages, { interval: 5 }).toEqual(['leaving', 'ready'])
     await other.kill()
-    const { ask } = await laboratory([definition], { stateDirectory })
     const [old, next] = recordsIn(stateDirectory)
+    const impatient = { ...definition, limits: { ...definition.limits, stop: 500 } }
+    const takeover = { ...old!.takeover!, definition: impatient }
+    writeRecord(join(stateDirectory, 'run'), { ...old!, takeover })
+    const { ask } = await laboratory([definition], { stateDirectory })
     expect((await ask('django1')).pid).toBe(next!.pid)
-    await expect.poll(() => lives(old!.pid!), { timeout: 5_000 }).toBe(false)
+    await expect.poll(() => lives(old!.pid!)).toBe(false)
     await expect.poll(() => recordsIn(stateDirectory)).toMatchObject([{ number: 2 }])
   })
 
   it('while it stopped an instance leaves it to be ended, and a request boots another', async () => {
-    const definition = define('django1', 'serves', { settings: { DRAIN_MS: '60000' } })
+    const definition = define('django1', 'serves', {
+      settings: { DRAIN_MS: '600000' },
+      limits: { stop: 600_000 },
+    })
     const stateDirectory = temporaryDirectory()
     const other = await otherSupervisor(stateDirectory, definition)
     other.order('stop')
@@ -219,16 +227,15 @@ describe('a supervisor that was killed', () => {
     await other.kill()
     const [old] = recordsIn(stateDirectory)
     const { ask, status } = await laboratory([definition], { stateDirectory })
-    const began = performance.now()
+    // Long before its own limit.
     expect((await ask('django1')).pid).not.toBe(old!.pid)
-    expect(performance.now() - began).toBeLessThan(5_000)
     expect(status('django1').generation!.number).toBe(2)
     expect(generationsIn(stateDirectory)).toHaveLength(1)
   })
 
   it(
     'twenty times at any moment never leaves two generations, an orphan or a record',
-    { timeout: 120_000 },
+    { timeout: 300_000 },
     async () => {
       const definition = define('django1', 'leaves-strays', { settings: { BIND: '{socket}' } })
       const stateDirectory = temporaryDirectory()
@@ -245,7 +252,7 @@ describe('a supervisor that was killed', () => {
       }
       const { ask, supervisor } = await laboratory([definition], { stateDirectory })
       await ask('django1')
-      await expect.poll(() => generationsIn(stateDirectory), { timeout: 5_000 }).toHaveLength(1)
+      await expect.poll(() => generationsIn(stateDirectory)).toHaveLength(1)
       await supervisor.close()
       expect(generationsIn(stateDirectory)).toEqual([])
       expect(readdirSync(join(stateDirectory, 'run'))).toEqual([])
@@ -254,16 +261,18 @@ describe('a supervisor that was killed', () => {
 })
 
 describe('what can not be taken over is ended', () => {
-  const definition = define('django1', 'serves', { settings: { BIND: '{socket}' } })
+  // Whoever waits for its own limit waits for longer than a test may take.
+  const definition = define('django1', 'serves', {
+    settings: { BIND: '{socket}' },
+    limits: { stop: 600_000, hold: 600_000 },
+  })
 
   it('when its process was stopped by a signal, though its socket takes connections', async () => {
     const { stateDirectory, record } = await abandoned(definition)
     process.kill(record.pid!, 'SIGSTOP')
     await expect.poll(() => factsOf(record.pid!)?.isStopped).toBe(true)
     const { ask } = await laboratory([definition], { stateDirectory })
-    const began = performance.now()
     expect((await ask('django1')).pid).not.toBe(record.pid)
-    expect(performance.now() - began).toBeLessThan(5_000)
     expect(lives(record.pid!)).toBe(false)
   })
 
@@ -272,10 +281,8 @@ describe('what can not be taken over is ended', () => {
     const { stateDirectory, record } = await abandoned(healthy)
     const takeover = { ...record.takeover!, definition: { ...healthy, health: '/slow?ms=60000' } }
     writeRecord(join(stateDirectory, 'run'), { ...record, takeover })
-    const began = performance.now()
     const { ask } = await laboratory([healthy], { stateDirectory })
     expect((await ask('django1')).pid).not.toBe(record.pid)
-    expect(performance.now() - began).toBeLessThan(5_000)
     expect(lives(record.pid!)).toBe(false)
   })
 

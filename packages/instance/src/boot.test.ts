@@ -40,7 +40,7 @@ class GivenPorts extends Ports {
 
 async function bootOnce(
   definition: ReturnType<typeof define>,
-  { ports = new Ports(), signal = new AbortController().signal } = {},
+  { ports = new Ports(), signal = new AbortController().signal, onLaunch = () => {} } = {},
 ) {
   const stateDirectory = temporaryDirectory()
   const launched: Generation[] = []
@@ -59,10 +59,23 @@ async function bootOnce(
     definition,
     number: 1,
     signal,
-    launched: (generation: Generation) => launched.push(generation),
+    launched: (generation: Generation) => {
+      launched.push(generation)
+      onLaunch()
+    },
   }
   const outcome = await boot(habitat, order).catch((error: unknown) => error)
   return { outcome, launched, stateDirectory }
+}
+
+/**
+ * Milliseconds within which a program is up for sure, as fast as this machine is at the moment: a failure that tells what it
+ * did is told only once they are over.
+ */
+async function ample(): Promise<number> {
+  const began = performance.now()
+  expect((await bootOnce(define('django1', 'serves'))).outcome).not.toBeInstanceOf(Error)
+  return Math.ceil(10 * (performance.now() - began))
 }
 
 async function failureOf(definition: ReturnType<typeof define>): Promise<BootError> {
@@ -90,20 +103,20 @@ describe('a generation', () => {
   })
 
   it('has standard input from nowhere, its output in its log, and no other descriptor of ours', async () => {
-    const program = define('django1', 'serves', { command: ['sleep', '60'], limits: { start: 300 } })
+    const program = define('django1', 'serves', { command: ['sleep', '60'] })
     const stateDirectory = temporaryDirectory()
     const { supervisor } = await laboratory([program], { stateDirectory })
     const starting = supervisor.start(nameOf('django1')).catch((error: unknown) => error)
     await expect.poll(() => supervisor.status().instances[0]!.generation?.pid).toBeGreaterThan(0)
     const { pid } = supervisor.status().instances[0]!.generation!
     const log = join(stateDirectory, 'logs', 'django1.log')
-    const descriptors = readdirSync(`/proc/${pid}/fd`).map(
-      (n) => `${n} ${readlinkSync(`/proc/${pid}/fd/${n}`)}`,
-    )
+    const descriptors = () =>
+      readdirSync(`/proc/${pid}/fd`).map((n) => `${n} ${readlinkSync(`/proc/${pid}/fd/${n}`)}`)
     const output = expect.stringMatching(/^[12] .*\/output\/django1\.1\.[0-9a-f]{8}\.out$/)
-    expect(descriptors.slice(0, 3)).toEqual(['0 /dev/null', output, output])
-    expect(descriptors.slice(3)).toEqual([])
+    // Its libraries it opens and closes itself, at its beginning.
+    await expect.poll(descriptors).toEqual(['0 /dev/null', output, output])
     await expect.poll(() => existsSync(log) && statSync(log).mode & 0o777).toBe(0o600)
+    await supervisor.stop(nameOf('django1'))
     await starting
   })
 
@@ -143,16 +156,12 @@ describe('a generation', () => {
   })
 
   it('is ready when its health path answers 2xx or 3xx', async () => {
-    const healthy = (status: number) =>
-      define('django1', 'is-unhealthy', {
-        health: '/up',
-        settings: { STATUS: `${status}` },
-        limits: { start: 700 },
-      })
+    const healthy = (status: number, limits = {}) =>
+      define('django1', 'is-unhealthy', { health: '/up', settings: { STATUS: `${status}` }, limits })
     expect((await bootOnce(healthy(204))).outcome).not.toBeInstanceOf(Error)
     expect((await bootOnce(healthy(302))).outcome).not.toBeInstanceOf(Error)
-    expect((await failureOf(healthy(404))).message).toMatch(
-      /^It was not ready within 0.7 s: GET \/up was answered 404/,
+    expect((await failureOf(healthy(404, { start: await ample() }))).message).toMatch(
+      /^It was not ready within [\d.]+ s: GET \/up was answered 404/,
     )
   })
 
@@ -179,11 +188,9 @@ describe('a generation', () => {
 
 describe('a generation that does not become ready', () => {
   it('by exiting says so at once, with its code and its last words, fit for a terminal', async () => {
-    const began = performance.now()
     const failure = await failureOf(define('django1', 'exits-at-once'))
     expect(failure.message).toBe('It exited with code 3 before it was ready.')
     expect(failure.log).toEqual([String.raw`cannot open database\x1b[2J`])
-    expect(performance.now() - began).toBeLessThan(9_000)
   })
 
   it('because it goes into the background is told to stay', async () => {
@@ -200,15 +207,17 @@ describe('a generation that does not become ready', () => {
   })
 
   it('on its port, but on another, is told where it went', async () => {
-    const failure = await failureOf(define('django1', 'listens-elsewhere', { limits: { start: 700 } }))
+    const failure = await failureOf(
+      define('django1', 'listens-elsewhere', { limits: { start: await ample() } }),
+    )
     expect(failure.message).toMatch(/It listens on port \d+ instead of \{port\}\.$/)
   })
 
   it('because somebody gave it up is ended, and the reason is passed on', async () => {
     const giveUp = new AbortController()
-    setTimeout(() => giveUp.abort(new Error('another order came')), 200)
     const { outcome, launched } = await bootOnce(define('django1', 'never-listens'), {
       signal: giveUp.signal,
+      onLaunch: () => setTimeout(() => giveUp.abort(new Error('another order came')), 50),
     })
     expect(outcome).toMatchObject({ message: 'another order came' })
     expect(lives(launched[0]!.pid)).toBe(false)

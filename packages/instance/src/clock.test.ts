@@ -6,8 +6,8 @@ import type { LogEvent } from './log-event.ts'
 
 const HOUR = 3_600_000
 const LIMIT = 1_200
-/** What a busy machine may add, in milliseconds. */
-const BUSY = 5_000
+/** What a busy machine may add, in milliseconds: far less than the clock does. */
+const BUSY = 60_000
 
 /** Milliseconds until it has come to anything. */
 async function duration(begun: Promise<unknown>): Promise<number> {
@@ -45,7 +45,6 @@ it.each([HOUR, -HOUR])(
     await supervisor.start(nameOf('stop'))
     await ask('probe', '/go-deaf')
 
-    const deaf = performance.now()
     const drain = duration(once(under.ended, 'abort'))
     const stopping = supervisor.stop(nameOf('drain'))
     const waits = {
@@ -64,10 +63,10 @@ it.each([HOUR, -HOUR])(
     }
     under.release()
     await stopping
-    await expect.poll(() => momentOf('hung', 'probe'), { timeout: BUSY }).toBeDefined()
-    // Three intervals, less what had passed of the first one.
-    expect(momentOf('hung', 'probe')! - deaf).toBeGreaterThan(600)
-    await expect.poll(() => momentOf('started', 'back-off', 2), { timeout: BUSY }).toBeDefined()
+    await expect.poll(() => momentOf('hung', 'probe')).toBeDefined()
+    // An interval, and three times the part of it that an answer may take.
+    expect(momentOf('hung', 'probe')! - momentOf('ready', 'probe')!).toBeGreaterThan(400 + 3 * 240 - 10)
+    await expect.poll(() => momentOf('started', 'back-off', 2)).toBeDefined()
     const first = momentOf('started', 'back-off', 1)! - momentOf('started', 'back-off')!
     const second = momentOf('started', 'back-off', 2)! - momentOf('started', 'back-off', 1)!
     // Half a second, then one; less a fifth each.

@@ -59,7 +59,6 @@ describe('the end of a process tree', () => {
     const began = performance.now()
     expect((await generation.end()).killed).toBe(true)
     expect(performance.now() - began).toBeGreaterThan(390)
-    expect(performance.now() - began).toBeLessThan(10_000)
     expect(generation.exit).toMatchObject({ code: null, signal: 'SIGKILL', by: 'us' })
   })
 

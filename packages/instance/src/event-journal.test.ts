@@ -50,7 +50,7 @@ describe('the events of an instance', () => {
     await ask('django1')
     await supervisor.restart(nameOf('django1'))
     await ask('django1', '/exit?code=3').catch(() => {})
-    await expect.poll(() => events().map(({ event }) => event), { timeout: 10_000 }).toContain('crashed')
+    await expect.poll(() => events().map(({ event }) => event)).toContain('crashed')
     await ask('django1')
     await supervisor.stop(nameOf('django1'))
     const told = events().map(({ time, event, ...fields }) => {

@@ -46,13 +46,14 @@ describe('what an instance is given before it begins', () => {
       define('django1', 'serves', {
         ...CONFINED,
         command: ['sleep', '60'],
-        limits: { files: 16, start: 500 },
+        limits: { files: 16 },
       }),
     ])
     const starting = supervisor.start(nameOf('django1')).catch((error: unknown) => error)
     await expect.poll(() => status('django1').generation?.pid).toBeGreaterThan(0)
     const { pid } = status('django1').generation!
     await expect.poll(() => readdirSync(`/proc/${pid}/fd`)).toEqual(['0', '1', '2'])
+    await supervisor.stop(nameOf('django1'))
     await starting
   })
 

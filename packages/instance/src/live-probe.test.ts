@@ -3,10 +3,10 @@ import { rmSync } from 'node:fs'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { define, type Laboratory, laboratory, lives, nameOf } from './fixtures/laboratory.ts'
+import { closedGate, define, type Laboratory, laboratory, lives, nameOf } from './fixtures/laboratory.ts'
 import { afterTry, LiveProbe, MISSES, PATIENCE } from './live-probe.ts'
 
-const INTERVAL = 150
+const INTERVAL = 300
 const patient = () => ({ signal: new AbortController().signal, navigation: false })
 
 /** A server that is probed at `/health`, how often it was asked, and what came of it. */
@@ -112,7 +112,7 @@ describe('an instance that hangs', () => {
     const { pid } = await lab.ask('a')
     process.kill(pid, 'SIGSTOP')
     const lost = lab.ask('a').catch((error: unknown) => error)
-    await expect.poll(() => hung(lab), { timeout: 5_000 }).toHaveLength(1)
+    await expect.poll(() => hung(lab)).toHaveLength(1)
     expect((await lab.ask('a')).pid).not.toBe(pid)
     expect(await lost).toBeInstanceOf(Error)
     await expect.poll(() => lab.status('a').lastExit).toMatchObject({ signal: 'SIGKILL', by: 'us' })
@@ -125,13 +125,13 @@ describe('an instance that hangs', () => {
     const { pid } = await lab.ask('a')
     const underWay = await lab.supervisor.claim(nameOf('a'), patient())
     await lab.ask('a', '/go-deaf')
-    await expect.poll(() => hung(lab), { timeout: 5_000 }).toHaveLength(1)
+    await expect.poll(() => hung(lab)).toHaveLength(1)
     expect(lab.status('a').reason).toBe('It stopped answering: GET / was not answered, three times in a row.')
     expect((await lab.ask('a')).pid).not.toBe(pid)
     expect(lab.status('a')).toMatchObject({ state: 'ready', reason: null, inFlight: 1 })
     expect([underWay.ended.aborted, lives(pid)]).toEqual([false, true])
     underWay.release()
-    await expect.poll(() => lives(pid), { timeout: 5_000 }).toBe(false)
+    await expect.poll(() => lives(pid)).toBe(false)
   })
 
   it("and can't run twice is ended first, and those who come meanwhile are served by the next one", async () => {
@@ -139,10 +139,12 @@ describe('an instance that hangs', () => {
       define('a', 'serves', { probe: INTERVAL, health: '/', restart: 'replace' }),
     ])
     const { pid } = await lab.ask('a')
-    const slow = lab.ask('a', '/slow?ms=1500')
+    const gate = closedGate()
+    const slow = lab.ask('a', `/held?by=${gate.path}`)
     await lab.ask('a', '/go-deaf')
-    await expect.poll(() => hung(lab), { timeout: 5_000 }).toHaveLength(1)
+    await expect.poll(() => hung(lab)).toHaveLength(1)
     const held = lab.ask('a')
+    gate.open()
     expect((await slow).pid).toBe(pid)
     expect((await held).pid).not.toBe(pid)
     const order = lab.events.map(({ event }) => event).filter((event) => event !== 'state')
@@ -153,16 +155,18 @@ describe('an instance that hangs', () => {
     const lab = await laboratory([define('a', 'serves', { probe: INTERVAL, settings: { BIND: '{socket}' } })])
     const { pid, environment } = await lab.ask('a')
     rmSync(environment['MUX_SOCKET']!)
-    await expect.poll(() => hung(lab), { timeout: 5_000 }).toHaveLength(1)
+    await expect.poll(() => hung(lab)).toHaveLength(1)
     expect((await lab.ask('a')).pid).not.toBe(pid)
   })
 
   it('again after it was started again waits longer each time, and causes no storm', async () => {
     const lab = await laboratory([define('a', 'refuses-later', { probe: 100, health: '/' })])
-    await lab.supervisor.start(nameOf('a'))
     const waits: number[] = []
-    for (const times of [1, 2]) {
-      await expect.poll(() => hung(lab), { timeout: 10_000, interval: 5 }).toHaveLength(times)
+    let next = lab.next('hung')
+    await lab.supervisor.start(nameOf('a'))
+    for (let times = 0; times < 2; times++) {
+      await next
+      next = lab.next('hung')
       waits.push(Date.parse(lab.status('a').nextTry!) - Date.now())
     }
     expect(waits[0]).toBeLessThanOrEqual(600)
@@ -172,10 +176,11 @@ describe('an instance that hangs', () => {
 
   it('by fits and starts is replaced at most as often as one that crashes, and serves whenever it is well', async () => {
     const lab = await laboratory([define('a', 'flaps', { probe: 100, health: '/' })])
+    const first = lab.next('hung')
     await lab.supervisor.start(nameOf('a'))
-    await expect.poll(() => hung(lab), { timeout: 10_000, interval: 5 }).toHaveLength(1)
+    await first
     const began = performance.now()
-    await expect.poll(() => hung(lab), { timeout: 20_000, interval: 5 }).toHaveLength(2)
+    await lab.next('hung')
     // The back-off of half a second, less a fifth, and at least three tries.
     expect(performance.now() - began).toBeGreaterThan(400 + 120)
     expect(lab.events.filter(({ event }) => event === 'started')).toHaveLength(2)
@@ -183,10 +188,10 @@ describe('an instance that hangs', () => {
   })
 
   it('is not one that is well, and probes do not keep it awake', async () => {
-    const lab = await laboratory([define('a', 'serves', { probe: 500, health: '/', idle: 1_500 })])
+    const lab = await laboratory([define('a', 'serves', { probe: 1_000, health: '/', idle: 2_500 })])
     const lease = await lab.supervisor.claim(nameOf('a'), patient())
     lease.release()
-    await expect.poll(() => lab.status('a').state, { timeout: 10_000 }).toBe('stopped')
+    await expect.poll(() => lab.status('a').state).toBe('stopped')
     expect(hung(lab)).toEqual([])
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { define, laboratory, lives, nameOf } from './fixtures/laboratory.ts'
+import { closedGate, define, laboratory, lives, nameOf } from './fixtures/laboratory.ts'
 
 const patient = () => ({ signal: new AbortController().signal, navigation: false })
 
@@ -62,12 +62,14 @@ describe('with as many instances running as may', () => {
 })
 
 describe('with as many instances starting as may', () => {
-  const eager = (name: string) => define(name, 'serves', { boot: 'eager', settings: { BOOT_MS: '300' } })
+  const eager = (BOOT_WHILE: string) => (name: string) =>
+    define(name, 'serves', { boot: 'eager', settings: { BOOT_WHILE } })
 
   it('eager ones wait for their turn, and one that an operator or a request waits for goes before them', async () => {
     const names = ['a', 'b', 'c', 'd']
+    const gate = closedGate()
     const { ask, supervisor, status, events } = await laboratory(
-      [...names.map(eager), define('ordered', 'serves'), define('asked', 'serves')],
+      [...names.map(eager(gate.path)), define('ordered', 'serves'), define('asked', 'serves')],
       { pool: { parallelBoots: 2 } },
     )
     const ordered = supervisor.start(nameOf('ordered'))
@@ -80,10 +82,9 @@ describe('with as many instances starting as may', () => {
       generation: null,
       reason: expect.stringContaining('waits until others have started'),
     })
+    gate.open()
     await Promise.all([ordered, asked])
-    await expect
-      .poll(() => names.map((name) => status(name).state), { timeout: 10_000 })
-      .toEqual(names.map(() => 'ready'))
+    await expect.poll(() => names.map((name) => status(name).state)).toEqual(names.map(() => 'ready'))
     const order = events.filter(({ event }) => event === 'started' || event === 'ready')
     let booting = 0
     for (const { event } of order) expect((booting += event === 'started' ? 1 : -1)).toBeLessThanOrEqual(2)
@@ -94,13 +95,17 @@ describe('with as many instances starting as may', () => {
 
   it('one that waits for its turn has it next when an operator starts it', async () => {
     const names = ['a', 'b', 'c', 'd']
-    const { supervisor, status, events } = await laboratory(names.map(eager), { pool: { parallelBoots: 1 } })
+    const gate = closedGate()
+    const { supervisor, status, events } = await laboratory(names.map(eager(gate.path)), {
+      pool: { parallelBoots: 1 },
+    })
     await expect.poll(() => supervisor.status().pool.waiting).toBe(3)
-    await supervisor.start(nameOf('d'))
-    await expect.poll(() => status('c').state, { timeout: 10_000 }).toBe('ready')
+    const ordered = supervisor.start(nameOf('d'))
+    gate.open()
+    await ordered
+    await expect.poll(() => status('c').state).toBe('ready')
     const started = events.filter(({ event }) => event === 'started').map(({ instance }) => instance)
-    // Usually the second one; on a slow machine one more may have begun before the order came.
-    expect(started.indexOf(nameOf('d'))).toBeLessThan(started.indexOf(nameOf('c')))
+    expect(started.slice(0, 2)).toEqual([nameOf('a'), nameOf('d')])
   })
 
   it('one that waits for its turn is stopped at once by order, and tells those who wait for it', async () => {
@@ -120,7 +125,7 @@ describe('an instance that nobody uses', () => {
   it('is stopped after the time that its settings say, and comes back with the next request', async () => {
     const { ask, status, events } = await laboratory([define('a', 'serves', { idle: 300 })])
     const { pid } = await ask('a')
-    await expect.poll(() => status('a').state, { timeout: 5_000 }).toBe('stopped')
+    await expect.poll(() => status('a').state).toBe('stopped')
     expect(lives(pid)).toBe(false)
     expect(events.map(({ event }) => event)).toContain('idle')
     expect((await ask('a')).pid).not.toBe(pid)
@@ -132,7 +137,7 @@ describe('an instance that nobody uses', () => {
     const { pid } = await ask('a', '/slow?ms=600')
     expect(status('a')).toMatchObject({ state: 'ready', generation: { pid } })
     lease.release()
-    await expect.poll(() => status('a').state, { timeout: 5_000 }).toBe('stopped')
+    await expect.poll(() => status('a').state).toBe('stopped')
   })
 
   it('is neither kept awake nor started by paths that do not count, and answers them while it runs', async () => {
@@ -148,8 +153,8 @@ describe('an instance that nobody uses', () => {
     while (status('a').state === 'ready') expect((await monitor()).pid).toBe(pid)
     await expect(monitor()).rejects.toMatchObject({ code: 'instance_idle' })
     open.release()
-    await expect.poll(() => status('a').state, { timeout: 5_000 }).toBe('stopped')
-    expect(Math.abs(Date.parse(status('a').lastActivity!) - used)).toBeLessThan(50)
+    await expect.poll(() => status('a').state).toBe('stopped')
+    expect(Math.abs(Date.parse(status('a').lastActivity!) - used)).toBeLessThan(200)
   })
 
   it('that is just starting holds a request to a path that does not count as any other', async () => {
@@ -165,7 +170,7 @@ describe('an instance that nobody uses', () => {
     await ask('a', '/', { activity: 'upload' })
     const { lastActivity, lastActivityBy, idleStop } = status('a')
     expect(lastActivityBy).toBe('upload')
-    expect(Math.abs(Date.parse(idleStop!) - Date.parse(lastActivity!) - 60_000)).toBeLessThan(50)
+    expect(Math.abs(Date.parse(idleStop!) - Date.parse(lastActivity!) - 60_000)).toBeLessThan(1_000)
     const socket = await supervisor.claim(nameOf('a'), { ...patient(), activity: 'socket' })
     expect(status('a')).toMatchObject({ lastActivityBy: 'socket', idleStop: null })
     socket.release()
@@ -183,7 +188,7 @@ describe('an instance that nobody uses', () => {
       const left = Date.parse(status('a').idleStop!) - Date.now()
       expect(left > 0 && left <= 1_500, `${left} ms left`).toBe(true)
       expect((await ask('a')).pid).toBe(pid)
-      await expect.poll(() => status('a').state, { timeout: 10_000 }).toBe('stopped')
+      await expect.poll(() => status('a').state).toBe('stopped')
     },
   )
 

@@ -1,7 +1,8 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { define, laboratory, lives, nameOf, temporaryDirectory } from './fixtures/laboratory.ts'
+import { closedGate, define, laboratory, lives, nameOf, temporaryDirectory } from './fixtures/laboratory.ts'
 
 const django1 = nameOf('django1')
 
@@ -45,12 +46,20 @@ describe.each(['overlap', 'replace'] as const)('a restart by %s', (restart) => {
   })
 
   it('lets a slow request finish on the old generation, and counts it', async () => {
-    const { ask, supervisor } = await laboratory([define('django1', 'serves', { restart })])
+    const { ask, next, status, supervisor } = await laboratory([define('django1', 'serves', { restart })])
     const { pid } = await ask('django1')
-    const slow = ask('django1', '/slow?ms=600')
-    const report = await supervisor.restart(django1)
+    const gate = closedGate()
+    const slow = ask('django1', `/held?by=${gate.path}`)
+    const swapped = next('ready')
+    const restarting = supervisor.restart(django1)
+    if (restart === 'overlap') await swapped
+    else await expect.poll(() => status('django1').state).toBe('draining')
+    await wait(50)
+    gate.open()
+    const report = await restarting
     expect(report).toMatchObject({ instance: 'django1', oldPid: pid, drained: 1 })
-    expect(report.took).toBeGreaterThan(400)
+    // That wait was a part of it; a timer may fire a millisecond early.
+    expect(report.took).toBeGreaterThanOrEqual(49)
     expect((await slow).pid).toBe(pid)
     expect(lives(pid)).toBe(false)
   })
@@ -124,15 +133,21 @@ describe('a restart whose new generation does not become ready', () => {
     const good = define('django1', 'serves', { settings: { COLOUR: 'red' }, idle: 300 })
     const { ask, supervisor, status } = await laboratory([good])
     const { pid } = await ask('django1')
+    // Or it would be asleep by then.
+    const awake = await supervisor.claim(django1, {
+      navigation: false,
+      signal: new AbortController().signal,
+    })
     supervisor.define([define('django1', 'exits-at-once', { idle: 300 })])
     await expect(supervisor.restart(django1)).rejects.toMatchObject({ code: 'instance_failed' })
     process.kill(pid, 'SIGKILL')
+    awake.release()
     await expect.poll(() => status('django1').lastExit?.signal).toBe('SIGKILL')
     const next = await ask('django1')
     expect(next.environment['COLOUR']).toBe('red')
     expect(status('django1')).toMatchObject({ state: 'degraded', generation: { outdated: true } })
 
-    await expect.poll(() => lives(next.pid), { timeout: 10_000 }).toBe(false)
+    await expect.poll(() => lives(next.pid)).toBe(false)
     expect((await ask('django1')).environment['COLOUR']).toBe('red')
     await supervisor.stop(django1)
     await expect(supervisor.start(django1)).rejects.toMatchObject({ code: 'instance_failed' })
@@ -154,11 +169,15 @@ describe('a restart whose new generation does not become ready', () => {
     const { ask, supervisor, status } = await laboratory([
       define('django1', 'serves', { restart: 'replace' }),
     ])
+    const gate = closedGate()
+    const slow = ask('django1', `/held?by=${gate.path}`)
     await ask('django1')
     supervisor.define([define('django1', 'exits-at-once', { restart: 'replace' })])
     const restarting = supervisor.restart(django1).catch((error: unknown) => error)
-    await expect.poll(() => status('django1').state, { interval: 5 }).not.toBe('ready')
+    await expect.poll(() => status('django1').state).toBe('draining')
     const held = ask('django1')
+    gate.open()
+    await slow
     expect(await restarting).toMatchObject({
       code: 'instance_failed',
       log: [expect.stringContaining('database')],

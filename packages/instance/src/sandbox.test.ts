@@ -117,16 +117,15 @@ describe('a program in a sandbox', () => {
   })
 
   it('is told from others in ps, is found on its port, and ends with all that it started', async () => {
-    const { ask, status, supervisor } = await laboratory([
+    const { ask, events, status, supervisor } = await laboratory([
       snoops('django1', { command: ['sh', '-c', `(setsid sleep 60 &); exec ${node!} snoops.mjs`] }),
     ])
     await ask('django1', '/identity')
     const { pid } = status('django1').generation!
     expect(readFileSync(`/proc/${pid}/cmdline`, 'latin1')).toMatch(/^mux:django1\0/)
-    const began = performance.now()
     await supervisor.stop(nameOf('django1'))
-    // SIGTERM was enough: limits.stop is longer.
-    expect(performance.now() - began).toBeLessThan(4_500)
+    // SIGTERM was enough.
+    expect(events).toContainEqual(expect.objectContaining({ event: 'ended', killed: false }))
     expect(status('django1').lastExit).toMatchObject({ by: 'us' })
     expect(lives(pid)).toBe(false)
   })

@@ -49,7 +49,7 @@ describe('a lazy instance', () => {
     const answer = ask('django1')
     expect(await page).toMatchObject({
       code: 'instance_starting',
-      detail: expect.stringMatching(/^It has been starting for \d+ s, and has 10 s at most\.$/),
+      detail: expect.stringMatching(/^It has been starting for \d+ s, and has 60 s at most\.$/),
     })
     expect((await answer).pid).toBeGreaterThan(1)
   })
@@ -107,8 +107,8 @@ describe('an eager instance', () => {
       define('django1', 'serves', { boot: 'eager' }),
       define('django2', 'serves'),
     ])
-    await expect.poll(() => status('django1').state, { timeout: 5_000 }).toBe('ready')
-    await expect.poll(() => status('broken').state, { timeout: 5_000 }).toBe('failed')
+    await expect.poll(() => status('django1').state).toBe('ready')
+    await expect.poll(() => status('broken').state).toBe('failed')
     expect(status('django2').state).toBe('stopped')
     await ask('django2')
   })
@@ -116,9 +116,7 @@ describe('an eager instance', () => {
   it('stops nobody to find room', async () => {
     const definitions = ['a', 'b', 'c'].map((name) => define(name, 'serves', { boot: 'eager' }))
     const { status, supervisor } = await laboratory(definitions, { pool: { max: 2 } })
-    await expect
-      .poll(() => ['a', 'b'].map((name) => status(name).state), { timeout: 5_000 })
-      .toEqual(['ready', 'ready'])
+    await expect.poll(() => ['a', 'b'].map((name) => status(name).state)).toEqual(['ready', 'ready'])
     expect(status('c').state).toBe('stopped')
     expect(supervisor.status().pool).toMatchObject({ max: 2, running: 2 })
   })
@@ -260,7 +258,7 @@ describe('new definitions', () => {
     ])
     expect(report).toEqual({ added: ['come'], removed: ['leave'], changed: ['django1'] })
     await expect(ask('leave')).rejects.toMatchObject({ code: 'instance_undefined' })
-    await expect.poll(() => lives(pid), { timeout: 5_000 }).toBe(false)
+    await expect.poll(() => lives(pid)).toBe(false)
     await expect.poll(() => status('leave')).toBeUndefined()
     await ask('come')
     expect((await ask('django1')).environment['COLOUR']).toBe('red')
@@ -317,18 +315,16 @@ describe('the end of the supervisor', () => {
 
   it('waits for nothing any more when it is hurried', async () => {
     const { supervisor, ask } = await laboratory([
-      define('django1', 'ignores-sigterm', { limits: { stop: 60_000, drain: 60_000 } }),
-      define('django2', 'never-listens', { limits: { start: 60_000 } }),
+      define('django1', 'ignores-sigterm', { limits: { stop: 600_000, drain: 600_000 } }),
+      define('django2', 'never-listens', { limits: { start: 600_000 } }),
     ])
     const lease = await supervisor.claim(django1, patient())
     const held = ask('django2').catch((error: unknown) => error)
     const hurry = new AbortController()
     const closing = supervisor.close(hurry.signal)
     expect(await held).toMatchObject({ code: 'instance_busy' })
-    const began = performance.now()
     hurry.abort()
     await closing
-    expect(performance.now() - began).toBeLessThan(20_000)
     expect(lease.ended.aborted).toBe(true)
     lease.release()
   })
