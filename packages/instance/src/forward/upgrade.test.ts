@@ -10,6 +10,7 @@ import {
   startFixedPeer,
   startFront,
   startRawPeer,
+  untilStill,
 } from './fixtures/front.ts'
 
 const ASK =
@@ -48,6 +49,12 @@ const settled = (front: { open: number; leased: number }) =>
   eventually(
     () => front.open === 0 && front.leased === 0,
     () => `left: ${front.open} open, ${front.leased} leased`,
+  )
+
+const closedIn = (peer: RawPeer) =>
+  eventually(
+    () => peer.sockets[0]!.destroyed,
+    () => 'the instance still has its connection',
   )
 
 describe('the handshake', () => {
@@ -215,10 +222,7 @@ describe('an open WebSocket', () => {
       client.socket.end()
     }
     await settled(front)
-    await eventually(
-      () => peer.sockets[0]!.destroyed,
-      () => 'the instance still has its connection',
-    )
+    await closedIn(peer)
   })
 
   it('does not hold what a slow reader does not take', async () => {
@@ -237,11 +241,7 @@ describe('an open WebSocket', () => {
     const { client } = await open(peer)
     client.socket.pause()
     client.socket.write('go')
-    for (let last = -1; last !== written;) {
-      last = written
-      await delay(250)
-    }
-    expect(written).toBeGreaterThan(0)
+    await untilStill(() => written)
     expect(written).toBeLessThan(32 * 1024 * 1024)
   })
 })
@@ -255,7 +255,7 @@ describe('when its user is shut out', () => {
     expect(await client.closed()).toMatch(new RegExp(`${HELLO}\x88\x02\x03\xf0$`))
     client.socket.end()
     await settled(front)
-    expect(peer.sockets[0]!.destroyed).toBe(true)
+    await closedIn(peer)
   })
 
   it('one that is still held is closed, and not opened any more', async () => {
@@ -291,7 +291,7 @@ describe('when the time of the generation is over', () => {
     expect(await client.closed()).toMatch(new RegExp(`${HELLO}${RESTART}$`))
     client.socket.end()
     await settled(front)
-    expect(peer.sockets[0]!.destroyed).toBe(true)
+    await closedIn(peer)
   })
 
   it('the frame under way is finished first', async () => {
@@ -318,7 +318,7 @@ describe('when the time of the generation is over', () => {
     expect(await client.closed()).toMatch(/he$/)
     expect(await other.closed()).toMatch(new RegExp(`${RESTART}$`))
     await settled(front)
-    expect(performance.now() - start).toBeLessThan(4_000)
+    expect(performance.now() - start).toBeGreaterThan(1_990)
   })
 })
 
