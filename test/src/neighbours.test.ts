@@ -1,14 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { Agent } from 'node:http'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterEach, expect, it } from 'vitest'
 import { ask } from './harness/client.ts'
 import { CommandLines } from './harness/command-lines.ts'
 import { echoYaml } from './harness/echo.ts'
 import { leave } from './harness/nothing-left.ts'
-import { FIXTURES, Project } from './harness/project.ts'
+import { cpuOfThreads } from './harness/processes.ts'
+import { basic, FIXTURES, Project } from './harness/project.ts'
 import { Running } from './harness/running.ts'
+import { floodSignIns } from './harness/sign-in-flood.ts'
 
 /** How many turns there are of each kind, and how long each takes, in milliseconds. */
 const TURNS = 15
@@ -37,7 +40,14 @@ interface Trouble {
   meanwhile: () => Promise<unknown>
   after?: () => Promise<unknown>
   same: (turn: number) => string
+  /** What else is asked of mux while the same programs run beside it. */
+  instead?: () => Promise<unknown>
+  /** By how many milliseconds others may be slower; by a fifth of their time, if not said. */
+  allowed?: (usual: number) => number
+  turns?: number
 }
+
+const aFifth = (usual: number) => Math.max(0.2 * usual, NOISE)
 
 async function up(instances: string): Promise<(...argv: string[]) => Promise<number>> {
   project = await Project.create(echoYaml(instances))
@@ -57,12 +67,13 @@ async function up(instances: string): Promise<(...argv: string[]) => Promise<num
 async function expectOthersUnharmed(title: string, trouble: Trouble): Promise<void> {
   const { url } = running!
   const request = (agent: Agent) => answered(url, 'graham', 200, agent)
+  const { allowed = aFifth, turns: count = TURNS } = trouble
   // What comes first is slower for reasons of its own.
   await during(TURN, request)
   const turns: { without: number[]; beside: number[] }[] = []
-  for (let turn = 0; turn < TURNS; turn++) {
+  for (let turn = 0; turn < count; turn++) {
     shell!.stdin!.write(`${trouble.same(turn)} &\n`)
-    const without = await during(TURN, request)
+    const [without] = await Promise.all([during(TURN, request), trouble.instead?.()])
     await trouble.before?.()
     const [beside] = await Promise.all([during(TURN, request), trouble.meanwhile()])
     await trouble.after?.()
@@ -73,7 +84,7 @@ async function expectOthersUnharmed(title: string, trouble: Trouble): Promise<vo
   for (const share of [50, 99]) {
     const more = turns.map(({ without, beside }) => {
       const usual = percentile(without, share)
-      return percentile(beside, share) - usual - Math.max(0.2 * usual, NOISE)
+      return percentile(beside, share) - usual - allowed(usual)
     })
     const [fastest, middle, slowest] = [100 - NEARLY_ALL, 50, NEARLY_ALL].map((part) =>
       percentile(more, part).toFixed(0),
@@ -111,6 +122,35 @@ it('an instance that is restarted all the time costs others no more than a fifth
     same: (turn) =>
       `MUX_SOCKET='${project.path(`beside-${turn}`)}' timeout 0.5 ${process.execPath} ${FIXTURES}/echo.mjs`,
   })
+}, 120_000)
+
+it('a flood of sign-ins costs those who are signed in no more than as much time again, and all processors but one', async () => {
+  await up('{ django1: {}, django2: {} }')
+  const { url, child } = running!
+  const processors = Math.max(1, availableParallelism() - 1)
+  const hash = `require('node:crypto').scryptSync('', '', 32, { N: 16384, r: 8, p: 5, maxmem: 2 ** 28 })`
+  const used = () => cpuOfThreads(child.pid!, 'libuv-worker')
+  let [hashing, lasted] = [0, 0]
+  await expectOthersUnharmed('strangers try to sign in to', {
+    meanwhile: async () => {
+      const began = performance.now()
+      const before = await used()
+      await floodSignIns(url, TURN, 'wrong')
+      hashing += (await used()) - before
+      lasted += (performance.now() - began) / 1_000
+    },
+    // Answered once nothing of the flood is left.
+    after: () => ask(url, '/', { headers: { authorization: basic(randomUUID(), 'wrong') } }),
+    same: () => `timeout ${TURN / 1_000} ${process.execPath} --eval "for (;;) ${hash}"`,
+    // As many requests, of which none is hashed.
+    instead: () => floodSignIns(url, TURN, null),
+    allowed: (usual) => usual,
+    turns: 10,
+  })
+  process.stdout.write(`  hashing took ${(hashing / lasted).toFixed(2)} processors\n`)
+  expect(hashing).toBeGreaterThan(0)
+  // Never more at a time than those; the rest is what ticks of 10 ms may add.
+  expect(hashing / lasted).toBeLessThan(processors + 0.2)
 }, 120_000)
 
 /** Does something again and again on one connection, and returns how long each took, in milliseconds. */

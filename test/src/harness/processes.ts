@@ -118,6 +118,15 @@ export async function cpuOf(pid: number): Promise<number> {
   return (Number(fields[11]) + Number(fields[12])) / 100
 }
 
+/** Seconds of a processor that the threads of a process with this name have used so far. */
+export async function cpuOfThreads(pid: number, name: string): Promise<number> {
+  const threads = await readdir(`/proc/${pid}/task`)
+  const names = await Promise.all(threads.map((tid) => readFile(`/proc/${pid}/task/${tid}/comm`, 'utf8')))
+  const found = threads.filter((_tid, at) => names[at] === `${name}\n`)
+  const used = await Promise.all(found.map((tid) => cpuOf(Number(tid))))
+  return used.reduce((sum, seconds) => sum + seconds, 0)
+}
+
 /** Every living process that works in the project's directory, or was started with the name of it or of something in it. */
 export async function processesIn(project: Project): Promise<number[]> {
   const isIn = async (pid: number): Promise<boolean> => {
