@@ -103,11 +103,18 @@ describe('a dry run', () => {
   })
 })
 
-it('does not begin before it is known where to serve', async () => {
+it('does not begin before it is known where to serve, and under which name', async () => {
   const ended = await deploy()
   expect(ended).toMatchObject({ code: 2, stderr: expect.stringContaining('--domain mux.example.com') })
+  expect(await deploy(['--env', '../x', '--domain', DOMAIN])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('--env is "../x"'),
+  })
   expect(cloudflare.asked).toEqual([])
 })
+
+/** What wrangler does last, when the code is there. */
+const place = /^PUT .*\/domains\/records$/
 
 describe('a deployment that breaks off', () => {
   const denied = {
@@ -158,13 +165,14 @@ describe('a deployment that breaks off', () => {
     cloudflare.fault = ({ route }) => (route.startsWith(upload) ? denied : undefined)
     const ended = await deploy(['--json'])
     expect(ended.json()).toMatchObject({ step: 'worker', error: { code: 'cloudflare_forbidden' } })
+    expect(ended.json().error.hint).toContain('perhaps some of worker; the same command does the rest.')
     expect(ended.code).toBe(6)
     expect(ended.json().error.details.join('\n')).toContain('[code: 10000]')
     expect(await readdir(project.path('.mux/run'))).not.toContain('deploy-secrets.json')
   })
 
   it('by Ctrl-C in the middle of the upload ends wrangler, and leaves no secret', async () => {
-    cloudflare.fault = ({ route }) => (route.startsWith(upload) ? 'hang' : undefined)
+    cloudflare.fault = ({ route }) => (place.test(route) ? 'hang' : undefined)
     const [command, argv] = muxCommand(['deploy', '--json'])
     const child = spawn(command, argv, {
       cwd: project.directory,
@@ -173,8 +181,7 @@ describe('a deployment that breaks off', () => {
     })
     onTestFinished(() => void child.kill('SIGKILL'))
     const said = text(child.stdout)
-    const isUploading = async () =>
-      cloudflare.asked.some(({ route }) => route.startsWith(upload)) || undefined
+    const isUploading = async () => cloudflare.asked.some(({ route }) => place.test(route)) || undefined
     await until('the upload', isUploading, UPLOAD_LIMIT)
     const seen = await commandLines()
     expect(seen.filter((line) => line.includes('wrangler'))).not.toEqual([])
@@ -191,9 +198,12 @@ describe('a deployment that breaks off', () => {
 })
 
 describe('a deployment', () => {
-  it('brings records, secrets and Worker to Cloudflare, and there they work', async () => {
+  it('brings records, secrets and Worker to Cloudflare, also behind one that broke off, and there they work', async () => {
+    // As if all of that one had arrived but the answer: nothing at Cloudflare tells that wrangler did not come to its end.
+    cloudflare.domains.set(DOMAIN, worker())
     const ended = await deploy(['--json'])
     expect(ended).toMatchObject({ code: 0 })
+    expect(cloudflare.changes().filter((route) => place.test(route))).toHaveLength(1)
     expect(outcomes(ended)).toMatchObject({
       namespace: 'ok',
       registry: 'ok',
@@ -235,11 +245,14 @@ describe('a deployment', () => {
   })
 
   it('of what is there already does nothing, and says so of each step', async () => {
+    // What one leaves that is killed while wrangler runs.
+    await writeFile(project.path('.mux/run/deploy-secrets.json'), '{}')
     const ended = await deploy(['--json'])
     expect(ended).toMatchObject({ code: 0 })
     expect(new Set(Object.values(outcomes(ended)))).toEqual(new Set(['ok']))
     expect(cloudflare.changes()).toEqual([])
     expect(cloudflare.kv.asked.filter(({ route }) => route === 'put' || route === 'delete')).toEqual([])
+    expect(await readdir(project.path('.mux/run'))).not.toContain('deploy-secrets.json')
   })
 
   it('does what differs: a name of the site, another key, a line in wrangler.jsonc', async () => {

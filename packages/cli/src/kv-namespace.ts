@@ -99,6 +99,13 @@ function id(given: string | undefined, what: string, how: string): string {
   })
 }
 
+/** Whether what stands in for Cloudflare is on this machine. */
+export function isCloudflareHere({
+  CLOUDFLARE_API_BASE_URL: text = CLOUDFLARE_API,
+}: NodeJS.ProcessEnv): boolean {
+  return URL.canParse(text) && LOOPBACK.test(new URL(text).hostname)
+}
+
 /**
  * The token goes there, so a network between has to be encrypted.
  * @throws {CliError} `usage`

@@ -31,7 +31,7 @@ it.each([
   await once(server, 'listening')
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const record: HostRecord = { v: 1, origin, control: null, state: 'open' }
-  const [check] = await checkHosts({ host: new Map([['web1', record]]), instance: new Map() }, EDGE_KEY)
+  const [check] = await checkHosts({ host: new Map([['web1', record]]), instance: new Map() }, EDGE_KEY, true)
   if (expected === undefined) expect(check!.problem).toBeUndefined()
   else expect(check!.problem).toMatch(expected)
 })

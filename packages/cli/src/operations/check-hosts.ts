@@ -10,6 +10,7 @@ import {
   RecordError,
   VPC_ORIGIN,
 } from '@mux/contract'
+import { unreachedFromCloudflare } from './reach-from-cloudflare.ts'
 
 /** What was found where a host is to be. */
 export interface HostCheck {
@@ -34,6 +35,7 @@ const LIMIT = 5_000
  * other one refuses.
  * @param records the hosts, and the instances, which may be on hosts that have no record
  * @param edgeKey undefined: there is none yet, and what refuses as a gateway does is one
+ * @param isEdgeHere the Worker will run on this machine, and reach what this machine does
  */
 export async function checkHosts(
   records: {
@@ -41,20 +43,27 @@ export async function checkHosts(
     instance: ReadonlyMap<string, InstanceRecord | RecordError>
   },
   edgeKey: Uint8Array | undefined,
+  isEdgeHere: boolean,
 ): Promise<HostCheck[]> {
-  const urls = new Map<string, string | null>()
+  /** By what the Worker reaches each, if that is a URL, and by what this machine does. */
+  const places = new Map<string, { origin: string | null; url: string | null }>()
   for (const record of records.instance.values()) {
-    if (!(record instanceof RecordError) && record.origin !== LOCAL_ORIGIN)
-      urls.set(record.host, urlOf(record))
+    if (record instanceof RecordError || record.origin === LOCAL_ORIGIN) continue
+    places.set(record.host, { origin: urlOf(record), url: urlOf(record) })
   }
   for (const [name, record] of records.host)
-    if (!(record instanceof RecordError)) urls.set(name, urlOf(record) ?? record.control)
+    if (!(record instanceof RecordError))
+      places.set(name, { origin: urlOf(record), url: urlOf(record) ?? record.control })
   const questionTo = edgeKey === undefined ? () => undefined : await signedQuestions(edgeKey)
   return Promise.all(
-    [...urls].map(async ([name, url]) => ({
-      name,
-      problem: url === null ? undefined : await problemAt(url, questionTo(name as HostName)),
-    })),
+    [...places].map(async ([name, { origin, url }]) => {
+      const problems = await Promise.all([
+        url === null ? undefined : problemAt(url, questionTo(name as HostName)),
+        origin === null || isEdgeHere ? undefined : unreachedFromCloudflare(origin),
+      ])
+      const found = problems.filter((problem) => problem !== undefined)
+      return { name, problem: found.length === 0 ? undefined : found.join('; ') }
+    }),
   )
 }
 

@@ -1,3 +1,4 @@
+import { CloudflareError } from '@mux/edge/registry'
 import { CliError, toCliError } from '../errors.ts'
 
 /** The steps of a deployment, in their order. */
@@ -34,21 +35,27 @@ export class DeploySteps {
 
   /**
    * Does one step.
-   * @param task says what it has come to
+   * @param task says what it has come to; and before it changes anything, that it does
    * @throws {CliError} what it failed with, and what was done before
    */
   async take<Result>(
     step: StepName,
-    task: (say: (outcome: StepOutcome, detail: string) => void) => Promise<Result>,
+    task: (say: (outcome: StepOutcome, detail: string) => void, begin: () => void) => Promise<Result>,
   ): Promise<Result> {
+    let begun = false
     try {
-      return await task((outcome, detail) => {
-        const taken = { step, outcome, detail }
-        this.all.push(taken)
-        this.#tell(taken)
-      })
+      return await task(
+        (outcome, detail) => {
+          const taken = { step, outcome, detail }
+          this.all.push(taken)
+          this.#tell(taken)
+        },
+        () => {
+          begun = true
+        },
+      )
     } catch (error) {
-      throw this.#at(step, toCliError(error))
+      throw this.#at(step, toCliError(error), begun && !isRefusal(error))
     }
   }
 
@@ -57,12 +64,14 @@ export class DeploySteps {
     return this.all.filter(({ outcome }) => outcome === 'attention').map(({ detail }) => detail)
   }
 
-  #at(step: StepName, error: CliError): CliError {
+  /** @param half whether some of this very step may have been done */
+  #at(step: StepName, error: CliError, half: boolean): CliError {
     const changed = this.all.filter(({ outcome }) => outcome === 'done').map((one) => one.step)
+    const done = [...new Set(changed), ...(half ? [`perhaps some of ${step}`] : [])]
     const stays =
-      changed.length === 0
+      done.length === 0
         ? 'Nothing was changed.'
-        : `Done already: ${[...new Set(changed)].join(', ')}; the same command does the rest.`
+        : `Done already: ${done.join(', ')}; the same command does the rest.`
     return new CliError(error.code, `Step ${step}: ${error.message}`, {
       // A hint ends in a command where there is one.
       hint: [stays, hintOf(error)].filter((part) => part !== null).join(' '),
@@ -71,6 +80,12 @@ export class DeploySteps {
       cause: error,
     })
   }
+}
+
+/** Cloudflare has said no, or the operator has: what was to be done was not. */
+function isRefusal(error: unknown): boolean {
+  if (error instanceof CliError) return error.code === 'confirmation_needed' || error.code === 'cancelled'
+  return error instanceof CloudflareError && !error.isPassing
 }
 
 /** What to do about it where that is not what another command says of the same. */

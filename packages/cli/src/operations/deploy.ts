@@ -1,4 +1,4 @@
-import { createKvApi, openKvStore } from '@mux/edge/registry'
+import { createKvApi, openKvStore, type RegistryStore } from '@mux/edge/registry'
 import { replaceFile } from '@mux/instance/atomic-file'
 import { changeConfig } from '../config-edit.ts'
 import { CliError } from '../errors.ts'
@@ -26,7 +26,7 @@ import {
   type Preparation,
   prepareDeployment,
 } from './prepare-deployment.ts'
-import { isFromHere, tagFor, uploadWorker } from './upload-worker.ts'
+import { clearUpload, isFromHere, isUploading, tagFor, uploadWorker } from './upload-worker.ts'
 
 export interface DeployOptions extends DeployTarget {
   /** Of mux. */
@@ -56,6 +56,7 @@ export interface Deployed {
 export async function deploy(project: Project, options: DeployOptions): Promise<Deployed> {
   await ensureStateDirectory(project)
   return withLock(project, 'deploy', async () => {
+    await clearUpload(project)
     const steps = new DeploySteps(options.tell)
     const preparation = await prepareDeployment(project, options, steps)
     const account = await lookAtAccount(project, options, preparation, steps)
@@ -65,10 +66,17 @@ export async function deploy(project: Project, options: DeployOptions): Promise<
 
     const secrets = await makeKeys(project, options, preparation, steps)
     const { namespace, plan } = await makeNamespace(options, preparation, account, steps)
-    await steps.take('registry', async (say) => {
+    await steps.take('registry', async (say, begin) => {
       const { id, access } = account
       const kv = openKvStore(createKvApi({ ...access, account: id, namespace }))
-      const result = await pushRegistry(project, kv, (removed) =>
+      const noted: RegistryStore = {
+        ...kv,
+        change(decide, options) {
+          begin()
+          return kv.change(decide, options)
+        },
+      }
+      const result = await pushRegistry(project, noted, (removed) =>
         options.confirm(`Remove ${recordCounts(removed)} from KV?`, []),
       )
       const isSame = Object.keys({ ...result.written, ...result.removed }).length === 0
@@ -130,7 +138,8 @@ async function makeNamespace(
   { id, cloud, namespace: found, title }: Account,
   steps: DeploySteps,
 ) {
-  const namespace = await steps.take('namespace', async (say) => {
+  const namespace = await steps.take('namespace', async (say, begin) => {
+    if (found === undefined) begin()
     const namespace = found ?? (await cloud.createNamespace(title))
     say(found === undefined ? 'done' : 'ok', `${found === undefined ? `made ${title}, ` : ''}${namespace}`)
     return namespace
@@ -156,18 +165,21 @@ async function deployWorker(
   secrets: WorkerSecrets,
   steps: DeploySteps,
 ): Promise<string> {
-  return steps.take('worker', async (say) => {
+  return steps.take('worker', async (say, begin) => {
     const { name } = plan.config
     const tag = tagFor(module, plan.config, secrets)
     await writeWorkerModule(project, module)
-    if (current?.tag === tag && hasDomains) {
+    // The mark comes with the code: where wrangler broke off behind that, it may not serve where it is to.
+    if (current?.tag === tag && hasDomains && !isUploading(project, name)) {
       say('ok', `nothing to do: version ${current.version}`)
       return current.version
     }
     options.wait(`Uploading the Worker ${name}.`)
+    begin()
     const { environment, version: muxVersion, inherited } = options
     const uploaded = await uploadWorker(project, {
       wrangler,
+      name,
       file: plan.file,
       environment,
       account,

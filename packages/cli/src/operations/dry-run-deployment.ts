@@ -13,7 +13,7 @@ import { planPush } from './copy-registry.ts'
 import type { DeployOptions } from './deploy.ts'
 import { DeploySteps, type Step } from './deploy-steps.ts'
 import { type Account, lookAtAccount, type Preparation, prepareDeployment } from './prepare-deployment.ts'
-import { isFromHere, tagFor } from './upload-worker.ts'
+import { isFromHere, isUploading, tagFor } from './upload-worker.ts'
 
 export interface DryRun {
   worker: string
@@ -107,8 +107,9 @@ async function isDeployed(
   if (current === undefined) return false
   if (!(await isFromHere(project, tags)))
     say('attention', `the Worker ${plan.config.name} is there, and was not deployed from here`)
+  if (!hasDomains || isUploading(project, plan.config.name)) return false
   // Keys that are not there were in no Worker, and are not made now.
-  if (!hasDomains || (await missingKeys(project)).length > 0) return false
+  if ((await missingKeys(project)).length > 0) return false
   return current.tag === tagFor(module, plan.config, await workerSecrets(project, environment))
 }
 

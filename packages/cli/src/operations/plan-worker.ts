@@ -24,6 +24,8 @@ export interface WorkerPlan {
 /** A host name of two parts or more (RFC 1123 section 2.1). */
 const DOMAIN =
   /^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
+/** As wrangler has the name of a Worker; that of an environment becomes a part of it. */
+const NAME = /^[a-z0-9_][a-z0-9_-]*$/
 /** The longest name of a Worker, in characters, less what an environment adds. */
 const MAX_NAME = 48
 
@@ -41,6 +43,14 @@ export async function planWorker(
     throw new CliError('usage', `--domain is ${JSON.stringify(domain.slice(0, 80))}; expected a host name.`, {
       hint: `Such as mux.example.com, or ${WORKERS_DEV} for a name under that of the account.`,
     })
+  if (environment !== undefined && !NAME.test(environment))
+    throw new CliError(
+      'usage',
+      `--env is ${JSON.stringify(environment.slice(0, 80))}; expected the name of an environment.`,
+      {
+        hint: 'It becomes a part of the name of its Worker: of a-z 0-9 _ -, such as staging.',
+      },
+    )
   const template = await workerTemplate()
   const found = await findWranglerFile(directory)
   const file = found?.file ?? join(directory, 'wrangler.jsonc')
@@ -74,8 +84,11 @@ export function changePlan(
 
 /** @throws {CliError} `usage`, `file_unusable` */
 function checkConfig({ file, config }: WorkerPlan): void {
-  const { section, compatibilityDate = '' } = config
+  const { name, section, compatibilityDate = '' } = config
   const problems = [
+    ...(NAME.test(name)
+      ? []
+      : [`name ${JSON.stringify(name)} is none that a Worker can have: of a-z 0-9 _ -`]),
     ...(section['main'] === WORKER_MAIN ? [] : [`main is not ${WORKER_MAIN}, where mux puts its Worker`]),
     // It would answer from memory before the edge has seen who asks.
     ...('cache' in section ? ['it has "cache", by which one user would get what another one got'] : []),

@@ -5,7 +5,13 @@ import { CliError } from '../errors.ts'
 import { currentFile } from '../key-ring.ts'
 import { readKey } from '../keys.ts'
 import type { KvFlags } from '../kv-flags.ts'
-import { accountId, type CloudflareAccess, cloudflareAccess, namespaceId } from '../kv-namespace.ts'
+import {
+  accountId,
+  type CloudflareAccess,
+  cloudflareAccess,
+  isCloudflareHere,
+  namespaceId,
+} from '../kv-namespace.ts'
 import { type ProjectConfig, readConfig } from '../mux-yaml.ts'
 import type { Project } from '../project.ts'
 import { list } from '../render.ts'
@@ -83,7 +89,8 @@ export async function prepareDeployment(
   })
   const records = await steps.take('hosts', async (say) => {
     const records = await checkRegistry(project)
-    const hosts = await checkHosts(records, await readKey(currentFile(edgeRing(project))))
+    const edgeKey = await readKey(currentFile(edgeRing(project)))
+    const hosts = await checkHosts(records, edgeKey, isCloudflareHere(inherited))
     const answering = hosts.filter(({ problem }) => problem === undefined).map(({ name }) => name)
     if (answering.length > 0) say('ok', `${list(answering)}: can be reached`)
     for (const { name, problem } of hosts)

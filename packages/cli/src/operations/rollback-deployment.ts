@@ -46,15 +46,17 @@ export async function rollbackDeployment(
     const cloud = createCloudflareWorkers(createCloudflareApi(access), id)
     return { id, cloud, urls: await workerUrls(cloud, config) }
   })
-  const { from, to } = await steps.take('worker', async (say) => {
+  const { from, to } = await steps.take('worker', async (say, begin) => {
     const [current, before] = await cloud.versions(config.name)
     if (current === undefined || before === undefined)
       throw new CliError('nothing_to_restore', `The Worker ${config.name} has no version to go back to.`, {
         hint: 'See what there is: wrangler deployments list',
       })
     await confirm(`Go back from version ${current} to ${before}?`, [])
-    const back = (force: boolean) =>
-      cloud.deployVersion(config.name, before, { message: `mux ${version} deploy --rollback`, force })
+    const back = (force: boolean) => {
+      begin()
+      return cloud.deployVersion(config.name, before, { message: `mux ${version} deploy --rollback`, force })
+    }
     try {
       await back(false)
     } catch (error) {

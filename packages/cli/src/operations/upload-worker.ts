@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { rm, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Project } from '../project.ts'
@@ -9,6 +10,8 @@ import { runWrangler, type Wrangler } from '../wrangler.ts'
 
 export interface Upload {
   wrangler: Wrangler
+  /** Of the Worker in the account. */
+  name: string
   file: string
   environment: string | undefined
   account: string
@@ -41,18 +44,37 @@ function prefixOf(mark: string): string {
   return `mux-${mark.slice(0, PROJECT_DIGITS)}-`
 }
 
+/** Whether the last upload of a Worker has not come to its end, which for wrangler is where it serves. */
+export function isUploading(project: Project, name: string): boolean {
+  return existsSync(markFile(project, name))
+}
+
+/** Takes away what an upload leaves that was killed. */
+export async function clearUpload(project: Project): Promise<void> {
+  await rm(secretsFileOf(project), { force: true })
+}
+
+/** Beside the module. */
+function markFile({ state }: Project, name: string): string {
+  return join(state.directory, 'worker', `${name}.uploading`)
+}
+
+function secretsFileOf({ state }: Project): string {
+  return join(state.run, 'deploy-secrets.json')
+}
+
 /**
  * Uploads the module that wrangler.jsonc names, with its secrets, and has it answer everything.
  * @returns the id of the version; undefined when wrangler did not say
  * @throws {CliError} `wrangler_failed`, `cloudflare_forbidden`
  */
-export async function uploadWorker(
-  { directory, state }: Project,
-  upload: Upload,
-): Promise<string | undefined> {
-  const { wrangler, file, environment, account, token, secrets, tag, message, inherited } = upload
+export async function uploadWorker(project: Project, upload: Upload): Promise<string | undefined> {
+  const { directory, state } = project
+  const { wrangler, name, file, environment, account, token, secrets, tag, message, inherited } = upload
   // Among the arguments everybody would see them; and wrangler opens a path, which a pipe to a child, a socket, has not.
-  const secretsFile = join(state.run, 'deploy-secrets.json')
+  const secretsFile = secretsFileOf(project)
+  const mark = markFile(project, name)
+  await writeFile(mark, '')
   try {
     await rm(secretsFile, { force: true })
     await writeFile(secretsFile, JSON.stringify(secrets), { flag: 'wx', mode: 0o600 })
@@ -73,6 +95,7 @@ export async function uploadWorker(
         secrets: [token, ...Object.values(secrets)],
       },
     )
+    await rm(mark, { force: true })
     const deployed = entries.find(({ type }) => type === 'deploy')?.['version_id']
     return typeof deployed === 'string' ? deployed : undefined
   } finally {
