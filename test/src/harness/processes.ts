@@ -112,8 +112,12 @@ export async function forgetPeak(pid: number): Promise<void> {
 }
 
 /** Seconds of a processor that a process has used so far (proc_pid_stat(5), in ticks of 10 ms). */
-export async function cpuOf(pid: number): Promise<number> {
-  const text = await readFile(`/proc/${pid}/stat`, 'utf8')
+export function cpuOf(pid: number): Promise<number> {
+  return cpuBy(`/proc/${pid}/stat`)
+}
+
+async function cpuBy(file: string): Promise<number> {
+  const text = await readFile(file, 'utf8')
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) / 100
 }
@@ -123,7 +127,8 @@ export async function cpuOfThreads(pid: number, name: string): Promise<number> {
   const threads = await readdir(`/proc/${pid}/task`)
   const names = await Promise.all(threads.map((tid) => readFile(`/proc/${pid}/task/${tid}/comm`, 'utf8')))
   const found = threads.filter((_tid, at) => names[at] === `${name}\n`)
-  const used = await Promise.all(found.map((tid) => cpuOf(Number(tid))))
+  // By /proc/TID it would be the time of the whole process, each time.
+  const used = await Promise.all(found.map((tid) => cpuBy(`/proc/${pid}/task/${tid}/stat`)))
   return used.reduce((sum, seconds) => sum + seconds, 0)
 }
 
