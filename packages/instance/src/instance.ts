@@ -94,10 +94,13 @@ export class Instance implements SlotHolder {
     const { isComing, refusal } = this.#succession
     if (refusal) throw refusal
     if (activity === null && !isComing) throw new Problem('instance_idle')
-    const place = this.#room.enter(options, this.#definition.limits)
-    this.#wake()
-    this.#hurryUp()
-    return place
+    try {
+      return this.#room.enter(options, this.#definition.limits)
+    } finally {
+      // Also for one who found no room: where nobody may wait, nobody else ever starts it.
+      this.#wake(!options.signal.aborted)
+      this.#hurryUp()
+    }
   }
 
   /**
@@ -222,12 +225,16 @@ export class Instance implements SlotHolder {
     })
   }
 
-  /** Boots it for those who wait, unless something else does so anyway. */
-  #wake(): void {
-    if (this.#succession.phase !== 'stopped' || this.#room.size === 0 || this.#wakeOrdered) return
+  /**
+   * Boots it for those who wait, unless something else does so anyway.
+   * @param isWanted whether somebody wants it now, who may not wait
+   */
+  #wake(isWanted = false): void {
+    const isAwaited = this.#room.size > 0
+    if (this.#succession.phase !== 'stopped' || !(isAwaited || isWanted) || this.#wakeOrdered) return
     this.#wakeOrdered = true
     const boot = this.#orderBoot(async (signal) => {
-      if (this.#room.size > 0) await this.#succession.bring(this.#definition, true, signal)
+      if (this.#room.size > 0 || !isAwaited) await this.#succession.bring(this.#definition, true, signal)
     })
     this.#inBackground(
       boot.finally(() => {

@@ -66,6 +66,13 @@ describe('a lazy instance', () => {
       expect(await outcome).toMatchObject({ code: 'instance_start_timeout', status: 504 })
   })
 
+  it('starts an instance that nobody may wait for, too, and is then refused', async () => {
+    const { ask, status } = await laboratory([define('django1', 'serves', { limits: { queue: 0 } })])
+    await expect(ask('django1')).rejects.toMatchObject({ code: 'instance_busy' })
+    await expect.poll(() => status('django1').state, { timeout: 10_000 }).toBe('ready')
+    expect((await ask('django1')).pid).toBe(status('django1').generation!.pid)
+  })
+
   it('that is not ready in time says so to those who wait, and to others that it does not start', async () => {
     const limits = { start: 300 }
     const { ask } = await laboratory([define('django1', 'never-listens', { limits })])
