@@ -13,17 +13,16 @@ import { interrupted } from './harness/interrupted.ts'
 import { leave } from './harness/nothing-left.ts'
 import { expectError, expectJsonError, expectNoStack } from './harness/outcomes.ts'
 import { processesOf } from './harness/processes.ts'
-import { muxCommand, type Outcome, Project } from './harness/project.ts'
+import { muxCommand, Project } from './harness/project.ts'
 import { Running } from './harness/running.ts'
 import { type ProjectState, stateOf } from './harness/state.ts'
+import { until } from './harness/until.ts'
 
 const YAML = echoYaml('{ django1: {}, django2: {}, django3: {} }')
 
-async function millisecondsOf(task: () => Promise<unknown>): Promise<number> {
-  const began = performance.now()
-  await task()
-  return performance.now() - began
-}
+/** How soon a command that can do nothing says so, in milliseconds, and how often it is tried at most. */
+const WITHIN = 2_000
+const TRIES = 5
 
 const exists = (path: string) =>
   access(path).then(
@@ -365,7 +364,7 @@ describe('a running system', () => {
     expect(
       (await project.must(['instance', 'list', '--json'])).json().instances.length,
     ).toBeGreaterThanOrEqual(3)
-  }, 60_000)
+  })
 })
 
 describe('Ctrl-C', () => {
@@ -390,7 +389,9 @@ describe('Ctrl-C', () => {
   it('leaves a restart that is under way to the supervisor, and the next command works', async () => {
     const restart = ['instance', 'restart', 'slow']
     await project.must(restart)
-    const outcome = await interrupted(project, restart, 1_500)
+    const boots = async () =>
+      (await processesOf(project)).filter(({ instance }) => instance === 'slow').length === 2 || undefined
+    const outcome = await interrupted(project, restart, () => until('two generations', boots))
     expect(outcome.code === 130 || outcome.signal === 'SIGINT').toBe(true)
     expectNoStack(outcome)
     expect((await ask(running.url, '/', { user: 'graham' })).status).toBe(200)
@@ -447,13 +448,20 @@ describe('a project that is not running', () => {
     [['instance', 'start', 'django1']],
     [['instance', 'restart', '--all']],
   ])('%j says within 2 s that mux is not running, and how to start it', async (args) => {
-    const started = await millisecondsOf(() => project.run(['--version']))
-    const outcome = { code: 0 } as Outcome
-    const took = await millisecondsOf(async () => Object.assign(outcome, await project.run(args)))
-    expectError(outcome, 5, 'not_running')
-    expect(outcome.stderr).toContain('mux up')
+    const began = performance.now()
+    await project.run(['--version'])
+    const started = performance.now() - began
+    // A machine may be held up at any one of them; what a command waits for, it waits for at each.
+    let fastest = Infinity
+    for (let n = 0; n < TRIES && fastest - started >= WITHIN; n++) {
+      const before = performance.now()
+      const outcome = await project.run(args)
+      fastest = Math.min(fastest, performance.now() - before)
+      expectError(outcome, 5, 'not_running')
+      expect(outcome.stderr).toContain('mux up')
+    }
     // What Node needs to start counts on the machine, not on what the command waits for.
-    expect(took - started).toBeLessThan(Math.max(2_000, 2 * started))
+    expect(fastest - started).toBeLessThan(Math.max(WITHIN, 2 * started))
   })
 
   it('says so as well when a supervisor that was killed has left its socket', async () => {

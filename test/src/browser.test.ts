@@ -1,6 +1,6 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { findChromium, launch } from './harness/browser.ts'
+import { findChromium, launch, PATIENCE } from './harness/browser.ts'
 import { fixtureCommand } from './harness/echo.ts'
 import { notesProject } from './harness/notes.ts'
 import { leave } from './harness/nothing-left.ts'
@@ -20,7 +20,8 @@ describe.skipIf(chromium === undefined)('in a real browser', () => {
       (yaml) => `${yaml}
   slow:
     command: ${fixtureCommand()}
-    settings: { BOOT_DELAY: 5000 }
+    settings: { BOOTS_ONCE: "{data}/may-boot" }
+    limits: { start: 10m, hold: 10m }
 `,
     )
     running = await Running.up(project)
@@ -43,7 +44,7 @@ describe.skipIf(chromium === undefined)('in a real browser', () => {
     const context = await browser.newContext()
     contexts.push(context)
     const page = await context.newPage()
-    page.setDefaultTimeout(10_000)
+    page.setDefaultTimeout(PATIENCE)
     return page
   }
 
@@ -138,7 +139,8 @@ describe.skipIf(chromium === undefined)('in a real browser', () => {
     await signIn(page, 'sloth')
     await page.getByRole('heading', { name: /starting/i }).waitFor()
     expect(path(page)).toBe('/deep/link?x=1')
-    await page.getByText('"instance":"slow"').waitFor({ timeout: 15_000 })
+    await project.write('.mux/data/slow/may-boot', '')
+    await page.getByText('"instance":"slow"').waitFor()
     expect(path(page)).toBe('/deep/link?x=1')
   })
 

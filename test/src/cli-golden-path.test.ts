@@ -271,7 +271,7 @@ describe('from an application to a running site and back', () => {
     await mux(['user', 'sign-out', 'brian'])
     await mux(['token', 'revoke', id])
     for (const { socket, received } of [brian, script]) {
-      await expect.poll(() => socket.closed, { timeout: 10_000 }).toBe(true)
+      await expect.poll(() => socket.closed).toBe(true)
       // A Close frame with 1008.
       expect(Buffer.concat(received).subarray(-4).toString('hex')).toBe('880203f0')
     }

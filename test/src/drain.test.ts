@@ -14,8 +14,6 @@ import { until } from './harness/until.ts'
 
 const MIB = 1024 * 1024
 const DRAIN = 1_500
-/** What takes a second or two at rest, and not for ever on a machine that is busy, in milliseconds. */
-const BUSY = 100_000
 
 let project: Project
 let running: Running
@@ -90,7 +88,7 @@ describe('when its instance is restarted', () => {
     expect(await left()).toEqual([])
   })
 
-  it('200 MB up and 200 MB down that are under way come whole', { timeout: 2 * BUSY }, async () => {
+  it('200 MB up and 200 MB down that are under way come whole', async () => {
     const size = 200 * MIB
     const old = await pidOf('graham')
     const left = await watched([old])
@@ -107,8 +105,8 @@ describe('when its instance is restarted', () => {
         }
       })(),
     )
-    const up = ask(running.url, '/hash?whole', { user: 'graham', method: 'POST', body, limit: BUSY })
-    const down = await open(running.url, `/zeros/${size}?whole`, { user: 'graham', limit: BUSY })
+    const up = ask(running.url, '/hash?whole', { user: 'graham', method: 'POST', body })
+    const down = await open(running.url, `/zeros/${size}?whole`, { user: 'graham' })
     await begun('/hash?whole', 1)
     const restarted = restart('django1')
     await another(old)
@@ -125,15 +123,15 @@ describe('when its instance is restarted', () => {
     'by %s, a request that takes longer than limits.drain is told so at the limit, and the restart returns',
     async (_, user, instance) => {
       await pidOf(user)
-      const answer = ask(running.url, `/slow/60000?late-${user}`, { user })
-      await begun(`/slow/60000?late-${user}`, 1)
+      const answer = ask(running.url, `/hang?late-${user}`, { user })
+      await begun(`/hang?late-${user}`, 1)
       const began = performance.now()
       const restarted = restart(instance)
       const { status, json } = await answer
       const took = performance.now() - began
       expect([status, json().code]).toEqual([502, 'instance_unreachable'])
       expect(took).toBeGreaterThanOrEqual(DRAIN)
-      expect(took).toBeLessThan(DRAIN + 20_000)
+      expect(took).toBeLessThan(40 * DRAIN)
       expect((await restarted).drained).toBe(0)
     },
   )

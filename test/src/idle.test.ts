@@ -42,7 +42,7 @@ it(`instances that are stopped and woken all the time lose none of ${REQUESTS} r
   // That it has happened, and not that the load was too steady for it.
   expect(processesIn(tally)).toBeGreaterThan(2 * NAMES.length)
   await until('the end of all', none)
-}, 200_000)
+})
 
 it('300 requests at the very moment when their instance is stopped are all answered, and none is carried out twice', async () => {
   const requests = 300 / NAMES.length
@@ -58,4 +58,4 @@ it('300 requests at the very moment when their instance is stopped are all answe
     expect(processesIn(tally)).toBeLessThan((requests * 4) / 5)
   }
   await until('the end of all', none)
-}, 200_000)
+})

@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
 import { chmod, readdir } from 'node:fs/promises'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { ask } from './harness/client.ts'
+import { filesBelow } from './harness/files.ts'
 import { leave } from './harness/nothing-left.ts'
 import { Project } from './harness/project.ts'
 import { Running } from './harness/running.ts'
@@ -33,8 +33,8 @@ afterEach(async () => {
 })
 
 /** What a user of the machine can read of all that there is below a directory, if it knows what to ask for. */
-function readableTo(uid: number, directory: string): string[] {
-  const paths = readdirSync(directory, { recursive: true, encoding: 'utf8' })
+async function readableTo(uid: number, directory: string): Promise<string[]> {
+  const paths = (await filesBelow(directory)).keys()
   const script = 'for path; do [ -r "$path" ] && echo "$path"; done; true'
   const options = { uid, gid: uid, cwd: directory, encoding: 'utf8' } as const
   const { stdout } = spawnSync('sh', ['-c', script, 'sh', ...paths], options)
@@ -64,7 +64,7 @@ instances:
   ])
   await project.must(['instance', 'set', 'django2', 'COLOUR=blue'])
   await project.must(['user', 'list'])
-  expect(readableTo(GRAHAM, project.path('.mux'))).toEqual([
+  expect(await readableTo(GRAHAM, project.path('.mux'))).toEqual([
     'data/django1',
     'data/django1/db',
     expect.stringMatching(/^sockets\/django1\.1\.[0-9a-f]{8}$/),

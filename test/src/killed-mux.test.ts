@@ -58,7 +58,6 @@ it.skipIf(absentOf(['python3']).length > 0)(
     }
     process.stdout.write(`killed ${KILLS} times in a change: ${JSON.stringify(told)}\n`)
   },
-  300_000,
 )
 
 /** As mux.yaml has it. */

@@ -90,7 +90,6 @@ async function expectNoLeak(): Promise<void> {
   await until(
     'descriptors as before',
     async () => (await descriptorsOf(supervisor)).length <= before.descriptors + 2 || undefined,
-    20_000,
   )
   const { heap, resident } = await collected(running)
   process.stdout.write(
@@ -106,12 +105,14 @@ async function expectNoLeak(): Promise<void> {
 }
 
 describe(`${RESTARTS} restarts by each strategy under load lose no request, have none carried out twice, give none to somebody else, and leak nothing`, () => {
-  it.each([KEPT, ALONE])('$connections', { timeout: 200_000 }, async ({ keepAlive, connections }) => {
+  it.each([KEPT, ALONE])('$connections', async ({ keepAlive, connections }) => {
     const reports: Record<string, { oldPid: number; newPid: number }[]> = { django1: [], django2: [] }
     const tally = await under(EVERYBODY, { keepAlive }, async (load) => {
       for (let n = 1; n <= RESTARTS; n++) {
         await load.reached((n * REQUESTS) / (RESTARTS + 1))
         for (const instance of CHANGING) reports[instance]!.push(await order('instance', 'restart', instance))
+        // However slow the clients are: what was started serves before the next is.
+        await load.round()
       }
     })
     printTally(`restarts, ${connections}`, tally, { restarts: CHANGING.length * RESTARTS })
@@ -141,6 +142,7 @@ describe('changes of settings under load, by each strategy,', () => {
           const { restarted } = await order('instance', 'set', instance, `COLOUR=${colour}`)
           pids[instance]!.push(restarted.newPid)
         }
+        await load.round()
       }
     })
     printTally('changes of settings', tally, { changes: CHANGING.length * colours.length })
@@ -151,7 +153,7 @@ describe('changes of settings under load, by each strategy,', () => {
       for (const [n, colour] of colours.entries())
         expect(served).toContainEqual({ pid: pids[instance]![n], colour })
     }
-  }, 200_000)
+  })
 
   it('that a new process does not survive, answer to or pass its probe with are refused, put back, and lose no request', async () => {
     const faults = ['exit', 'hang', 'unhealthy']
@@ -162,6 +164,7 @@ describe('changes of settings under load, by each strategy,', () => {
           const { code, stdout } = await orders.run(['instance', 'set', instance, `FAULT=${fault}`, '--json'])
           expect([code, JSON.parse(stdout).error.code], stdout).toEqual([1, 'instance_failed'])
         }
+        await load.round()
       }
     })
     printTally('unusable settings', tally, { changes: CHANGING.length * faults.length })
@@ -170,7 +173,7 @@ describe('changes of settings under load, by each strategy,', () => {
     // By overlap the old process has never stopped; by replace one with its settings has taken its place each time.
     expect(tally.processes['django1']).toHaveLength(1)
     expect(tally.processes['django2']).toHaveLength(faults.length + 1)
-  }, 200_000)
+  })
 })
 
 it('instances that are killed under load cost the users of another nothing', async () => {
@@ -194,7 +197,7 @@ it('instances that are killed under load cost the users of another nothing', asy
   expect(pidsOf(tally, 'django1')).toHaveLength(1)
   for (const instance of ['django2', 'django3']) await order('instance', 'start', instance)
   await expectNoLeak()
-}, 200_000)
+})
 
 it('an instance that is killed under load costs its own users what was under way with it, and has nothing done twice', async () => {
   const kills = 3
@@ -220,4 +223,4 @@ it('an instance that is killed under load costs its own users what was under way
     expect([status, JSON.parse(body!).code]).toEqual([502, 'instance_unreachable'])
   }
   expect(pidsOf(tally, 'django3')).toHaveLength(1)
-}, 200_000)
+})

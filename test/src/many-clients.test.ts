@@ -26,7 +26,8 @@ let ledger: string
 beforeAll(async () => {
   project = await Project.create('')
   ledger = project.path('ledger')
-  const yaml = echoYaml('{ django1: {}, django2: { limits: { response: 2s } } }', {
+  const yaml = echoYaml('{ django1: {}, django2: { limits: { response: 6s } } }', {
+    drain: '5s',
     settings: `, LEDGER: ${JSON.stringify(ledger)}`,
   })
   await project.write(
@@ -55,7 +56,7 @@ function open(count: number, bytes = ''): Socket[] {
 
 /** Resolves when an answer has begun on each; fails when it is not the one that was hoped for. */
 async function answered(sockets: readonly Socket[]): Promise<void> {
-  const signal = AbortSignal.timeout(30_000)
+  const signal = AbortSignal.timeout(200_000)
   const heads = await Promise.all(sockets.map((socket) => once(socket, 'data', { signal })))
   for (const [head] of heads) expect(String(head)).toMatch(/^HTTP\/1\.1 (?:200|101) /)
 }

@@ -1,6 +1,6 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { findChromium, launch } from './harness/browser.ts'
+import { findChromium, launch, PATIENCE } from './harness/browser.ts'
 import { djangoProject, gunicornFor } from './harness/django.ts'
 import { echoYaml } from './harness/echo.ts'
 import { passwordOf, Project } from './harness/project.ts'
@@ -18,7 +18,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   context = await browser.newContext()
   page = await context.newPage()
-  page.setDefaultTimeout(15_000)
+  page.setDefaultTimeout(PATIENCE)
 })
 afterEach(() => context.close())
 afterAll(() => browser?.close())
@@ -159,28 +159,24 @@ describe.skipIf(!chromium || !gunicorn)("Django's admin, in one browser", () => 
     await page.getByText('was added successfully').waitFor()
   }
 
-  it(
-    'works for each of two people with the session and the CSRF token of their own',
-    { timeout: 60_000 },
-    async () => {
-      await signIn(running.url, 'brian', '/admin/')
-      await page.getByText(/Welcome,\s*brian/i).waitFor()
-      await addNote('a secret of brian')
-      const cookies = await context.cookies()
-      expect(cookies.find(({ name }) => name === 'mux~django2~brian~sessionid')).toMatchObject({
-        httpOnly: true,
-      })
-      expect(cookies.map(({ name }) => name)).toContain('csrftoken')
-      expect(cookies.map(({ name }) => name)).not.toContain('sessionid')
+  it('works for each of two people with the session and the CSRF token of their own', async () => {
+    await signIn(running.url, 'brian', '/admin/')
+    await page.getByText(/Welcome,\s*brian/i).waitFor()
+    await addNote('a secret of brian')
+    const cookies = await context.cookies()
+    expect(cookies.find(({ name }) => name === 'mux~django2~brian~sessionid')).toMatchObject({
+      httpOnly: true,
+    })
+    expect(cookies.map(({ name }) => name)).toContain('csrftoken')
+    expect(cookies.map(({ name }) => name)).not.toContain('sessionid')
 
-      await project.must(['user', 'sign-out', 'brian'])
-      await signIn(running.url, 'graham', '/admin/')
-      await page.getByText(/Welcome,\s*graham/i).waitFor()
-      expect((await context.cookies()).filter(({ name }) => name.includes('brian'))).toEqual([])
-      await addNote('a note of graham')
-      await page.goto(`${running.url}/admin/notes/note/`)
-      expect(await page.textContent('body')).toContain('a note of graham')
-      expect(await page.textContent('body')).not.toContain('a secret of brian')
-    },
-  )
+    await project.must(['user', 'sign-out', 'brian'])
+    await signIn(running.url, 'graham', '/admin/')
+    await page.getByText(/Welcome,\s*graham/i).waitFor()
+    expect((await context.cookies()).filter(({ name }) => name.includes('brian'))).toEqual([])
+    await addNote('a note of graham')
+    await page.goto(`${running.url}/admin/notes/note/`)
+    expect(await page.textContent('body')).toContain('a note of graham')
+    expect(await page.textContent('body')).not.toContain('a secret of brian')
+  })
 })

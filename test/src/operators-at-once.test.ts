@@ -35,43 +35,35 @@ async function atOnce<Report>(
   return (await Promise.all(reports)).flat()
 }
 
-it(
-  'fifty people added by five operators at once are fifty, each with an instance of their own',
-  { timeout: 120_000 },
-  async () => {
-    await atOnce(10, (who, time) => ['user', 'add', `p${who}-${time}`, '--generate'])
-    const { users } = (await project.must(['user', 'list', '--json'])).json() as {
-      users: { instance: string }[]
-    }
-    const { instances } = (await project.must(['instance', 'list', '--json'])).json() as {
-      instances: { name: string; users: string[] }[]
-    }
-    expect(new Set(users.map(({ instance }) => instance)).size).toBe(50)
-    expect(instances.map(({ users: served }) => served.length)).toEqual(instances.map(() => 1))
-  },
-)
+it('fifty people added by five operators at once are fifty, each with an instance of their own', async () => {
+  await atOnce(10, (who, time) => ['user', 'add', `p${who}-${time}`, '--generate'])
+  const { users } = (await project.must(['user', 'list', '--json'])).json() as {
+    users: { instance: string }[]
+  }
+  const { instances } = (await project.must(['instance', 'list', '--json'])).json() as {
+    instances: { name: string; users: string[] }[]
+  }
+  expect(new Set(users.map(({ instance }) => instance)).size).toBe(50)
+  expect(instances.map(({ users: served }) => served.length)).toEqual(instances.map(() => 1))
+})
 
-it(
-  'of those who move the same person at once, each goes on from where the one before has put them',
-  { timeout: 60_000 },
-  async () => {
-    await project.must(['user', 'add', 'brian', '--instance', 'django1', '--generate'])
-    const moves = await atOnce<{ from: string; instance: string; changed: boolean }>(4, (who, time) => [
-      'user',
-      'move',
-      'brian',
-      `--instance=${INSTANCES[(who + time) % INSTANCES.length]}`,
-    ])
-    const { instance: last } = (await project.must(['user', 'show', 'brian', '--json'])).json()
-    const changes = moves.filter(({ changed }) => changed)
-    // Led to as often as away from, but for the ends of the way.
-    for (const name of INSTANCES) {
-      const to = changes.filter(({ instance }) => instance === name).length + Number(name === 'django1')
-      const from = changes.filter((move) => move.from === name).length + Number(name === last)
-      expect([name, to]).toEqual([name, from])
-    }
-  },
-)
+it('of those who move the same person at once, each goes on from where the one before has put them', async () => {
+  await project.must(['user', 'add', 'brian', '--instance', 'django1', '--generate'])
+  const moves = await atOnce<{ from: string; instance: string; changed: boolean }>(4, (who, time) => [
+    'user',
+    'move',
+    'brian',
+    `--instance=${INSTANCES[(who + time) % INSTANCES.length]}`,
+  ])
+  const { instance: last } = (await project.must(['user', 'show', 'brian', '--json'])).json()
+  const changes = moves.filter(({ changed }) => changed)
+  // Led to as often as away from, but for the ends of the way.
+  for (const name of INSTANCES) {
+    const to = changes.filter(({ instance }) => instance === name).length + Number(name === 'django1')
+    const from = changes.filter((move) => move.from === name).length + Number(name === last)
+    expect([name, to]).toEqual([name, from])
+  }
+})
 
 it('of those who add the same person or instance with something else of it, one does, and the others are told', async () => {
   const outcomes = await Promise.all(

@@ -123,7 +123,7 @@ describe.skipIf(!gunicorn)('the original arrangement, with a real Django under g
     }
     const database = new DatabaseSync(project.path('.mux/data/django2/brian.sqlite3'), {
       readOnly: true,
-      timeout: 5_000,
+      timeout: 60_000,
     })
     const names = database
       .prepare('SELECT username FROM auth_user')

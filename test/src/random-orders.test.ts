@@ -53,7 +53,6 @@ it.skipIf(absentOf(['python3']).length > 0)(
     })
     expectLostByKills(tally, kills, 5_000)
   },
-  300_000,
 )
 
 /** What was done how often, and when mux was killed. */

@@ -9,6 +9,7 @@ import { createToken } from '@mux/edge/registry'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { ask, valuesOf } from './harness/client.ts'
 import { echoYaml } from './harness/echo.ts'
+import { filesBelow } from './harness/files.ts'
 import { leave } from './harness/nothing-left.ts'
 import { environmentOf } from './harness/processes.ts'
 import { basic, type Outcome, Project } from './harness/project.ts'
@@ -157,12 +158,12 @@ async function everything(): Promise<void> {
 
 /** Everything that is a text or holds one, in the state directory and beside it, less what is there to keep a secret. */
 async function filesOf(directory: string): Promise<Record<string, Buffer>> {
-  const names = await readdir(directory, { recursive: true })
   const files: Record<string, Buffer> = {}
-  for (const name of names) {
-    const file = join(directory, name)
-    if (/^\.mux\/(keys|secrets)\//.test(name) || !(await stat(file)).isFile()) continue
-    files[name] = await readFile(file)
+  for (const [name, stats] of await filesBelow(directory)) {
+    if (/^\.mux\/(keys|secrets)\//.test(name) || !stats.isFile()) continue
+    // It may have gone meanwhile: an instance comes and goes that does not start.
+    const text = await readFile(join(directory, name)).catch(() => undefined)
+    if (text !== undefined) files[name] = text
   }
   return files
 }
@@ -240,13 +241,12 @@ it('an instance inherits nothing of the supervisor’s environment but what ever
 })
 
 it('the state directory, and in it keys, secrets, registry and logs, are closed to everybody else on the machine', async () => {
-  const names = await readdir(project.path('.mux'), { recursive: true })
-  expect(names).toEqual(
+  const below = await filesBelow(project.path('.mux'))
+  expect([...below.keys()]).toEqual(
     expect.arrayContaining(['keys/session.key', 'secrets/django2.API_KEY', 'logs/django2.log']),
   )
-  const modes = await Promise.all(
-    ['', ...names].map(async (name) => ({ name, ...modeOf(await stat(project.path('.mux', name))) })),
-  )
+  below.set('', await stat(project.path('.mux')))
+  const modes = [...below].map(([name, stats]) => ({ name, ...modeOf(stats) }))
   const guarded = modes.filter(
     ({ name, directory }) => directory || /^(keys|secrets|logs|registry)/.test(name),
   )

@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { connect } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
@@ -16,7 +18,7 @@ import {
   type Tally,
 } from './harness/load.ts'
 import { expectNothingLeft } from './harness/nothing-left.ts'
-import { descriptorsOf } from './harness/processes.ts'
+import { descriptorsOf, isStopped } from './harness/processes.ts'
 import { FIXTURES, passwordOf, Project } from './harness/project.ts'
 import { until } from './harness/until.ts'
 
@@ -77,7 +79,6 @@ describe.skipIf(!hasPython)('mux up with a listening socket that its parent hold
       expectWhole(tally)
       expect(replaced).toBe(TIMES)
     },
-    200_000,
   )
 
   it.each(connections)(
@@ -95,7 +96,6 @@ describe.skipIf(!hasPython)('mux up with a listening socket that its parent hold
       // The instances have not noticed.
       for (const instance of Object.values(USERS)) expect(tally.processes[instance]).toHaveLength(1)
     },
-    200_000,
   )
 
   it('lets those wait who come while none runs, and answers them when the next one does', async () => {
@@ -159,13 +159,13 @@ describe.skipIf(!hasPython)('mux up with a listening socket that its parent hold
     const half = connect(port, '127.0.0.1')
     half.write('GET / HTTP/1.1\r\nHost: x\r\n')
     silent.on('error', () => {})
-    half.on('error', () => {})
+    const said = half.on('error', () => {}).toArray()
     await ask(mux.url, '/_mux/health')
-    const began = performance.now()
     await mux.replace()
-    expect(performance.now() - began).toBeLessThan(10_000)
     silent.destroy()
-    half.destroy()
+    half.destroySoon()
+    // Who takes too long for a request is told so, when that time is over.
+    expect(String(await said.catch(() => ''))).toBe('')
   })
 })
 
@@ -185,7 +185,7 @@ describe.skipIf(absent.length > 0)('mux up tells systemd how it is', () => {
 
   it.each([
     ['a path', 'notify'],
-    ['an abstract address', `@mux-test-${process.pid}`],
+    ['an abstract address', `@mux-test-${randomUUID()}`],
   ])('at %s: ready when it serves, stopping when it ends', async (_, address) => {
     await notified(address.startsWith('@') ? address : project.path(address))
     expect(await told('READY=1')).toContain(`STATUS=Serving ${mux.url}`)
@@ -202,8 +202,11 @@ describe.skipIf(absent.length > 0)('mux up tells systemd how it is', () => {
     const pid = await mux.serving()
     await until('three signs of life', () => count('WATCHDOG=1') >= 3 || undefined)
     process.kill(pid, 'SIGSTOP')
-    // What it had said before may still be on its way.
-    await wait(1_000)
+    await until('it to stand still', async () => (await isStopped(pid)) || undefined)
+    // What it had said before is in order before this.
+    const address = project.path('watched')
+    execFileSync('systemd-notify', ['STATUS=stopped'], { env: { ...process.env, NOTIFY_SOCKET: address } })
+    await told('STATUS=stopped')
     const before = count('WATCHDOG=1')
     await wait(2_000)
     expect(count('WATCHDOG=1')).toBe(before)

@@ -162,7 +162,6 @@ export function bodies(layout: () => Layout): void {
     const refused = await exchangeRaw(
       url,
       'POST /hash HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4\r\nConnection: close\r\n\r\n',
-      2_000,
     )
     expect(refused).toMatch(/^HTTP\/1.1 401 /)
   })

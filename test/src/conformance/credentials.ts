@@ -183,8 +183,13 @@ export function credentials(layout: () => Layout): void {
       expect((await from(21, basic('malcolm'))).status).toBe(200)
 
       // Each for another token: they cost no hash, and count for the address all the same.
-      for (let n = 0; n < 100; n++)
-        await from(22, `Bearer mux_${n.toString(16).padStart(16, '0')}_${'0'.repeat(40)}`)
+      // A few at a time, to be through within the minute that counts.
+      for (let n = 0; n < 100; n += 10)
+        await Promise.all(
+          Array.from({ length: 10 }, (_, at) =>
+            from(22, `Bearer mux_${(n + at).toString(16).padStart(16, '0')}_${'0'.repeat(40)}`),
+          ),
+        )
       expect((await from(22, basic('graham'))).status).toBe(429)
       expect((await from(21, basic('graham'))).status).toBe(200)
     },

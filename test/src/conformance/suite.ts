@@ -14,9 +14,6 @@ import { tokens } from './tokens.ts'
 import { upgrades } from './upgrades.ts'
 import { websockets } from './websockets.ts'
 
-/** Of three machines, on one that has much else to do, in milliseconds. */
-const START_LIMIT = 240_000
-
 /** What both ways to run do alike, asked of a URL and of a command line. */
 export function conformance(start: () => Promise<Layout>): void {
   let layout: Layout
@@ -28,7 +25,7 @@ export function conformance(start: () => Promise<Layout>): void {
     await layout.addUser('terry', 'sockets')
     await layout.addUser('zoot', 'hostile')
     await layout.addUser('dingo', 'hostile')
-  }, START_LIMIT)
+  })
   afterAll(() => layout?.close())
 
   describe('routing', () => routing(() => layout))

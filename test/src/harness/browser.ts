@@ -3,6 +3,9 @@ import { type Browser, chromium } from 'playwright-core'
 
 const PROGRAM = process.env['MUX_TEST_CHROMIUM'] ?? '/usr/bin/chromium'
 
+/** For what does not come, and not for a machine that has much else to do, in milliseconds. */
+export const PATIENCE = 120_000
+
 /** The Chromium of this machine; undefined, with the reason printed, where there is none. */
 export function findChromium(): string | undefined {
   if (existsSync(PROGRAM)) return PROGRAM
@@ -15,6 +18,7 @@ export function findChromium(): string | undefined {
 export function launch(executablePath: string): Promise<Browser> {
   return chromium.launch({
     executablePath,
+    timeout: PATIENCE,
     args: [
       '--no-sandbox',
       '--disable-gpu',

@@ -2,6 +2,7 @@ import { Agent, type IncomingMessage, request } from 'node:http'
 import type { Readable } from 'node:stream'
 import { expect } from 'vitest'
 import { basic } from './project.ts'
+import { within } from './until.ts'
 
 export interface Ask {
   method?: string
@@ -12,9 +13,10 @@ export interface Ask {
   agent?: Agent
   /** The address of this machine that it comes from. */
   localAddress?: string
-  /** Milliseconds until the test gives up. */
-  limit?: number
 }
+
+/** For a request that hangs, and not for hundreds of megabytes on a machine that has much else to do, in milliseconds. */
+const LIMIT = 400_000
 
 export interface Answer {
   status: number
@@ -27,8 +29,7 @@ export interface Answer {
 /** One request whose target is sent byte for byte, on a connection of its own unless an agent is given. */
 export async function ask(url: string, target: string, options: Ask = {}): Promise<Answer> {
   const response = await open(url, target, options)
-  const chunks: Buffer[] = []
-  for await (const chunk of response) chunks.push(chunk)
+  const chunks = (await within(`the rest of ${target}`, response.toArray(), LIMIT)) as Buffer[]
   const body = Buffer.concat(chunks).toString()
   const answer: Answer = {
     status: response.statusCode!,
@@ -56,7 +57,7 @@ function expectProblem({ status, headers, json, body }: Answer): void {
 /** As {@link ask}, but hands over the answer as soon as its head is there. */
 export function open(url: string, target: string, options: Ask = {}): Promise<IncomingMessage> {
   const { hostname, port } = new URL(url)
-  return new Promise((resolve, reject) => {
+  const answered = new Promise<IncomingMessage>((resolve, reject) => {
     const outgoing = request({
       hostname,
       port,
@@ -70,7 +71,6 @@ export function open(url: string, target: string, options: Ask = {}): Promise<In
         ...(options.user === undefined ? {} : { authorization: basic(options.user) }),
         ...options.headers,
       },
-      signal: AbortSignal.timeout(options.limit ?? 30_000),
     })
     outgoing.once('response', resolve)
     // Not once: one that was answered already may still fail, and then be given up.
@@ -82,6 +82,7 @@ export function open(url: string, target: string, options: Ask = {}): Promise<In
       options.body.pipe(outgoing)
     }
   })
+  return within(`an answer to ${target}`, answered, LIMIT)
 }
 
 function framed(body: Ask['body']): body is string | Buffer {

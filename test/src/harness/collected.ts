@@ -6,7 +6,7 @@ import type { Running } from './running.ts'
 /** What a supervisor has to be started with, so that {@link collected} can ask it. */
 export const INSPECTED = { NODE_OPTIONS: '--inspect=127.0.0.1:0' }
 
-const PATIENCE = 30_000
+const PATIENCE = 120_000
 
 /**
  * Has a supervisor throw away what it doesn't use any more, and tells the bytes that are left: of its heap and what hangs

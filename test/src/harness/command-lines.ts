@@ -6,15 +6,11 @@ import type { Readable, Writable } from 'node:stream'
 import { FIXTURES, type Outcome, type Project } from './project.ts'
 
 const MAIN = join(dirname(createRequire(import.meta.url).resolve('mux/package.json')), 'dist/main.js')
-const START_LIMIT = 20_000
 /**
- * How long one command line may take before it counts as hanging, in milliseconds. Most end within 50, but a disk that is
- * busy with other things can keep a durable write for seconds.
+ * How long a command line, or the start, may take before it counts as hanging, in milliseconds. Most end within 50, but a
+ * disk that is busy with other things can keep a durable write for seconds, and some wait for processes of an instance.
  */
-const LIMIT = 15_000
-
-/** For one that waits for processes of an instance, or for another machine, in milliseconds. */
-export const COMMAND_LIMIT = 60_000
+const LIMIT = 180_000
 
 /** A process in a project in which command lines are run one after the other; for tables of many of them. */
 export class CommandLines {
@@ -35,17 +31,16 @@ export class CommandLines {
       stdio: ['ignore', 'inherit', 'inherit', 'pipe', 'pipe'],
     })
     const lines = new CommandLines(child)
-    await lines.#reply('the process for command lines', START_LIMIT)
+    await lines.#reply('the process for command lines')
     return lines
   }
 
   /**
-   * @param limit for one that does much, in milliseconds
    * @param input what it finds on standard input
    * @throws {Error} when the command line hangs, or ends the process that it runs in
    */
-  async run(argv: readonly string[], limit = LIMIT, input = ''): Promise<Outcome> {
-    const reply = this.#reply(`mux ${argv.join(' ')}`, limit)
+  async run(argv: readonly string[], input = ''): Promise<Outcome> {
+    const reply = this.#reply(`mux ${argv.join(' ')}`)
     ;(this.#child.stdio[3] as Writable).write(`${JSON.stringify({ argv, input })}\n`)
     const { code, stdout, stderr } = JSON.parse(await reply) as {
       code: number
@@ -56,8 +51,8 @@ export class CommandLines {
   }
 
   /** As {@link run}, for what must succeed. */
-  async must(argv: readonly string[], limit?: number, input?: string): Promise<Outcome> {
-    const outcome = await this.run(argv, limit, input)
+  async must(argv: readonly string[], input?: string): Promise<Outcome> {
+    const outcome = await this.run(argv, input)
     if (outcome.code !== 0)
       throw new Error(`mux ${argv.join(' ')} ended with ${outcome.code}:\n${outcome.stdout}${outcome.stderr}`)
     return outcome
@@ -67,12 +62,12 @@ export class CommandLines {
     this.#child.kill('SIGKILL')
   }
 
-  async #reply(what: string, limit: number): Promise<string> {
+  async #reply(what: string): Promise<string> {
     const late = Promise.withResolvers<never>()
     const timer = setTimeout(() => {
       this.end()
-      late.reject(new Error(`${what}: no end within ${limit} ms`))
-    }, limit)
+      late.reject(new Error(`${what}: no end within ${LIMIT} ms`))
+    }, LIMIT)
     try {
       const reply = await Promise.race([this.#replies.next(), late.promise])
       if (reply.done === true) throw new Error(`${what}: the process has ended`)

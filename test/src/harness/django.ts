@@ -27,7 +27,7 @@ function findDjango(): { gunicorn: string } | { missing: string } {
     const python = interpreterOf(gunicorn)
     if (python === undefined) continue
     try {
-      execFileSync(python, ['-c', 'import django'], { stdio: 'ignore', timeout: 20_000 })
+      execFileSync(python, ['-c', 'import django'], { stdio: 'ignore', timeout: 120_000 })
       return { gunicorn }
     } catch {
       return { missing: `Django for ${python} (Debian: python3-django)` }
@@ -54,7 +54,10 @@ export async function djangoProject(gunicorn: string): Promise<Project> {
   const yaml = await project.read('mux.yaml')
   await project.write(
     'mux.yaml',
-    yaml.replace('127.0.0.1:8080', '127.0.0.1:0').replace('command: gunicorn', `command: ${gunicorn}`),
+    yaml
+      .replace('127.0.0.1:8080', '127.0.0.1:0')
+      // Python loads Django and makes three databases: on a machine that has much else to do, that takes its time.
+      .replace('command: gunicorn', `limits: { start: 100s, hold: 100s }\n  command: ${gunicorn}`),
   )
   return project
 }

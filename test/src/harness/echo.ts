@@ -10,7 +10,7 @@ interface EchoOptions {
   fixture?: string
   /** What else each has for settings, beginning with a comma. */
   settings?: string
-  hold?: string
+  drain?: string
   /** What else stands under `edge`, beginning with a comma. */
   edge?: string
 }
@@ -18,14 +18,14 @@ interface EchoOptions {
 /** A mux.yaml of instances that run a fixture, the echo unless another is named. */
 export function echoYaml(
   instances: string,
-  { fixture, settings = '', hold = '15s', edge = '' }: EchoOptions = {},
+  { fixture, settings = '', drain = '20s', edge = '' }: EchoOptions = {},
 ): string {
   return `
 app:
   command: ${fixtureCommand(fixture)}
   settings: { SOCKET: "{socket}"${settings} }
   health: /ping
-  limits: { start: 10s, drain: 5s, stop: 2s, hold: ${hold} }
+  limits: { start: 60s, drain: ${drain}, stop: 2s, hold: 100s }
 pool: { max: 8, name: "django{n}" }
 edge: { listen: "127.0.0.1:0"${edge} }
 instances: ${instances}

@@ -62,7 +62,7 @@ app:
     SOCKET: "{socket}"
     LEDGER: ${JSON.stringify(ledger)}
   health: /ping
-  limits: { start: 5s, drain: 5s, stop: 3s, hold: 10s }
+  limits: { start: 60s, drain: 20s, stop: 3s, hold: 100s }
 pool:
   max: 8
   name: django{n}

@@ -4,13 +4,13 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import { basic, FIXTURES, type Project } from './project.ts'
-import { until } from './until.ts'
+import { until, within } from './until.ts'
 
 /** How many requests a whole load has. */
 export const REQUESTS = 15_000
 export const IN_FLIGHT = 32
 /** How long the load may go on after it was told that it is enough, and between two steps of it, in milliseconds. */
-const PROGRESS_LIMIT = 150_000
+const PROGRESS_LIMIT = 400_000
 
 /** A mux that was killed in between, in milliseconds since the epoch. */
 export interface Kill {
@@ -18,8 +18,10 @@ export interface Kill {
   to: number
 }
 
-/** How soon the client of a request that a killed mux had is to know, in milliseconds. */
-const TOLD_WITHIN = 5_000
+/** How long a client waits for an answer, in milliseconds: longer than mux ever makes it wait. */
+const PATIENCE = 200_000
+/** By how much the clocks of two processes may differ, in milliseconds. */
+const CLOCKS = 50
 
 interface Failure {
   id: string
@@ -70,8 +72,6 @@ export interface LoadOptions {
   cookies?: Record<string, string>
   /** Sends one request at a time, each at about the moment when the instance has been idle for so many milliseconds. */
   idle?: number
-  /** How long a client waits for an answer, in milliseconds; 30 s unless told otherwise. */
-  patience?: number
 }
 
 /** Where the ledger of an instance is. */
@@ -84,14 +84,16 @@ export class Load {
   readonly #child: ChildProcess
   readonly #instances: Record<string, string>
   readonly #run: string
+  readonly #closed: Promise<unknown>
   #done = 0
+  #rounds = 0
   #tally: Omit<Tally, 'duplicated' | 'unaccounted' | 'carriedOut'> | undefined
 
   /** @param instances by user */
   constructor(
     url: string,
     instances: Record<string, string>,
-    { keepAlive, burst = 1, requests = REQUESTS, cookies = {}, idle, patience = 30_000 }: LoadOptions,
+    { keepAlive, burst = 1, requests = REQUESTS, cookies = {}, idle }: LoadOptions,
   ) {
     this.#instances = instances
     this.#run = `run${++runs}`
@@ -101,10 +103,23 @@ export class Load {
       proof: user in cookies ? `Cookie: ${cookies[user]}` : `Authorization: ${basic(user)}`,
     }))
     const inFlight = idle === undefined ? IN_FLIGHT : 1
-    const order = { url, run: this.#run, clients, inFlight, requests, keepAlive, burst, idle, patience }
+    const order = {
+      url,
+      run: this.#run,
+      clients,
+      inFlight,
+      requests,
+      keepAlive,
+      burst,
+      idle,
+      patience: PATIENCE,
+    }
     this.#child = fork(join(FIXTURES, 'load-generator.mjs'), [JSON.stringify(order)], { execArgv: [] })
-    this.#child.on('message', (told: { done?: number; tally?: Tally }) => {
+    // Not its exit, which may come before what it said last.
+    this.#closed = once(this.#child, 'close')
+    this.#child.on('message', (told: { done?: number; round?: true; tally?: Tally }) => {
       this.#done = told.done ?? this.#done
+      if (told.round) this.#rounds++
       this.#tally = told.tally
     })
   }
@@ -121,14 +136,24 @@ export class Load {
     )
   }
 
+  /** Returns when each client has had an answer to something that it has asked since: everybody has met who serves now. */
+  async round(): Promise<void> {
+    const wanted = this.#rounds + 1
+    if (this.#child.connected) this.#child.send('round')
+    await until(
+      'an answer to each',
+      () => this.#rounds >= wanted || this.#tally !== undefined || undefined,
+      PROGRESS_LIMIT,
+    )
+  }
+
   /**
    * Lets it come to its end, and compares what the clients saw with what the instances did.
    * @param where the project of all of them, or where the ledger of each is
    */
   async end(where: Project | LedgerOf): Promise<Tally> {
-    this.#child.send('enough')
-    if (this.#child.exitCode === null)
-      await once(this.#child, 'exit', { signal: AbortSignal.timeout(PROGRESS_LIMIT) })
+    if (this.#child.connected) this.#child.send('enough')
+    await within('the end of the load', this.#closed, PROGRESS_LIMIT)
     if (!this.#tally) throw new Error('the load ended without a tally')
     return { ...this.#tally, ...(await this.#audit(where, this.#tally)) }
   }
@@ -183,7 +208,8 @@ export function expectWhole(tally: Tally, requests = REQUESTS): void {
 }
 
 /**
- * As {@link expectWhole}, but for what was under way with a mux that was killed: it is lost, and its client is told so soon.
+ * As {@link expectWhole}, but for what was under way with a mux that was killed: it is lost, and its client is told so
+ * before it loses its patience.
  */
 export function expectLostByKills(tally: Tally, kills: readonly Kill[], requests = REQUESTS): void {
   expect(tally.sent).toBeGreaterThanOrEqual(requests)
@@ -197,8 +223,9 @@ export function expectLostByKills(tally: Tally, kills: readonly Kill[], requests
   expect(tally.answered + tally.lost.length).toBe(tally.sent)
   expect(tally.lost.length).toBeLessThanOrEqual(kills.length * IN_FLIGHT)
   const others = tally.lost.filter(
-    ({ began, ended }) =>
-      !kills.some(({ from, to }) => began <= to && ended >= from && ended - to < TOLD_WITHIN),
+    ({ kind, began, ended }) =>
+      kind.startsWith('no answer') ||
+      !kills.some(({ from, to }) => began <= to + CLOCKS && ended >= from - CLOCKS),
   )
   expect(others).toEqual([])
 }

@@ -23,7 +23,7 @@ export class Network {
     const holder = spawn('unshare', ['--net', 'sh', '-c', 'echo ready; cat'], {
       stdio: ['pipe', 'pipe', 'inherit'],
     })
-    await once(holder.stdout, 'data', { signal: AbortSignal.timeout(10_000) })
+    await once(holder.stdout, 'data', { signal: AbortSignal.timeout(60_000) })
     const id = randomInt(2 ** 19)
     const subnet = `10.${128 + (id >> 14)}.${(id >> 6) & 255}`
     const [here, there] = [1, 2].map((last) => `${subnet}.${((id & 63) << 2) + last}`) as [string, string]
@@ -82,5 +82,5 @@ function no(reason: string): false {
 }
 
 function ip(...words: string[]): void {
-  execFileSync('ip', words, { stdio: ['ignore', 'ignore', 'pipe'], timeout: 10_000 })
+  execFileSync('ip', words, { stdio: ['ignore', 'ignore', 'pipe'], timeout: 60_000 })
 }

@@ -61,6 +61,11 @@ export async function watched(pids: readonly number[]): Promise<() => Promise<nu
   }
 }
 
+/** Whether a process has been stopped by a signal, to be continued by another. */
+export async function isStopped(pid: number): Promise<boolean> {
+  return (await statOf(pid)).state === 'T'
+}
+
 /** The ended processes that their parent has not taken leave of. */
 export async function zombiesOf(parent: number): Promise<number[]> {
   const stats = await Promise.all((await pids()).map(async (pid) => ({ pid, ...(await statOf(pid)) })))

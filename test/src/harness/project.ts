@@ -8,7 +8,7 @@ const BIN = join(dirname(createRequire(import.meta.url).resolve('mux/package.jso
 export const FIXTURES = join(import.meta.dirname, '../fixtures')
 
 /** How long a command may take before the test says that it hung. */
-const COMMAND_LIMIT = 60_000
+const COMMAND_LIMIT = 180_000
 
 export interface Outcome {
   code: number | null

@@ -6,10 +6,11 @@ export function statusOf(received: string): number | undefined {
   return found === null ? undefined : Number(found[1])
 }
 
-/**
- * Writes exact bytes to a server and reads until it closes (or `limit` ms have passed): for what no HTTP client would send.
- */
-export function exchangeRaw(url: string, bytes: string | Buffer, limit = 5_000): Promise<string> {
+/** For a server that never closes, in milliseconds. */
+const LIMIT = 120_000
+
+/** Writes exact bytes to a server and reads until it closes: for what no HTTP client would send. */
+export function exchangeRaw(url: string, bytes: string | Buffer): Promise<string> {
   const { hostname, port } = new URL(url)
   return new Promise((resolve, reject) => {
     const socket = connect(Number(port), hostname)
@@ -19,7 +20,10 @@ export function exchangeRaw(url: string, bytes: string | Buffer, limit = 5_000):
       socket.destroy()
       resolve(Buffer.concat(chunks).toString('latin1'))
     }
-    const timer = setTimeout(done, limit)
+    const timer = setTimeout(() => {
+      socket.destroy()
+      reject(new Error(`not closed within ${LIMIT} ms, after ${String(Buffer.concat(chunks))}`))
+    }, LIMIT)
     socket.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'ECONNRESET' || error.code === 'EPIPE') return done()
       clearTimeout(timer)

@@ -34,7 +34,7 @@ export function plantUser(project: Project, user: string, fields: Record<string,
 }
 
 function withDatabase<T>(project: Project, use: (database: DatabaseSync) => T): T {
-  const database = new DatabaseSync(project.path('.mux/registry.sqlite'), { timeout: 5_000 })
+  const database = new DatabaseSync(project.path('.mux/registry.sqlite'), { timeout: 60_000 })
   try {
     return use(database)
   } finally {

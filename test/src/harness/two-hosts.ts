@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { COMMAND_LIMIT, CommandLines } from './command-lines.ts'
+import { CommandLines } from './command-lines.ts'
 import { conformanceYaml, type InstanceOfSuite, type Layout, LEDGER } from './layout.ts'
 import { passwordOf, Project } from './project.ts'
 import { plantRecord, plantUser, readRecords } from './registry.ts'
@@ -33,7 +33,7 @@ export async function twoHostsLayout(): Promise<Layout> {
   try {
     for (const [host, { own, added }] of Object.entries(HOSTS))
       for (const [name, settings] of [...own.map((one) => [one, []] as const), ...Object.entries(added)])
-        await lines.must(['instance', 'add', name, '--host', host, ...settings], COMMAND_LIMIT)
+        await lines.must(['instance', 'add', name, '--host', host, ...settings])
   } catch (error) {
     await close()
     throw error
@@ -66,8 +66,8 @@ export async function twoHostsLayout(): Promise<Layout> {
     platformHeaders: { 'cf-connecting-ip': '127.0.0.1' },
     project: operator,
     from: (client) => ({ headers: { 'cf-connecting-ip': `192.0.2.${client}` } }),
-    run: (args, options) => settled(() => lines.run(args, COMMAND_LIMIT, options?.input)),
-    must: (args, options) => settled(() => lines.must(args, COMMAND_LIMIT, options?.input)),
+    run: (args, options) => settled(() => lines.run(args, options?.input)),
+    must: (args, options) => settled(() => lines.must(args, options?.input)),
     async addUser(name, instance) {
       await layout.must(['user', 'add', name, '--instance', instance, '--password-stdin'], {
         input: `${passwordOf(name)}\n`,

@@ -1,5 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
 
+/** For what hangs, and not for a machine that has much else to do, in milliseconds. */
+const LIMIT = 120_000
+
 /** Fails, naming what was awaited, when that takes longer than `limit` ms. */
 export async function within<T>(what: string, awaited: Promise<T>, limit: number): Promise<T> {
   const over = new AbortController()
@@ -18,7 +21,7 @@ export async function within<T>(what: string, awaited: Promise<T>, limit: number
 export async function until<T>(
   what: string,
   probe: () => Promise<T | undefined> | T | undefined,
-  limit = 30_000,
+  limit = LIMIT,
 ): Promise<T> {
   const deadline = performance.now() + limit
   for (;;) {

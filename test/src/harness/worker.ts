@@ -1,6 +1,6 @@
 import { startAccounts } from '../../../packages/edge/src/registry/fixtures/kv-explorer.ts'
 import { ACCOUNT, NAMESPACE, TOKEN } from '../../../packages/edge/src/registry/fixtures/kv-rest.ts'
-import { COMMAND_LIMIT, CommandLines } from './command-lines.ts'
+import { CommandLines } from './command-lines.ts'
 import { startHost } from './host.ts'
 import { conformanceYaml, type Layout, LEDGER } from './layout.ts'
 import { leave } from './nothing-left.ts'
@@ -50,12 +50,12 @@ export async function workerLayout(): Promise<Layout> {
     project,
     from: (client) => ({ headers: { 'cf-connecting-ip': `192.0.2.${client}` } }),
     async run(args, options) {
-      const outcome = await lines.run(args, COMMAND_LIMIT, options?.input)
+      const outcome = await lines.run(args, options?.input)
       await push()
       return outcome
     },
     async must(args, options) {
-      const outcome = await lines.must(args, COMMAND_LIMIT, options?.input)
+      const outcome = await lines.must(args, options?.input)
       await push()
       return outcome
     },

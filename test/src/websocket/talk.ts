@@ -2,7 +2,8 @@ import { connect, type NetConnectOpts } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { FrameReader } from './frames.ts'
 
-const LIMIT = 40_000
+/** For one that has no end, in milliseconds. */
+const LIMIT = 400_000
 
 /** What a client does once it is connected. */
 export interface Script {
