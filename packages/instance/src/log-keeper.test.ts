@@ -132,11 +132,14 @@ describe('the log of a program', () => {
 describe('the keeper of the logs', () => {
   it('that is killed is followed by another, and no program notices', async () => {
     const { keeper, log, stateDirectory, events } = place()
-    const { child } = await writer(keeper, 'cat')
+    const { child, exited } = await writer(keeper, 'cat')
     say(child, 'before\n')
     await expect.poll(() => files(log), OFTEN).toEqual(['before\n'])
     process.kill(keeperPid(stateDirectory), 'SIGKILL')
-    say(child, 'meanwhile\n')
+    await expect.poll(() => events).toHaveLength(1)
+    // It ends as well before the next one is there.
+    child.stdin!.end('meanwhile\n')
+    await exited
     await expect.poll(() => files(log), OFTEN).toEqual(['before\nmeanwhile\n'])
     expect(events).toEqual([expect.objectContaining({ event: 'log_keeper_ended', signal: 'SIGKILL' })])
   })
@@ -172,8 +175,18 @@ describe('the keeper of the logs', () => {
     const first = keeperPid(stateDirectory)
     await keeper.close()
     expect(lives(first)).toBe(true)
-    for (let n = 0; n < 3; n++) await logKeeper(stateDirectory).takeOver()
-    await expect.poll(() => lives(first), OFTEN).toBe(false)
+    const leaving = []
+    for (let n = 0; n < 2; n++) {
+      const next = logKeeper(stateDirectory)
+      const before = files(log).join('').length
+      await next.takeOver()
+      await expect.poll(() => files(log).join('').length, OFTEN).toBeGreaterThan(before)
+      leaving.push(next.close())
+    }
+    expect(lives(first)).toBe(false)
+    await logKeeper(stateDirectory).takeOver()
+    await Promise.all(leaving)
+    // It ends while the last of them is only just beginning.
     child.stdin!.end()
     await exited
     await expect.poll(() => files(log).at(-1)?.endsWith(' the last\n'), OFTEN).toBe(true)

@@ -41,7 +41,8 @@ const run = promisify(execFile)
  * reads it, writes the log and rotates it, which nobody can do for a program that holds the log itself without losing
  * lines. It is in a session of its own and outlives the supervisor, and ends when nobody writes any more. A generation
  * holds its pipe open for reading as well, so that the death of the keeper ends nothing: until the next one reads on,
- * the pipe takes what is written, and when it is full the generation waits.
+ * the pipe takes what is written, and when it is full the generation waits. The supervisor holds it for as long, so that the
+ * last words of a generation that ends meanwhile are there to be read.
  */
 export class LogKeeper {
   readonly #pipes: string
@@ -62,11 +63,13 @@ export class LogKeeper {
   /** Takes over from the keeper of a supervisor that died: it is ended between two lines, and its pipes are read on. */
   async takeOver(): Promise<void> {
     mkdirSync(this.#pipes, { recursive: true, mode: 0o700 })
-    await endPredecessor(this.#record)
-    for (const entry of readdirSync(this.#pipes)) {
+    const left = readdirSync(this.#pipes).flatMap((entry) => {
       const instance = parseInstanceName(FIFO_NAME.exec(entry)?.[1] ?? '')
-      if (instance) this.#keep(new Output(join(this.#pipes, entry), instance, null, this.#ask), false)
-    }
+      return instance ? [new Output(join(this.#pipes, entry), instance, null, this.#ask)] : []
+    })
+    for (const output of left) output.hold()
+    await endPredecessor(this.#record)
+    for (const output of left) this.#keep(output, false)
   }
 
   async open(instance: InstanceName, generation: number): Promise<Output> {
@@ -143,6 +146,7 @@ export class LogKeeper {
   #gone(keeper: NodeChild, why: Omit<LogEvent, 'event'>): void {
     if (this.#process === keeper) this.#process = undefined
     if (this.#closing) return
+    for (const output of this.#outputs.values()) output.hold()
     this.#log({ event: 'log_keeper_ended', ...why })
     setTimeout(() => this.#restart(), AGAIN_AFTER).unref()
   }

@@ -1,10 +1,10 @@
-import { closeSync } from 'node:fs'
+import { closeSync, constants, openSync } from 'node:fs'
 import type { InstanceName } from '@mux/contract'
 import { lastLines } from './last-lines.ts'
 import { within } from './wait.ts'
 
-/** Milliseconds that the log keeper has to tell the last words of a generation. */
-const ANSWER_LIMIT = 2_000
+/** Milliseconds that the log keeper has to tell the last words of a generation; on a busy machine it may only be starting. */
+const ANSWER_LIMIT = 10_000
 
 /** What one generation writes: a named pipe from it to the log keeper. */
 export class Output {
@@ -32,6 +32,18 @@ export class Output {
   /** For the generation to inherit, as standard output and standard error; only before {@link release}. */
   get descriptor(): number {
     return this.#descriptor!
+  }
+
+  /** Nobody reads it at the moment: what lies in it is kept until somebody does, though all who wrote it be gone. */
+  hold(): void {
+    this.#isOpened = false
+    if (this.#descriptor !== null) return
+    this.#released = true
+    try {
+      this.#descriptor = openSync(this.fifo, constants.O_RDWR)
+    } catch {
+      // It is gone, and what was in it has been read.
+    }
   }
 
   /** Resolves when the keeper reads it. */
