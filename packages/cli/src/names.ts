@@ -27,9 +27,13 @@ export function hostName(text: string): HostName {
   return parseRemoteHostName(text) ?? refuse(text, 'a host', HOST_NAME_RULE)
 }
 
+/** With a port, it would be taken for a route of that port alone, and with `--public` open the host name at every one. */
 export function routeKey(text: string): RouteKey {
-  return parseRouteKey(text) ?? refuse(text, 'a route', ROUTE_KEY_RULE)
+  const key = HAS_PORT.test(text) ? undefined : parseRouteKey(text)
+  return key ?? refuse(text, 'a route', ROUTE_KEY_RULE)
 }
+
+const HAS_PORT = /(?:^[^:]*|\]):\d+$/
 
 function refuse(text: string, what: string, rule: string): never {
   const shown = text.length > 80 ? `${text.slice(0, 77)}...` : text

@@ -43,6 +43,8 @@ describe('a command line that is wrong ends with 2, one line of reason, and noth
     [['instance', 'add', 'Django'], 'name_invalid'],
     [['instance', 'remove', 'django1'], 'confirmation_needed'],
     [['route', 'set', 'a b', '--instance', 'django1'], 'name_invalid'],
+    [['route', 'set', 'a.example:8443', '--public', '--instance', 'django1'], 'name_invalid'],
+    [['route', 'set', '[::1]:80', '--instance', 'django1'], 'name_invalid'],
     [['registry', 'push', '--token', 'secret'], 'usage'],
     [['registry', 'diff', '--account', 'mine', '--namespace', 'map'], 'usage'],
     [['token', 'create', 'brian', '--expires', '3 weeks'], 'usage'],

@@ -51,6 +51,15 @@ describe('a cookie that scripts cannot read', () => {
     expect(user.toInstance('mux~django2~a%2Bb%40example.com~sid=1')).toBe('sid=1')
   })
 
+  it.each([
+    'mux~django2~brian~__Host-mux=x',
+    '__Host-mux~django2~brian~mux=x',
+    'mux~django2~brian~CF_Authorization=x',
+    'mux~django2~brian~mux~django1~graham~sid=x',
+  ])('does not make one of %s that no instance can set', (made) => {
+    expect(brian().toInstance(`a=1; ${made}`)).toBe('a=1')
+  })
+
   it('goes before one of the same name that a script has set', () => {
     const cookies = 'sessionid=planted; mux~django2~brian~sessionid=true; sessionid=again'
     expect(brian().toInstance(cookies)).toBe('sessionid=true')

@@ -37,7 +37,8 @@ export class CookieScope {
       if (signsIn(name)) return []
       if (name === undefined || !isMarked(name)) return [{ name, pair, restored: false }]
       const own = this.#ownName(name)
-      if (own === undefined) return []
+      // What no instance can set, a client has made up.
+      if (own === undefined || signsIn(own) || isMarked(own)) return []
       this.#restored ??= new Set()
       this.#restored.add(own)
       return [{ name: own, pair: ` ${own}${pair.slice(pair.indexOf('='))}`, restored: true }]
