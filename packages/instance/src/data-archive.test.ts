@@ -138,9 +138,17 @@ describe('an archive that is not taken leaves all as it was', () => {
     await expect(unpack(await bytes())).rejects.toThrow(ArchiveError)
   })
 
+  it('behind as many files as it takes for some to be still under way', async () => {
+    const files = Array.from({ length: 200 }, (_, n) => ({ path: `${n % 20}/${n}`, text: 'x'.repeat(5000) }))
+    const link = { path: 'a', type: 'SymbolicLink', linkpath: outside() }
+    const bytes = forged(...files, link, ...files)
+    await expect(unpackData(inPieces(bytes, bytes.length), to)).rejects.toThrow(ArchiveError)
+  })
+
   it('whose sender fails', async () => {
     const breaking = async function* () {
-      yield forged({ path: 'a', text: 'x' }).subarray(0, 512)
+      const files = Array.from({ length: 50 }, (_, n) => ({ path: `${n}/a`, text: 'x'.repeat(5000) }))
+      yield forged(...files).subarray(0, 100_000)
       throw new Error('the line is dead')
     }
     await expect(unpackData(breaking(), to)).rejects.toThrow('the line is dead')

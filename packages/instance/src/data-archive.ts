@@ -6,6 +6,7 @@ import { create } from 'tar/create'
 import type { ReadEntry } from 'tar/read-entry'
 import { Unpack } from 'tar/unpack'
 import { replaceDirectory } from './replace-directory.ts'
+import { within } from './wait.ts'
 
 /** What was to be taken in is no archive, breaks off, or would write somewhere else. Nothing was changed. */
 export class ArchiveError extends Error {
@@ -13,6 +14,8 @@ export class ArchiveError extends Error {
 }
 
 const PERMISSIONS = 0o777
+/** How long what was begun may take to come to its end when an archive has failed, in milliseconds. */
+const QUIET_LIMIT = 5_000
 
 /**
  * The directory of an instance's data as a tar, in pieces: files, directories and links, with their permissions and times.
@@ -47,7 +50,7 @@ export async function unpackData(source: AsyncIterable<Uint8Array>, data: string
     await chmod(staging, (await stat(place)).mode & PERMISSIONS)
     await replaceDirectory(staging, place)
   } finally {
-    await rm(staging, { recursive: true, force: true })
+    await rm(staging, { recursive: true, force: true, maxRetries: 5 })
   }
 }
 
@@ -88,11 +91,19 @@ async function writeAll(source: AsyncIterable<Uint8Array>, unpacking: Unpack): P
     })
   })
   ended.catch(() => {})
-  for await (const piece of source) {
-    if (failed) break
-    if (!unpacking.write(Buffer.from(piece))) await Promise.race([once(unpacking, 'drain'), ended])
+  const quiet = new Promise<void>((resolve) => {
+    for (const event of ['end', 'abort']) unpacking.once(event, resolve)
+  })
+  try {
+    for await (const piece of source) {
+      if (failed) break
+      if (!unpacking.write(Buffer.from(piece))) await Promise.race([once(unpacking, 'drain'), ended])
+    }
+  } finally {
+    // Also when something has failed, it goes on with what it has begun to write, and would do so in what is being removed.
+    unpacking.end()
+    await within(quiet, QUIET_LIMIT)
   }
-  unpacking.end()
   await ended
 }
 
