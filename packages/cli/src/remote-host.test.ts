@@ -73,6 +73,11 @@ describe('an order to a host', () => {
     ['does not know the key', (o) => o.writeHead(403, REFUSED).end('{}'), { code: 'host_refused' }],
     ['is none', (o) => o.writeHead(404).end('<html>'), { code: 'host_unreachable' }],
     ['breaks off', (o) => o.destroy(), { code: 'host_unreachable' }],
+    [
+      'says what is not understood',
+      (o) => o.writeHead(200, { 'Content-Type': 'application/json' }).end('{"v":2,"ok":true}'),
+      { code: 'host_unreachable', message: expect.stringContaining('The host east') },
+    ],
     ['does not answer', () => {}, { code: 'host_unreachable' }, 500],
     [
       'says no',
@@ -153,7 +158,8 @@ describe('a command on a host', () => {
       outgoing.end(bytes)
     })
     await expect(run(host).code).rejects.toMatchObject({
-      code: expect.stringMatching(/^(host_unreachable|internal)$/),
+      code: 'host_unreachable',
+      message: expect.stringContaining('The host east'),
     })
   })
 

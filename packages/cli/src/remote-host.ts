@@ -15,6 +15,7 @@ import {
   encodeCommand,
   FRAME_INTERVAL,
   FrameDecoder,
+  GarbledReply,
   type HostName,
 } from '@mux/contract'
 import { type Spooled, spool } from '@mux/instance/spool'
@@ -36,6 +37,8 @@ export interface RemoteHost {
 const CONNECT_LIMIT = 10_000
 /** After so many milliseconds without a byte, a host that runs a command is given up. */
 const SILENCE_LIMIT = 4 * FRAME_INTERVAL
+/** How long one that runs no command may take to say why, in milliseconds. */
+const REFUSAL_LIMIT = 10_000
 /** How long a host that checks a request before it takes the body may take to ask for that, in milliseconds. */
 const CONTINUE_LIMIT = 2_000
 
@@ -144,8 +147,12 @@ function openCall(
     const event = host.origin.startsWith('https:') ? 'secureConnect' : 'connect'
     socket.once(event, () => call.setTimeout(silence))
   })
-  call.on('timeout', () => call.destroy(new Error('it does not answer')))
+  call.on('timeout', () => call.destroy(timeout()))
   return call
+}
+
+function timeout(): Error {
+  return new Error('it does not answer in time')
 }
 
 function answerOf(call: ClientRequest): Promise<IncomingMessage> {
@@ -189,7 +196,9 @@ async function passOn(
   outputs: { stdout: Writable; stderr: Writable },
 ): Promise<number> {
   if (answer.headers['content-type'] !== 'application/octet-stream') {
-    decodeControlReply('status', await readAnswer(host, answer))
+    const late = setTimeout(() => answer.destroy(timeout()), REFUSAL_LIMIT)
+    const refusal = await readAnswer(host, answer).finally(() => clearTimeout(late))
+    decodeControlReply('status', refusal)
     throw hostUnreachable(host, 'it runs another version of mux')
   }
   const decoder = new FrameDecoder()
@@ -213,6 +222,8 @@ async function translated<Result>(
     return await exchange()
   } catch (error) {
     signal.throwIfAborted()
+    if (error instanceof GarbledReply)
+      throw hostUnreachable(host, 'what it says is not understood, as of another version of mux', error)
     if (error instanceof CliError || error instanceof ControlError) throw error
     throw hostUnreachable(host, reasonOf(error as NodeJS.ErrnoException), error)
   }

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { CONTROL_MAX_BODY, ControlError } from './control.ts'
+import { CONTROL_MAX_BODY, ControlError, GarbledReply } from './control.ts'
 
 /**
  * Where the gateway of a host runs a command of mux. The body of the request is a {@link encodeCommand} and, behind it,
@@ -88,7 +88,7 @@ export class FrameDecoder {
     return this.#ended
   }
 
-  /** @throws {ControlError} `internal` for what is no frame, and for anything behind the last one */
+  /** @throws {GarbledReply} for what is no frame, and for anything behind the last one */
   push(piece: Uint8Array): Frame[] {
     const bytes = this.#rest.length === 0 ? piece : joined(this.#rest, piece)
     const view = viewOf(bytes)
@@ -153,6 +153,6 @@ function notUnderstood(): ControlError {
   })
 }
 
-function garbled(): ControlError {
-  return new ControlError('internal', 'What came from the host is no output of a command.')
+function garbled(): GarbledReply {
+  return new GarbledReply('What came from the host is no output of a command.')
 }

@@ -264,6 +264,13 @@ export class ControlError extends Error {
   }
 }
 
+/** What came is nothing of this version: the one who speaks is no mux, or another one. */
+export class GarbledReply extends ControlError {
+  constructor(message: string) {
+    super('internal', message)
+  }
+}
+
 /** @throws {ControlError} `control_request_invalid` on anything but a request of this version. */
 export function decodeControlRequest(text: string): ControlRequest {
   const result = v.safeParse(request, parseJson(text))
@@ -273,7 +280,7 @@ export function decodeControlRequest(text: string): ControlRequest {
   })
 }
 
-/** @throws {ControlError} the one that the host replied, or `internal` when the reply is none. */
+/** @throws {ControlError} the one that the host replied; {@link GarbledReply} when the reply is none */
 export function decodeControlReply<Op extends ControlOp>(op: Op, text: string): ControlResult<Op> {
   const reply = parseJson(text)
   const refused = v.safeParse(v.object({ v: v.literal(1), ok: v.literal(false), error: failure }), reply)
@@ -283,7 +290,7 @@ export function decodeControlReply<Op extends ControlOp>(op: Op, text: string): 
   }
   const done = v.safeParse(v.object({ v: v.literal(1), ok: v.literal(true), result: results[op] }), reply)
   if (done.success) return done.output.result as ControlResult<Op>
-  throw new ControlError('internal', 'The supervisor gave an answer of another version.')
+  throw new GarbledReply('The supervisor gave an answer of another version.')
 }
 
 function parseJson(text: string): unknown {
