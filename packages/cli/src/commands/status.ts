@@ -8,6 +8,7 @@ import {
   type FleetHost,
   type FleetInstance,
   type FleetReport,
+  type PlacedInstance,
   readFleet,
   readStatusThere,
 } from '../operations/read-fleet.ts'
@@ -50,11 +51,11 @@ export default class Status extends InstanceCommand {
   }
 }
 
-function fleetOverview({ hosts, instances: all, unknown }: FleetReport): string {
+function fleetOverview({ hosts, instances: all, missing, unknown }: FleetReport): string {
   const instances = all.filter(({ kept }) => !kept)
   const left = all.filter(({ kept }) => kept)
   const table = render.table(HOST_COLUMNS, hosts)
-  if (instances.length === 0 && unknown.length === 0)
+  if (instances.length + missing.length + unknown.length === 0)
     return `${table}\n\nNo instance is on them. Add one: mux instance add NAME`
   const layouts = LAYOUTS.map(([name, ...rest]) => [name!, HOST, ...rest])
   const sorted = instances.toSorted((one, other) => one.name.localeCompare(other.name))
@@ -64,7 +65,7 @@ function fleetOverview({ hosts, instances: all, unknown }: FleetReport): string 
   )
   const parts = [
     table,
-    concernsOf(instances),
+    concernsOf(instances, missing),
     instances.length === 0 ? '' : render.fittingTable(layouts, sorted),
     unknown.length === 0 ? '' : render.table(UNKNOWN_COLUMNS, unknown),
     below.join('\n'),
@@ -101,12 +102,22 @@ function overview({ url, pid, since, pool, instances }: StatusReport): string {
 }
 
 /** What somebody has to see to comes first: a table of many instances is longer than a screen. */
-function concernsOf(instances: readonly InstanceOverview[]): string {
+function concernsOf(instances: readonly InstanceOverview[], missing: readonly PlacedInstance[] = []): string {
   const concerns = instances.flatMap((instance) => {
     const concern = concernOf(instance)
     return concern ? [{ name: instance.name, ...concern }] : []
   })
-  const sorted = [...concerns.filter(({ grave }) => grave), ...concerns.filter(({ grave }) => !grave)]
+  const gone = missing.map(({ name, host, users }) => ({
+    name,
+    grave: true,
+    what: `It is not on ${host}, where it is to be.${users.length === 0 ? '' : ` It would be that of ${some(users, 3)}.`}`,
+    next: `mux instance add ${name}`,
+  }))
+  const sorted = [
+    ...gone,
+    ...concerns.filter(({ grave }) => grave),
+    ...concerns.filter(({ grave }) => !grave),
+  ]
   return render.fields(
     sorted.flatMap(
       ({ name, what, next, grave }) =>

@@ -17,6 +17,8 @@ export interface ListedHost extends Pick<AskedHost, 'name' | 'here' | 'problem' 
   /** Those that are there by the registry, and who is sent to them. */
   instances: string[]
   users: string[]
+  /** Those of the instances that it does not have, such as when it was set up anew; empty where it was not reached. */
+  missing: string[]
 }
 
 export async function listHosts(project: Project, registry: RegistryStore): Promise<ListedHost[]> {
@@ -50,6 +52,8 @@ export async function showHost(
 
 async function listed(registry: RegistryStore, host: AskedHost): Promise<ListedHost> {
   const { name, here, record, status, problem, clock } = host
+  const pointing = await pointingAt(registry, name)
+  const running = new Set<string>(status?.instances.map((instance) => instance.name))
   return {
     name,
     origin: record?.origin ?? null,
@@ -62,6 +66,7 @@ async function listed(registry: RegistryStore, host: AskedHost): Promise<ListedH
     since: status?.since ?? null,
     pool: status?.pool ?? null,
     clock,
-    ...(await pointingAt(registry, name)),
+    ...pointing,
+    missing: status === null ? [] : pointing.instances.filter((instance) => !running.has(instance)),
   }
 }

@@ -33,8 +33,17 @@ export interface FleetInstance extends InstanceOverview {
 export interface FleetReport {
   hosts: FleetHost[]
   instances: FleetInstance[]
-  /** What the registry has on hosts that were not reached: how those instances are, nobody can say. */
-  unknown: { name: string; host: string; users: string[] }[]
+  /** What the registry has on hosts that were reached, and do not have it, such as one that was set up anew. */
+  missing: PlacedInstance[]
+  /** What the registry has on hosts that were not reached, or of which it knows nothing: how those instances are, nobody can say. */
+  unknown: PlacedInstance[]
+}
+
+/** Of an instance, what the registry says alone. */
+export interface PlacedInstance {
+  name: string
+  host: string
+  users: string[]
 }
 
 /**
@@ -49,11 +58,13 @@ export async function readFleet(project: Project, registry: RegistryStore): Prom
   const places = new Map<string, string>()
   for (const { name, record } of await registry.list('instance'))
     if (!(record instanceof RecordError)) places.set(name, record.host)
-  const silent = new Set<string>(all.filter(({ status }) => status === null).map(({ name }) => name))
+  const present = new Map<string, ReadonlySet<string>>()
+  for (const { name, status } of all)
+    if (status !== null) present.set(name, new Set(status.instances.map((one) => one.name)))
+  const placed = [...places].map(([name, host]) => ({ name, host, users: users.get(name) ?? [] }))
   return {
-    unknown: [...places].flatMap(([name, host]) =>
-      silent.has(host) ? [{ name, host, users: users.get(name) ?? [] }] : [],
-    ),
+    missing: placed.filter(({ name, host }) => present.get(host)?.has(name) === false),
+    unknown: placed.filter(({ host }) => !present.has(host)),
     hosts: all.map(({ name, here, record, status, problem, clock }) => ({
       name,
       here,

@@ -27,7 +27,8 @@ export default class HostList extends BaseCommand {
             {
               header: 'remarks',
               value: (host) => remarksOn(host) || '-',
-              format: ({ problem, clock }) => (problem ? 'red' : clock === null ? undefined : 'yellow'),
+              format: ({ problem, clock, missing }) =>
+                problem || missing.length > 0 ? 'red' : clock === null ? undefined : 'yellow',
             },
           ],
           hosts,

@@ -29,11 +29,9 @@ export default class HostShow extends BaseCommand {
         ['users', render.list(host.users)],
         ...(remarks === ''
           ? []
-          : ([['remarks', remarks, host.problem === null ? 'yellow' : 'red']] as [
-              string,
-              string,
-              render.Format,
-            ][])),
+          : ([
+              ['remarks', remarks, host.problem === null && host.missing.length === 0 ? 'yellow' : 'red'],
+            ] as [string, string, render.Format][])),
       ]),
     )
     if (host.running.length > 0)
@@ -47,6 +45,10 @@ export default class HostShow extends BaseCommand {
           ],
           host.running,
         )}`,
+      )
+    if (host.missing.length > 0)
+      this.hint(
+        `To have there what it does not have, without settings and data: mux instance add ${host.missing[0]} --host ${name}`,
       )
     if (host.unknown.length > 0)
       this.hint(

@@ -3,7 +3,8 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer as createHttpServer } from 'node:http'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
-import type { HostRecord } from '@mux/contract'
+import type { HostRecord, InstanceRecord } from '@mux/contract'
+import type { RegistryChange } from '@mux/edge/registry'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createProject, type TestProject, TWO_INSTANCES } from '../../fixtures/mux.ts'
 import { runMux } from '../../fixtures/run-mux.ts'
@@ -41,14 +42,13 @@ afterAll(async () => {
   for (const project of [operator, ...hosts.values()]) await project.remove()
 })
 
-async function writeHosts(names: readonly string[], record: HostRecord | null): Promise<void> {
+async function write(changes: RegistryChange[]): Promise<void> {
   await withRegistry(projectAt(operator.directory), (registry) =>
-    registry.change(() => ({
-      changes: names.map((name) => ({ kind: 'host', name, record })),
-      result: undefined,
-    })),
+    registry.change(() => ({ changes, result: undefined })),
   )
 }
+const writeHosts = (names: readonly string[], record: HostRecord | null) =>
+  write(names.map((name) => ({ kind: 'host', name, record })))
 
 interface Row {
   name: string
@@ -160,6 +160,29 @@ describe('two hosts', () => {
       await operator.mux('host', 'set', 'web2', '--control-url', 'off')
     }
     expect(await list()).toMatchObject([{ reachable: true }, { reachable: true }])
+  })
+
+  it('of which one does not have what it is to have, as when it was set up anew, are told of as that', async () => {
+    const { url } = hosts.get('web2')!
+    const place = (host: string, origin: string): InstanceRecord =>
+      ({ v: 1, host, origin, state: 'open', message: null }) as InstanceRecord
+    await write([
+      { kind: 'instance', name: 'gone', record: place('web2', url) },
+      { kind: 'instance', name: 'nowhere', record: place('web8', 'https://web8.example.com') },
+    ])
+    const status = await operator.mux('status', '--json')
+    const told = [await operator.mux('status'), await operator.mux('host', 'show', 'web2')]
+    const rows = await list()
+    await write(['gone', 'nowhere'].map((name) => ({ kind: 'instance', name, record: null })))
+    expect(status.json()).toMatchObject({
+      missing: [{ name: 'gone', host: 'web2', users: [] }],
+      unknown: [{ name: 'nowhere', host: 'web8', users: [] }],
+    })
+    expect(rows).toMatchObject([{ missing: [] }, { missing: ['gone'] }])
+    expect(told[0]!.stdout).toMatch(
+      /^gone +It is not on web2, where it is to be\.\n +mux instance add gone$/m,
+    )
+    expect(told[1]!.stdout).toMatch(/^remarks +does not have gone$/m)
   })
 
   it('and ten that say nothing are asked at the same time, and waited for once', async () => {
