@@ -146,6 +146,12 @@ describe('a generation', () => {
     expect(statSync(data).mode & 0o777).toBe(0o700)
   })
 
+  it('does not keep its supervisor from ending, should it not end itself', async () => {
+    const { outcome } = await bootOnce(define('django1', 'serves'))
+    expect((outcome as Generation).exit).toBeUndefined()
+    expect(process.getActiveResourcesInfo()).not.toContain('ProcessWrap')
+  })
+
   it('is reached on a Unix socket when it asks for one', async () => {
     const { outcome, stateDirectory } = await bootOnce(
       define('django1', 'serves', { settings: { BIND: '{socket}' } }),

@@ -25,6 +25,8 @@ export class ChildProcess implements RunningProcess {
 
   private constructor(child: NodeChild, marker: string, cgroup: string | undefined) {
     const pid = child.pid!
+    // One that not even SIGKILL ends, stuck in the kernel, must not keep the supervisor from ending.
+    child.unref()
     this.identity = { pid, startTime: startTimeOf(pid), marker, cgroup }
     this.exited = new Promise((resolve) => {
       child.once('exit', (code, signal) => {

@@ -44,7 +44,7 @@ export function instanceStatus(facts: InstanceFacts): InstanceStatus {
     lastExit: lastExit ? { ...lastExit, at: lastExit.at.toISOString() } : null,
     nextTry: wallClock(nextTry),
     reason: isDisabled
-      ? (closed.message ?? 'It is stopped by the operator.')
+      ? [closed.message ?? 'It is stopped by the operator.', leftBehind].filter(Boolean).join(' ')
       : (reason ?? leftBehind ?? (phase === 'starting' && lineage.awaitsTurn ? AWAITS_TURN : null)),
     lastActivity: wallClock(lastUse?.at ?? null),
     lastActivityBy: lastUse?.by ?? null,

@@ -42,9 +42,14 @@ export function findLeftovers(stateDirectory: string): Map<InstanceName, Leftove
   return leftovers
 }
 
-/** Whether processes of an instance run, with a supervisor or without one; not known on a system without `/proc`. */
-export function hasGeneration(stateDirectory: string, instance: InstanceName): boolean {
-  const records = findLeftovers(stateDirectory).get(instance)?.records ?? []
+/**
+ * Whether processes of an instance, or of any, run, with a supervisor or without one; not known on a system without
+ * `/proc`.
+ */
+export function hasGeneration(stateDirectory: string, instance?: InstanceName): boolean {
+  const found = findLeftovers(stateDirectory)
+  const those = instance === undefined ? [...found.values()] : [found.get(instance)]
+  const records = those.flatMap((left) => left?.records ?? [])
   return records.some((record) => record.pid === null || isAlive(identityOf(record)))
 }
 

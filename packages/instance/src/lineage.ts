@@ -3,6 +3,7 @@ import type { BootQueue, Turn } from './boot-queue.ts'
 import { type InstanceDefinition, mayOverlap } from './definition.ts'
 import type { Generation, Use } from './generation.ts'
 import type { LogEvent } from './log-event.ts'
+import { isAlive, startTimeOf } from './process-tree.ts'
 import type { Exit } from './running-process.ts'
 
 export interface LineageOptions {
@@ -23,7 +24,8 @@ export class Lineage {
   #remains: Promise<unknown> = Promise.resolve()
   #lastExit: Exit | undefined
   #lastUse: Use | null = null
-  #survivors: readonly number[] = []
+  /** When each was started, by its pid. */
+  readonly #survivors = new Map<number, string | null>()
   #awaitsTurn = false
   #bootingSince: number | null = null
 
@@ -77,9 +79,12 @@ export class Lineage {
     return this.#lastExit
   }
 
-  /** Processes of the one that ended last which could not be ended. */
+  /** Processes of past ones which could not be ended, and are still there. */
   get survivors(): readonly number[] {
-    return this.#survivors
+    for (const [pid, startTime] of this.#survivors) {
+      if (!isAlive({ pid, startTime, marker: '' })) this.#survivors.delete(pid)
+    }
+    return [...this.#survivors.keys()]
   }
 
   /**
@@ -191,7 +196,7 @@ export class Lineage {
     const { event } = this.#options
     try {
       const { killed, survivors } = await generation.end()
-      this.#survivors = survivors
+      for (const survivor of survivors) this.#survivors.set(survivor, startTimeOf(survivor))
       const left = survivors.join(' ') || null
       event('ended', { generation: number, pid, ...how(generation.exit), killed, survivors: left })
     } catch (error) {

@@ -69,6 +69,7 @@ export class LogKeeper {
     })
     for (const output of left) output.hold()
     await endPredecessor(this.#record)
+    unlessUnwritable(() => rmSync(this.#record, { force: true }))
     for (const output of left) this.#keep(output, false)
   }
 

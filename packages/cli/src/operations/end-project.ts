@@ -1,5 +1,12 @@
 import { existsSync } from 'node:fs'
-import { type EndedLeftover, endLeftovers, type HostLock, HostLockedError, lockHost } from '@mux/instance'
+import {
+  type EndedLeftover,
+  endLeftovers,
+  hasGeneration,
+  type HostLock,
+  HostLockedError,
+  lockHost,
+} from '@mux/instance'
 import { CliError } from '../errors.ts'
 import type { Project } from '../project.ts'
 import { endSupervisor } from './end-supervisor.ts'
@@ -21,7 +28,10 @@ export interface EndedProject {
 export async function endProject(project: Project): Promise<EndedProject> {
   const began = performance.now()
   try {
-    return { ...(await endSupervisor(project)), leftovers: [] }
+    const ended = await endSupervisor(project)
+    // A process that is stuck in the kernel outlives it.
+    if (hasGeneration(project.state.directory)) await endRemains(project)
+    return { ...ended, leftovers: [] }
   } catch (error) {
     if (!(error instanceof CliError && error.code === 'not_running')) throw error
     const leftovers = await endRemains(project)
@@ -38,7 +48,7 @@ async function endRemains({ state }: Project): Promise<EndedProject['leftovers']
     const ended = await endLeftovers({ stateDirectory: state.directory, hurry, log: () => {} })
     const survivors = ended.flatMap((leftover) => leftover.survivors)
     if (survivors.length === 0) return ended.map(({ instance, pid }) => ({ instance, pid }))
-    throw new CliError('supervisor_unresponsive', 'mux had died, and some of what it left does not end.', {
+    throw new CliError('supervisor_unresponsive', 'Some of what mux has started does not end.', {
       hint: `See what it is: ps -fp ${survivors.join(',')}`,
     })
   } finally {
