@@ -5,6 +5,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts'],
+    setupFiles: ['src/fixtures/plain-environment.ts'],
     // They wait for what they run, mostly.
     maxWorkers: 2,
     testTimeout: 180_000,
