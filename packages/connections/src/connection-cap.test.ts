@@ -55,8 +55,8 @@ it('one connection too many is told so, whatever it asks, and is not served', as
 it('connections that never take what they are told are closed within a second or so', async () => {
   const { open, held } = await start()
   const sockets = Array.from({ length: 20 }, () => open('GET'))
-  await expect.poll(held, { timeout: 10_000 }).toBe(20)
-  await expect.poll(held, { timeout: 10_000 }).toBe(2)
+  await expect.poll(held).toBe(20)
+  await expect.poll(held).toBe(2)
   expect(sockets.every(({ destroyed }) => destroyed)).toBe(false)
 })
 
@@ -69,6 +69,6 @@ it('where a thousand are too many at once, most are closed unheard, and none of 
   const told = answers.filter((answer) => answer === ANSWER)
   expect(told.length).toBeGreaterThan(0)
   expect(answers.filter((answer) => answer !== '')).toEqual(told)
-  await expect.poll(held, { timeout: 10_000 }).toBe(2)
+  await expect.poll(held).toBe(2)
   expect(first.map(({ readableEnded }) => readableEnded)).toEqual([false, false])
 })

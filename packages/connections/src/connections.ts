@@ -13,9 +13,13 @@ import { Stalls } from './stalls.ts'
 const LAST_REQUESTS = 500
 /** How often connections are looked at while a server closes, in milliseconds. */
 const LOOK_EVERY = 25
-/** How long nobody has to come before a listening socket is closed, and how long that is waited for, in milliseconds. */
+/**
+ * How long nobody has to come before a listening socket is closed, and how long that is waited for, in milliseconds; and how
+ * many are taken in any case, who on a busy machine may have waited from the beginning.
+ */
 const NOBODY_COMES = 10
 const SOMEBODY_COMES = 250
+const MANY = 128
 /** How often it is looked whether clients take what is written to them, in parts of their time for it. */
 const LOOKS_FOR_STALLS = 4
 
@@ -150,15 +154,17 @@ export class Connections {
    * before the socket is closed; then nearly nobody waits. Who comes in the very moment is reset all the same.
    */
   async #acceptWaiting(): Promise<void> {
-    let came = false
-    const note = () => (came = true)
+    let came = 0
+    const note = () => came++
     this.#server.on('connection', note)
     const end = performance.now() + SOMEBODY_COMES
+    const isOver = () => came >= MANY && performance.now() > end
+    let before: number
     do {
-      came = false
+      before = came
       await delay(NOBODY_COMES)
       await immediately()
-    } while (came && performance.now() < end)
+    } while (came > before && !isOver())
     this.#server.off('connection', note)
   }
 
