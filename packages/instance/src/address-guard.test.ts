@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { define, laboratory, nameOf } from './fixtures/laboratory.ts'
+import { closedGate, define, laboratory, nameOf } from './fixtures/laboratory.ts'
 import { rawClient, serveFront } from './forward/fixtures/front.ts'
 import { type Address } from './lease.ts'
 import { inodesOn } from './listeners.ts'
@@ -16,19 +16,16 @@ const UPGRADE =
 
 /** An instance that runs and has lost its address, at which this process listens and would answer any probe. */
 async function withStranger(kind: 'port' | 'socket', probe: number | null) {
-  const settings: Record<string, string> = kind === 'port' ? {} : { SOCKET: '{socket}' }
+  const settings: Record<string, string> = kind === 'port' ? { REUSE_PORT: '1' } : { SOCKET: '{socket}' }
   const lab = await laboratory([define(NAME, 'serves', { health: '/', probe, settings })])
   const front = await serveFront(lab.supervisor)
   // On a connection that is kept, the instance itself would go on being asked.
   const { pid } = await lab.ask(NAME, '/last')
   const address = await addressOf()
-  // A socket can be had while its instance still listens; at a port that is so only once it does not.
-  if ('port' in address) {
-    await lab.ask(NAME, '/leave-port')
-    await expect.poll(() => inodesOn(address.port)).toEqual([])
-  } else {
-    rmSync(address.socketPath)
-  }
+  // A socket can be had while its instance still listens. So can a port here, or somebody else might get it in between.
+  const gate = closedGate()
+  if ('port' in address) await lab.ask(NAME, `/leave-port?after=${gate.path}`)
+  else rmSync(address.socketPath)
   const seen: string[] = []
   const stranger = createServer((request, response) => {
     if (request.headers['user-agent'] !== 'mux-probe') seen.push(request.url!)
@@ -39,9 +36,13 @@ async function withStranger(kind: 'port' | 'socket', probe: number | null) {
     socket.destroy()
   })
   stranger.listen(
-    'port' in address ? { port: address.port, host: '127.0.0.1' } : { path: address.socketPath },
+    'port' in address
+      ? { port: address.port, host: '127.0.0.1', reusePort: true }
+      : { path: address.socketPath },
   )
   await once(stranger, 'listening')
+  gate.open()
+  if ('port' in address) await expect.poll(() => inodesOn(address.port)).toHaveLength(1)
   onTestFinished(() => {
     stranger.closeAllConnections()
     stranger.close()

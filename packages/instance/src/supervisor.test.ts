@@ -69,7 +69,7 @@ describe('a lazy instance', () => {
   it('starts an instance that nobody may wait for, too, and is then refused', async () => {
     const { ask, status } = await laboratory([define('django1', 'serves', { limits: { queue: 0 } })])
     await expect(ask('django1')).rejects.toMatchObject({ code: 'instance_busy' })
-    await expect.poll(() => status('django1').state, { timeout: 10_000 }).toBe('ready')
+    await expect.poll(() => status('django1').state).toBe('ready')
     expect((await ask('django1')).pid).toBe(status('django1').generation!.pid)
   })
 
