@@ -92,6 +92,8 @@ function isRefusal(error: unknown): boolean {
 function hintOf({ code, hint }: CliError): string | null {
   if (NEEDS_TOKEN.has(code))
     return 'Make a token by the template "Edit Cloudflare Workers" for this account and zone, and put it into CLOUDFLARE_API_TOKEN.'
+  if (code === 'cloudflare_refused')
+    return 'What Cloudflare says of it is often a limit of the account. If it is none, please report this.'
   if (code === 'record_unfit') return 'Put them right, then again: mux deploy'
   if (code === 'registry_conflict')
     return 'Take those first: mux registry pull   What differs: mux registry diff'

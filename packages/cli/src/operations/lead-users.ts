@@ -1,6 +1,6 @@
 import { type InstanceName, type KnownUser, RecordError, type Target } from '@mux/contract'
 import type { RegistryStore } from '@mux/edge/registry'
-import type { CliError } from '../errors.ts'
+import { type CliError, toCliError } from '../errors.ts'
 import { projectRole } from '../project-role.ts'
 import type { Project } from '../project.ts'
 import { type News, publish, writeToKv } from '../publication.ts'
@@ -37,26 +37,36 @@ export async function leadTo(
   return withRegistry(project, lead, { carry: 'nowhere' })
 }
 
+export interface LedBack {
+  /** Why the other end may serve those whom KV sends there; null: it refuses them. */
+  unfenced: string | null
+  /** Tries to have it in KV; what fails is for `mux registry push`. */
+  publish: () => Promise<void>
+}
+
 /**
- * Has them lead back where KV did not take that, or not all of it: first whom nobody may reach any more by what it may have taken is
- * refused there, then it is tried to have KV say so.
+ * Has them lead back where KV did not take that, or not all of it: whom nobody may reach any more by what it may have taken is
+ * refused there.
  * @param fence has the one end refuse whoever is sent there by an older record than these
- * @returns tries to have it in KV; what fails is for `mux registry push`
  */
 export async function leadBack(
   project: Project,
   name: InstanceName,
   target: Target,
   fence: (users: readonly KnownUser[]) => Promise<void>,
-): Promise<() => Promise<void>> {
+): Promise<LedBack> {
   const news = await withRegistry(project, (registry) => redirect(registry, name, target), {
     carry: 'nowhere',
   })
-  await fence(news.users).catch(() => undefined)
-  return () =>
+  const unfenced = await fence(news.users).then(
+    () => null,
+    (error: unknown) => toCliError(error).message,
+  )
+  const publish = () =>
     withRegistry(project, (registry) => writeToKv(project, registry, news.records, () => {}), {
       carry: 'nowhere',
     })
+  return { unfenced, publish }
 }
 
 /** @returns all who lead to the instance, also who did so before */

@@ -217,8 +217,12 @@ async function lead(
     })
     .finally(holding.end)
   if (led.behind === null) return led
-  const publish = await leadBack(project, name, from.target, (users) => to.know(users))
-  await giveUp(project, way, status, led.behind).catch((error: unknown) => {
+  const { unfenced, publish } = await leadBack(project, name, from.target, (users) => to.know(users))
+  const risk =
+    unfenced === null
+      ? []
+      : [`Till it is taken back, ${to.target.host} may serve those whom Workers KV sends there: ${unfenced}`]
+  await giveUp(project, way, status, led.behind, risk).catch((error: unknown) => {
     return publish().then(
       () => Promise.reject(error),
       () => Promise.reject(error),
@@ -227,14 +231,17 @@ async function lead(
   throw led.behind
 }
 
-/** Has it serve where it was, and takes back what has come to the other end. */
+/**
+ * Has it serve where it was, and takes back what has come to the other end.
+ * @param left what is to be told besides
+ */
 async function giveUp(
   project: Project,
   { name, from, to }: Way,
   status: InstanceStatus | undefined,
   cause: unknown,
+  left: string[] = [],
 ): Promise<never> {
-  const left: string[] = []
   const attempt = async (task: () => Promise<unknown>, otherwise: string) => {
     try {
       await task()
