@@ -36,7 +36,7 @@ export abstract class BaseCommand extends Command {
 
   /** @throws {CliError} `project_not_found` */
   protected findProject(flags: { project: string | undefined }): Project {
-    return findProject(flags.project, process.cwd())
+    return findProject(flags.project)
   }
 
   /** Says quietly what to do next: on standard error, so that a script that reads the result does not get it. */

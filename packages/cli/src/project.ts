@@ -50,12 +50,27 @@ export function projectAt(directory: string): Project {
 }
 
 /**
+ * The absolute path of a directory that was named, or of the working directory.
+ * @throws {CliError} `project_not_found` when it takes the working directory, and that has been removed
+ */
+export function directoryNamed(named = '.'): string {
+  try {
+    return resolve(named)
+  } catch (cause) {
+    throw new CliError('project_not_found', 'The working directory has been removed.', {
+      hint: 'Go to one that is there, or name the project by its full path with --project or MUX_PROJECT.',
+      cause,
+    })
+  }
+}
+
+/**
  * The project to work on: the directory that was named, or the nearest one upward from `from` that has a mux.yaml.
  * @throws {CliError} `project_not_found`
  */
-export function findProject(named: string | undefined, from: string): Project {
+export function findProject(named: string | undefined, from = '.'): Project {
   if (named !== undefined) {
-    const project = projectAt(resolve(from, named))
+    const project = projectAt(directoryNamed(named))
     if (isThere(project.configFile)) return project
     throw new CliError(
       'project_not_found',
@@ -63,7 +78,7 @@ export function findProject(named: string | undefined, from: string): Project {
       'Name another directory with --project or MUX_PROJECT, or begin there with: mux init',
     )
   }
-  for (let directory = resolve(from); ; directory = dirname(directory)) {
+  for (let directory = directoryNamed(from); ; directory = dirname(directory)) {
     const project = projectAt(directory)
     if (isThere(project.configFile)) return project
     if (directory === dirname(directory)) break

@@ -136,6 +136,18 @@ describe('the project', () => {
     expect(ended.stderr).toContain('mux init')
   })
 
+  it('is not looked for from a directory that has been removed, and need not be when it is named', () => {
+    const cwd = temporaryProject(PROJECT)
+    const away = ['-c', 'mkdir x; cd x; rmdir ../x; exec "$0" "$@"', process.execPath, PROGRAM]
+    const run = (...args: string[]) => spawnSync('sh', [...away, ...args], { cwd, encoding: 'utf8' })
+    expect(run('instance', 'list', '--project', cwd)).toMatchObject({ status: 0, stderr: '' })
+    for (const args of [['user', 'list'], ['init'], ['user', 'list', '--project', '..']]) {
+      const { status, stderr } = run(...args)
+      expect({ args, status }).toEqual({ args, status: 3 })
+      expect(stderr).toMatch(/^error: The working directory has been removed\. \[project_not_found\]$/m)
+    }
+  })
+
   it('has a mux.yaml whose problems are all told, with 1, and nothing is changed', async () => {
     const yaml = 'app: { comand: x, boot: never }\ninstances: { A: {} }\n'
     const cwd = temporaryProject(yaml)

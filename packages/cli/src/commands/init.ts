@@ -1,6 +1,6 @@
 import { BaseCommand } from '../base-command.ts'
 import { initProject } from '../operations/init-project.ts'
-import { projectAt } from '../project.ts'
+import { directoryNamed, projectAt } from '../project.ts'
 
 export default class Init extends BaseCommand {
   static override summary = 'write a first mux.yaml for the application in this directory'
@@ -10,7 +10,7 @@ export default class Init extends BaseCommand {
 
   async run() {
     const { flags } = await this.parse(Init)
-    const result = await initProject(projectAt(flags.project ?? process.cwd()), process.env['PATH'])
+    const result = await initProject(projectAt(directoryNamed(flags.project)), process.env['PATH'])
     const { instances } = result
     this.log(`Found ${result.title}.`)
     this.log(`Wrote ${result.file} with the instances ${instances.join(', ')}.`)
