@@ -191,6 +191,13 @@ export function headers(layout: () => Layout): void {
     )
     expect(valuesOf(received, 'authorization')).toEqual([])
     expect(valuesOf(received, 'cookie').join('; ')).toBe('a=1; sessionid=2; csrftoken=3')
+    const lines = ['Cookie: a=1', 'Cookie: __Host-mux=x', 'Cookie: __Secure-mux~django1~graham~sid=y; b=2']
+    const apart = await exchangeRaw(
+      layout().url,
+      `GET / HTTP/1.1\r\nHost: a\r\nAuthorization: ${basic('brian')}\r\n${lines.join('\r\n')}\r\nConnection: close\r\n\r\n`,
+    )
+    expect(apart).toContain('a=1')
+    expect(apart).not.toMatch(/mux=x|mux~|sid=y/)
     const without = seen(await ask(layout().url, '/', { user: 'brian', headers: { cookie: '__Host-mux=x' } }))
     expect(valuesOf(without, 'cookie')).toEqual([])
   })
