@@ -28,12 +28,18 @@ export function sendAlone(lease: Lease, request: UpstreamRequest, receiver: Rece
     over = true
     overdue.stop()
     body?.unpipe(call)
-    body?.off('error', fail)
+    body?.off('error', fail).off('end', ended)
     tell()
   }
   const fail = (error: Error): void => {
     settle(() => receiver.failed(error))
     call.destroy()
+  }
+
+  function ended(): void {
+    if (length === undefined) call.addTrailers(request.trailers())
+    call.end()
+    overdue.restart()
   }
 
   call.on('error', (error) => {
@@ -74,13 +80,7 @@ export function sendAlone(lease: Lease, request: UpstreamRequest, receiver: Rece
     return
   }
   call.flushHeaders()
-  body.once('error', fail)
-  body.once('end', () => {
-    if (over) return
-    if (length === undefined) call.addTrailers(request.trailers())
-    call.end()
-    overdue.restart()
-  })
+  body.once('error', fail).once('end', ended)
   // Not before: of a body that met no connection, nothing has been read, and it can be sent to another generation.
   const sendBody = () => body.pipe(call, { end: false })
   call.once('socket', (socket) => {
