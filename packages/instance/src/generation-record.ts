@@ -114,6 +114,18 @@ export function removeRecord(
   rmSync(path, { force: true })
 }
 
+/** Removes what a supervisor had begun to write when it was killed. The caller holds the host lock, so nobody writes now. */
+export function removeDrafts(runDirectory: string): void {
+  for (const file of readdirSync(runDirectory)) {
+    if (!file.endsWith('.new') || !FILE_NAME.test(file.slice(0, -'.new'.length))) continue
+    try {
+      rmSync(join(runDirectory, file), { force: true })
+    } catch {
+      // Where the disk can't be written, and what is no file, hinders nobody.
+    }
+  }
+}
+
 /**
  * All records of a directory, those of an instance from the oldest to the newest. Of what is none, or of another
  * version, only the number is told, which nothing else must be given.

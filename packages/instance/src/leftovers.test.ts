@@ -109,6 +109,16 @@ describe('after its supervisor was killed', () => {
     expect(readFileSync(path, 'utf8')).toBe(text)
   })
 
+  it('the record that it was just writing is gone', async () => {
+    const stateDirectory = temporaryDirectory()
+    const run = join(stateDirectory, 'run')
+    mkdirSync(run)
+    for (const name of ['django1.9.json.new', 'django1.9.txt.new'])
+      writeFileSync(join(run, name), '{"v":2,"pi')
+    await laboratory([], { stateDirectory })
+    expect(readdirSync(run)).toEqual(['django1.9.txt.new'])
+  })
+
   it('what is no file, or is gone when it is read, hinders nobody', async () => {
     const stateDirectory = temporaryDirectory()
     const run = join(stateDirectory, 'run')

@@ -5,7 +5,7 @@ import { removeGroup } from './cgroup.ts'
 import type { InstanceDefinition } from './definition.ts'
 import { removeDwelling } from './dwelling.ts'
 import { endTree } from './end-tree.ts'
-import { type GenerationRecord, readRecords, removeRecord } from './generation-record.ts'
+import { type GenerationRecord, readRecords, removeDrafts, removeRecord } from './generation-record.ts'
 import type { LogEvent } from './log-event.ts'
 import { environmentOf, factsOf, hasProc } from './proc.ts'
 import { isAlive, markerIn, type ProcessIdentity } from './process-tree.ts'
@@ -96,6 +96,7 @@ export interface LeftoverEnd {
  */
 export async function endLeftovers(options: Omit<LeftoverEnd, 'definition'>): Promise<EndedLeftover[]> {
   const records = [...findLeftovers(options.stateDirectory).values()].flatMap((left) => left.records)
+  removeDrafts(join(options.stateDirectory, 'run'))
   return Promise.all(records.map((record) => endLeftover(record, options)))
 }
 

@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events'
+import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import {
   ControlError,
@@ -13,6 +14,7 @@ import { Ports } from './addresses.ts'
 import { BootQueue } from './boot-queue.ts'
 import type { InstanceDefinition, InstanceLimits } from './definition.ts'
 import { EventJournal } from './event-journal.ts'
+import { removeDrafts } from './generation-record.ts'
 import { closeInheritedDescriptors } from './inherited-descriptors.ts'
 import { Instance, type InstanceContext } from './instance.ts'
 import type { ClaimOptions, Lease } from './lease.ts'
@@ -182,7 +184,9 @@ class Host implements Supervisor {
   async open(): Promise<void> {
     closeInheritedDescriptors()
     await this.#context.habitat.logs.takeOver()
-    const leftovers = findLeftovers(this.#options.stateDirectory)
+    const { stateDirectory } = this.#options
+    const leftovers = findLeftovers(stateDirectory)
+    removeDrafts(join(stateDirectory, 'run'))
     await Promise.all([...leftovers].map(([name, left]) => this.#inherit(name, left)))
     for (const { instance, defined } of this.#instances.values()) {
       if (defined && instance.definition.boot === 'eager') instance.bootEagerly()
