@@ -132,6 +132,7 @@ export async function gatewayFront(options: FrontOptions): Promise<Front> {
     source,
     knownVersion: (user) => knownVersion(registry, user),
     floors: memory,
+    nonces: memory.nonces,
     holding,
     identityHeader: config.edge.identityHeader,
     limits: config.edge.limits,

@@ -36,6 +36,19 @@ it('a nonce is good once, also after a restart, and is forgotten when it cannot 
   expect(memory.takeNonce('a', 100, 10)).toBe(false)
   memory.close()
   const next = openHostMemory(file)
+  next.nonces.note(
+    [
+      { nonce: 'of an edge', until: 90 },
+      { nonce: 'a', until: 100 },
+    ],
+    50,
+  )
+  expect(next.nonces.spent()).toEqual([
+    { nonce: 'of an edge', until: 90 },
+    { nonce: 'a', until: 100 },
+  ])
+  next.nonces.note([], 95)
+  expect(next.nonces.spent()).toEqual([{ nonce: 'a', until: 100 }])
   expect(next.takeNonce('a', 100, 100)).toBe(false)
   expect(next.takeNonce('a', 200, 101)).toBe(true)
   next.close()

@@ -1,4 +1,5 @@
 import type { KnownUser, UserName } from '@mux/contract'
+import type { NonceKeeper } from '@mux/instance'
 import { openStateDatabase, type StateDatabase } from '@mux/edge/registry'
 
 /** What the gateway of a host has to know beyond its own end. */
@@ -16,6 +17,8 @@ export interface HostMemory {
    * @throws {RegistryError} `registry_unavailable`
    */
   takeNonce(nonce: string, until: number, now: number): boolean
+  /** Those of what an edge has signed, which are many. @throws {RegistryError} `registry_unavailable` from both methods */
+  nonces: NonceKeeper
   close(): void
 }
 
@@ -49,21 +52,27 @@ function memoryIn({ database, translated, durably, close }: StateDatabase): Host
   )
   const insert = database.prepare('INSERT OR IGNORE INTO nonces VALUES (?, ?)')
   const forget = database.prepare('DELETE FROM nonces WHERE until < ?')
+  const spent = database.prepare('SELECT nonce, until FROM nonces ORDER BY until')
+  const transaction = (work: () => void) => {
+    database.exec('BEGIN IMMEDIATE')
+    try {
+      work()
+      database.exec('COMMIT')
+    } catch (error) {
+      if (database.isTransaction) database.exec('ROLLBACK')
+      throw error
+    }
+  }
   return {
     floorOf: (user) => floors.get(user),
     raise: (users) => {
       const higher = users.filter(({ name, version }) => version > (floors.get(name) ?? 0))
       // Who was shut out must be so after a loss of power, too; an order is too old by then to be given again.
-      durably(() => {
-        database.exec('BEGIN IMMEDIATE')
-        try {
+      durably(() =>
+        transaction(() => {
           for (const { name, version } of higher) raise.run(name, version)
-          database.exec('COMMIT')
-        } catch (error) {
-          if (database.isTransaction) database.exec('ROLLBACK')
-          throw error
-        }
-      })
+        }),
+      )
       for (const { name, version } of higher) floors.set(name, Math.max(version, floors.get(name) ?? 0))
       return higher
     },
@@ -72,6 +81,19 @@ function memoryIn({ database, translated, durably, close }: StateDatabase): Host
         forget.run(now)
         return insert.run(nonce, until).changes === 1
       }),
+    nonces: {
+      spent: () =>
+        translated(() =>
+          spent.all().map((row) => ({ nonce: String(row['nonce']), until: Number(row['until']) })),
+        ),
+      note: (nonces, now) =>
+        translated(() =>
+          transaction(() => {
+            forget.run(now)
+            for (const { nonce, until } of nonces) insert.run(nonce, until)
+          }),
+        ),
+    },
     close,
   }
 }

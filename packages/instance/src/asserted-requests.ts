@@ -18,7 +18,7 @@ import type { ForwardOrder } from './forward/order.ts'
 import { ClientGone } from './forward/request-body.ts'
 import { Holds } from './holds.ts'
 import type { LogEvent } from './log-event.ts'
-import { NonceMemory } from './nonce-memory.ts'
+import { type NonceKeeper, NonceMemory } from './nonce-memory.ts'
 import { type Assertion, verifyAssertion } from './verify-assertion.ts'
 import { busy, type RoomLimits } from './waiting-room.ts'
 
@@ -40,6 +40,8 @@ export interface AssertedRequestsOptions {
   knownVersion?: (user: UserName) => Promise<number | undefined>
   /** What its operator has told it of other versions. */
   floors: VersionFloors
+  /** What was used once stays so when this process has ended; without one, for as long as it runs. */
+  nonces?: NonceKeeper
   /** Within which limits requests for an instance are held; undefined where there is none of that name. */
   holding: (instance: InstanceName) => RoomLimits | undefined
   /** Milliseconds since the epoch. */
@@ -80,7 +82,7 @@ export class AssertedRequests {
   readonly #options: AssertedRequestsOptions
   readonly #maxRequests: number
   readonly #isTrusted: (name: string) => boolean
-  readonly #nonces = new NonceMemory()
+  readonly #nonces: NonceMemory
   readonly #open = new OpenExchanges<GatewayExchange>()
   readonly #holds = new Holds()
   readonly #graces = new Set<NodeJS.Timeout>()
@@ -90,6 +92,10 @@ export class AssertedRequests {
     this.#options = options
     this.#maxRequests = maxRequests
     this.#isTrusted = trustedNames(options.identityHeader)
+    this.#nonces = new NonceMemory({
+      keeper: options.nonces,
+      failed: (error) => options.log({ event: 'nonces_not_noted', reason: String(error) }),
+    })
   }
 
   /**
@@ -180,6 +186,7 @@ export class AssertedRequests {
   /** Holds nothing any more, so that everything can come to its end. */
   close(): void {
     this.#holds.releaseAll()
+    this.#nonces.flush()
     for (const grace of this.#graces) clearTimeout(grace)
   }
 

@@ -6,6 +6,7 @@ import { floorsInMemory, message, startGateway, TARGET, upgrade } from './fixtur
 import { HOST, KEY, NOW, sign } from './fixtures/signing-edge.ts'
 import { eventually, rawClient, startFixedPeer, startRawPeer } from './forward/fixtures/front.ts'
 import { createGateway } from './gateway.ts'
+import type { SpentNonce } from './nonce-memory.ts'
 
 const OK =
   'HTTP/1.1 200 OK\r\nMux-Problem: no_instance\r\nMux_Proof: x\r\nMux-Proof: x\r\nContent-Length: 2\r\n\r\nok'
@@ -131,6 +132,19 @@ describe('an asserted request', () => {
       expect(log).toEqual([{ event: 'assertion_refused', reason: 'replayed', request: 'r1' }])
     },
   )
+
+  it('is carried out once also by a host that was started again meanwhile', async () => {
+    const kept: SpentNonce[] = []
+    const nonces = { spent: () => kept, note: (used: readonly SpentNonce[]) => void kept.push(...used) }
+    const peer = await startFixedPeer(OK)
+    const request = message('POST', sign({ method: 'POST' }), ['Content-Length: 4'], 'body')
+    const before = await startGateway(peer, { nonces })
+    expect(await rawClient(before.port, request).closed()).toMatch(/^HTTP\/1.1 200/)
+    await before.gateway.close(1000)
+    const { port } = await startGateway(peer, { nonces })
+    expect(await rawClient(port, request).closed()).toMatch(/^HTTP\/1.1 403[^]*assertion_invalid/)
+    expect(peer.received).toHaveLength(1)
+  })
 
   it('reaches its instance with each of three thousand headers', async () => {
     const peer = await startFixedPeer(OK)

@@ -224,6 +224,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     close: async (limit) => {
       requests.close()
       await Promise.all([connections.close(limit), control?.close()])
+      // For what has come meanwhile on connections that were open.
+      requests.close()
     },
   }
 }

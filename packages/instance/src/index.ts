@@ -4,6 +4,7 @@ export { type ControlServer, type ControlServerOptions, serveControl } from './c
 export * from './definition.ts'
 export type { ForwardOrder } from './forward/order.ts'
 export { createGateway, type Gateway, type GatewayOptions } from './gateway.ts'
+export type { NonceKeeper } from './nonce-memory.ts'
 export { deriveControlKey, deriveHostKey } from './host-key.ts'
 export { type HostLock, HostLockedError, lockHost, type LockHolder } from './host-lock.ts'
 export { createInstanceHost, type InstanceHost, type InstanceHostOptions } from './instance-host.ts'
