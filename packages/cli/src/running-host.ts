@@ -14,20 +14,12 @@ export type Told = 'told' | 'not_running'
  * @throws {CliError} `supervisor_unresponsive`, {@link ControlError}
  */
 export async function reloadHost(project: Project): Promise<Told> {
-  const order = sendOrder(project.state.controlSocket, { op: 'reload' }, AT_ONCE)
-  return unlessNotRunning<Told>(
-    order.then(() => 'told'),
-    'not_running',
-  )
+  return toldOf(sendOrder(project.state.controlSocket, { op: 'reload' }, AT_ONCE))
 }
 
 /** Has the edge, or the gateway, use the keys that are on the disk now. */
 export async function reloadKeys(project: Project): Promise<Told> {
-  const order = sendOrder(project.state.controlSocket, { op: 'keys' }, AT_ONCE)
-  return unlessNotRunning<Told>(
-    order.then(() => 'told'),
-    'not_running',
-  )
+  return toldOf(sendOrder(project.state.controlSocket, { op: 'keys' }, AT_ONCE))
 }
 
 /** What the supervisor says of itself; undefined when none runs. */
@@ -48,6 +40,22 @@ async function stopAndReload(project: Project, instance: InstanceName, timeout: 
     if (!(error instanceof ControlError && error.code === 'instance_not_found')) throw error
   }
   return reloadHost(project)
+}
+
+/** True for a supervisor that is ending: it takes no more orders, and the next one reads anew what was changed. */
+export function isEnding(error: unknown): boolean {
+  return error instanceof ControlError && error.code === 'shutting_down'
+}
+
+async function toldOf(order: Promise<unknown>): Promise<Told> {
+  const told = order.then(
+    (): Told => 'told',
+    (error: unknown): Told => {
+      if (isEnding(error)) return 'not_running'
+      throw error
+    },
+  )
+  return unlessNotRunning<Told>(told, 'not_running')
 }
 
 async function unlessNotRunning<Result>(task: Promise<Result>, otherwise: Result): Promise<Result>

@@ -255,6 +255,7 @@ class Host implements Supervisor {
   }
 
   #refuseIfClosing(): void {
-    if (this.#closing) throw new ControlError('shutting_down', 'The supervisor is shutting down.')
+    if (this.#closing)
+      throw new ControlError('shutting_down', 'The supervisor is shutting down.', { hint: 'mux up --detach' })
   }
 }

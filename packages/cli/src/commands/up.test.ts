@@ -74,6 +74,30 @@ describe('mux up', () => {
     for (const each of pids) expect(await isRunning(each)).toBe(false)
   })
 
+  it('ending, takes no orders, and what is changed meanwhile counts for the next one', async () => {
+    project = await createProject(
+      EAGER.replace('stop: 60s', 'stop: 1h').replace('settings: {', 'settings: { STUBBORN: "1",'),
+    )
+    const { child, ended } = await project.up()
+    await Promise.all([readyPid('a'), readyPid('b')])
+    child.kill('SIGTERM')
+    // It may still take the first ones.
+    const order = async (verb: string) => (await project.mux('instance', verb, 'b', '--json')).json()
+    await expect
+      .poll(() => order('start'), OFTEN)
+      .toMatchObject({
+        error: { code: 'shutting_down', message: 'mux is just ending. Once it runs again, b serves.' },
+      })
+    expect(await order('restart')).toMatchObject({
+      error: { code: 'shutting_down', hint: 'mux up --detach' },
+    })
+    expect(await project.mux('instance', 'set', 'a', 'LATE=1', '--no-restart')).toMatchObject({ code: 0 })
+    expect(await project.read('mux.yaml')).toContain('LATE')
+    expect(await project.mux('instance', 'stop', 'b')).toMatchObject({ code: 0 })
+    child.kill('SIGTERM')
+    expect((await ended).code).toBe(0)
+  })
+
   it('killed, leaves its instances to the next one, which serves with them', async () => {
     project = await createProject(EAGER)
     const graham = await addUser(project, 'graham', 'a')

@@ -6,6 +6,7 @@ import { unlessInterrupted } from '../end-signals.ts'
 import { CliError } from '../errors.ts'
 import { type ProjectConfig, readConfig } from '../mux-yaml.ts'
 import type { Project } from '../project.ts'
+import { isEnding } from '../running-host.ts'
 import { noInstance } from './no-instance.ts'
 import { recordInstanceState } from './instance-state.ts'
 import { instanceOrderLimit } from './order-limits.ts'
@@ -28,6 +29,11 @@ export async function startInstance(
   return unlessInterrupted((signal) =>
     sendOrder(controlSocket, { op: 'start', instance: name }, limit, signal),
   ).catch((error: unknown) => {
+    if (isEnding(error))
+      throw new CliError('shutting_down', `mux is just ending. Once it runs again, ${name} serves.`, {
+        hint: 'Start it: mux up --detach',
+        cause: error,
+      })
     if (!(error instanceof CliError && error.code === 'not_running')) throw error
     throw new CliError('not_running', `mux is not running here. Once it is, ${name} serves.`, {
       hint: error.hint,
@@ -39,7 +45,7 @@ export async function startInstance(
 /**
  * Stops an instance, and keeps it stopped until it is started by the operator.
  * @param message what those who come meanwhile are told
- * @returns null when mux is not running, so that there was nothing to stop: it will stay so
+ * @returns null when mux is not running, or ending, so that there is nothing to stop: it will stay so
  */
 export async function stopInstance(
   project: Project,
@@ -56,7 +62,7 @@ export async function stopInstance(
   return unlessInterrupted((signal) =>
     sendOrder(controlSocket, { op: 'stop', instance: name }, limit, signal),
   ).catch((error: unknown) => {
-    if (error instanceof CliError && error.code === 'not_running') return null
+    if (isEnding(error) || (error instanceof CliError && error.code === 'not_running')) return null
     throw error
   })
 }
