@@ -74,7 +74,7 @@ export function trustedNames(identityHeader: string): (name: string) => boolean 
   }
 }
 
-/** Names that a trailer must not have, because they frame, route or authenticate (RFC 9110 section 6.5.1). */
+/** Names that a trailer must not have, because they frame, route, authenticate or tell caches what to do (RFC 9110 section 6.5.1). */
 const NEVER_TRAILING = new Set([
   'host',
   'authorization',
