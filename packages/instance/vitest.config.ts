@@ -7,6 +7,7 @@ export default defineConfig({
     // They wait for what they boot, mostly.
     maxWorkers: 2,
     testTimeout: 120_000,
+    hookTimeout: 120_000,
     expect: { poll: { timeout: 60_000 } },
   },
 })
