@@ -92,16 +92,21 @@ const NEVER_TRAILING = new Set([
 /**
  * The trailers of a request or answer that may be passed on, of a raw list, as pairs. A server may merge trailers into
  * the headers, so one that could pass for a header of ours is as dangerous here as there.
+ * @param rawHeaders of the message that they trail
  */
 export function passingTrailers(
   rawTrailers: readonly string[],
+  rawHeaders: readonly string[],
   isTrusted: (name: string) => boolean,
 ): [string, string][] {
+  if (rawTrailers.length === 0) return []
+  const nominated = nominatedIn(rawHeaders)
   const passing: [string, string][] = []
   for (let at = 0; at < rawTrailers.length; at += 2) {
     const name = rawTrailers[at]!
     const folded = foldedName(name)
     if (isHopByHop(folded) || NEVER_TRAILING.has(folded) || isTrusted(name)) continue
+    if (nominated.has(name.toLowerCase())) continue
     passing.push([name, rawTrailers[at + 1]!])
   }
   return passing
@@ -109,11 +114,7 @@ export function passingTrailers(
 
 /** A raw header list without what concerns one connection only, and without the names that `drop` tells. */
 export function endToEnd(rawHeaders: readonly string[], drop: (name: string) => boolean): string[] {
-  const nominations: string[] = []
-  for (let at = 0; at < rawHeaders.length; at += 2) {
-    if (rawHeaders[at]!.toLowerCase() === 'connection') nominations.push(rawHeaders[at + 1]!)
-  }
-  const nominated = nominatedNames(nominations)
+  const nominated = nominatedIn(rawHeaders)
   const kept: string[] = []
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]!
@@ -121,4 +122,13 @@ export function endToEnd(rawHeaders: readonly string[], drop: (name: string) => 
     kept.push(name, rawHeaders[at + 1]!)
   }
   return kept
+}
+
+/** The lower-case names that the `Connection` headers of a raw list nominate, also for its trailers (RFC 9110 section 7.6.1). */
+function nominatedIn(rawHeaders: readonly string[]): Set<string> {
+  const nominations: string[] = []
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    if (rawHeaders[at]!.toLowerCase() === 'connection') nominations.push(rawHeaders[at + 1]!)
+  }
+  return nominatedNames(nominations)
 }

@@ -69,6 +69,8 @@ class Exchange implements Receiver, ClaimOptions {
   #lease: Lease | undefined
   #upstream: Upstream | undefined
   #answering = false
+  /** As they came from the instance. */
+  #rawAnswerHeaders: readonly string[] = []
   /** As they went to the client. */
   #answerHeaders: readonly string[] = []
   #repeated = false
@@ -166,7 +168,10 @@ class Exchange implements Receiver, ClaimOptions {
       body: this.#body,
       length: this.#framing.length,
       responseLimit: this.#lease!.responseLimit,
-      trailers: () => passingTrailers(this.#incoming.rawTrailers, this.#means.isTrusted),
+      trailers: () => {
+        const { rawTrailers, rawHeaders } = this.#incoming
+        return passingTrailers(rawTrailers, rawHeaders, this.#means.isTrusted)
+      },
     }
   }
 
@@ -183,6 +188,7 @@ class Exchange implements Receiver, ClaimOptions {
     const headers = lengthAllowedBy(status, this.#order.answerHeaders(rawHeaders))
     // Closing under an upload would cost the client the answer.
     if (this.#lease!.leaving && this.#incoming.complete) headers.push('Connection', 'close')
+    this.#rawAnswerHeaders = rawHeaders
     this.#answerHeaders = headers
     this.#body?.answered(this.#lease!.responseLimit)
     try {
@@ -272,7 +278,11 @@ class Exchange implements Receiver, ClaimOptions {
   }
 
   #trailersOf(rawTrailers: readonly string[]): [string, string][] {
-    return passingTrailers(this.#order.answerHeaders(rawTrailers), this.#means.isTrusted)
+    return passingTrailers(
+      this.#order.answerHeaders(rawTrailers),
+      this.#rawAnswerHeaders,
+      this.#means.isTrusted,
+    )
   }
 
   #claimLater(delay: number): void {
