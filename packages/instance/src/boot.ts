@@ -73,7 +73,7 @@ export async function boot(habitat: Habitat, order: BootOrder): Promise<Generati
     order.signal.throwIfAborted()
     const { generation, output, listensAt, secrets } = await launch(habitat, order).catch(asBootError)
     order.launched(generation)
-    let obstacle = await prove(generation, listensAt, order)
+    let obstacle = await prove(generation, listensAt, order).catch(unseen)
     if (obstacle === undefined) {
       // Before it can be taken over by another supervisor, which knows nothing of its secrets.
       await habitat.history.note(order.definition, secrets)
@@ -81,7 +81,7 @@ export async function boot(habitat: Habitat, order: BootOrder): Promise<Generati
         generation.markReady()
         return generation
       }
-      obstacle = await afterExit(generation, generation.exit)
+      obstacle = await afterExit(generation, generation.exit).catch(unseen)
     }
     await generation.end()
     if (order.signal.aborted || (obstacle.addressTaken && attempt < ADDRESS_ATTEMPTS)) continue
@@ -195,6 +195,12 @@ interface Obstacle {
   why: string
   addressTaken?: boolean
   overdue?: boolean
+}
+
+/** As when no descriptor is left to look with: what was started has to end all the same. */
+function unseen(error: unknown): Obstacle {
+  const { code, message } = error as NodeJS.ErrnoException
+  return { why: `What became of it could not be seen (${code ?? message}).` }
 }
 
 /** Ready, or dead, or overdue, or given up: whichever comes first. */

@@ -89,6 +89,7 @@ async function socketsOf(
       }
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EACCES') complete = false
+      else unlessGone(error)
     }
   })
   return { sockets, complete }
@@ -124,7 +125,14 @@ function listeners(mark = ''): Listener[] {
 function readTable(path: string, encoding: 'latin1' | 'utf8' = 'latin1'): string[] {
   try {
     return readFileSync(path, encoding).split('\n').slice(1)
-  } catch {
+  } catch (error) {
+    unlessGone(error)
     return []
   }
+}
+
+/** @throws what says nothing of what was looked at, such as that no descriptor is left to look with */
+function unlessGone(error: unknown): void {
+  const { code = '' } = error as NodeJS.ErrnoException
+  if (!['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes(code)) throw error
 }

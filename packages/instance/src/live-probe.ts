@@ -92,6 +92,8 @@ export class LiveProbe {
       const finding = await probe(address, health, underWay.signal)
       if (!finding.ready || isReached === undefined || (await isReached())) return finding
       return { ready: false, why: 'its address is answered by another process' }
+    } catch {
+      return { ready: false, untried: true, why: 'who answers at its address cannot be seen' }
     } finally {
       clearTimeout(timer)
     }

@@ -25,10 +25,12 @@ async function vouch(
   isReached: () => Promise<boolean>,
   { taken, refused }: { taken: () => void; refused: (reason: Error) => void },
 ): Promise<void> {
-  if (await isReached()) return taken()
+  const isOurs = await isReached().catch(() => undefined)
+  if (isOurs) return taken()
   socket.destroy()
+  const who = isOurs === undefined ? 'nobody can be seen to listen' : 'another process listens, or none,'
   // As if nobody had listened there: nothing has been sent, and whoever comes next may be asked.
-  const reason = new Error('another process listens at the address of the generation, or none')
+  const reason = new Error(`${who} at the address of the generation`)
   return refused(Object.assign(reason, { code: 'ECONNREFUSED', syscall: 'connect' }))
 }
 

@@ -46,6 +46,16 @@ it('what is kept for a user is forgotten soon after their last request, and no r
   expect(await ask(GRAHAM, '/b')).toBe('/b')
 })
 
+it('a connection is not used, and ends, where it cannot be seen who listens at its other end', async () => {
+  const peer = await startRawPeer(() => {})
+  const blind = new KeptConnections(peer.address, () => Promise.reject(new Error('no descriptor is left')))
+  onTestFinished(() => blind.destroy())
+  const asked = blind.of(GRAHAM).request({ path: '/a', method: 'GET' })
+  await expect(asked).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+  await expect.poll(() => peer.sockets.map(({ destroyed }) => destroyed)).toEqual([true])
+  expect(peer.received.join('')).toBe('')
+})
+
 it('once all are ended nothing is asked any more, of whomever', async () => {
   const { peer, connections, ask } = await start(answerOf)
   await ask(GRAHAM, '/a')
