@@ -5,6 +5,7 @@ import { ask } from './harness/client.ts'
 import { echoYaml } from './harness/echo.ts'
 import { LEDGER, ledgerLines } from './harness/layout.ts'
 import { leave } from './harness/nothing-left.ts'
+import { expectError } from './harness/outcomes.ts'
 import { processesOf, watched, zombiesOf } from './harness/processes.ts'
 import { Project } from './harness/project.ts'
 import { Running } from './harness/running.ts'
@@ -12,8 +13,6 @@ import { until } from './harness/until.ts'
 
 let project: Project
 let running: Running | undefined
-/** Milliseconds that the first supervisor took to serve. */
-let firstTook: number
 
 const users = { graham: 'django1', brian: 'django2' } as const
 
@@ -21,9 +20,7 @@ const users = { graham: 'django1', brian: 'django2' } as const
 async function serving(instances = '{ django1: {}, django2: { restart: replace } }'): Promise<Running> {
   project = await Project.create(null)
   await project.write('mux.yaml', echoYaml(instances, { settings: `, LEDGER: ${project.path(LEDGER)}` }))
-  const began = performance.now()
   running = await Running.up(project)
-  firstTook = performance.now() - began
   await Promise.all(Object.entries(users).map(([user, instance]) => project.addUser(user, instance)))
   await pids()
   return running
@@ -134,17 +131,21 @@ describe('a supervisor that is killed', () => {
   it('five times in a row costs no instance its process, and the next serves within 5 s', async () => {
     await serving()
     const before = await pids()
-    const took: number[] = []
+    const times: { took: number; usual: number }[] = []
     for (let n = 0; n < 5; n++) {
       await running!.stop('SIGKILL')
       const began = performance.now()
       running = await Running.up(project)
       expect(await pids()).toEqual(before)
-      took.push(Math.round(performance.now() - began))
+      const took = Math.round(performance.now() - began)
+      // What the same program needs on this machine to find that there is nothing to do.
+      expectError(await project.run(['up']), 4, 'already_running')
+      times.push({ took, usual: Math.round(performance.now() - began) - took })
     }
-    process.stdout.write(`kill -9 of the supervisor: the next serves both after ${took.join(', ')} ms\n`)
-    // A machine may be held up at any one of them; what mux would wait for, it waits for at each. It begins as slowly as ever.
-    expect(Math.min(...took)).toBeLessThan(Math.max(5_000, 3 * firstTook))
+    process.stdout.write(`kill -9 of the supervisor: the next serves both in ms, ${JSON.stringify(times)}\n`)
+    // A machine may be held up at any one of them; what mux would wait for, it waits for at each.
+    const over = times.map(({ took, usual }) => took - Math.max(5_000, 10 * usual))
+    expect(Math.min(...over)).toBeLessThan(0)
     expect(await alive()).toEqual(new Set(before))
     expect((await ledgerLines(project)).filter((line) => line.startsWith('boot'))).toHaveLength(2)
   })
