@@ -11,6 +11,7 @@ test.each([
   { origin: 'https://mux.example:8080' },
   { origin: 'http://MUX.example:8080', 'sec-fetch-site': 'same-origin' },
   { origin: 'http://mux.example', host: 'mux.example:80' },
+  { origin: 'null', 'sec-fetch-site': 'same-origin' },
 ])('a form of this site is taken: %j', (headers) => {
   expect(ask(headers as Record<string, string>)).toBe(true)
 })
@@ -18,6 +19,8 @@ test.each([
 test.each([
   {},
   { origin: 'null' },
+  { origin: 'null', 'sec-fetch-site': 'cross-site' },
+  { origin: 'null', 'sec-fetch-site': 'same-site' },
   { origin: '' },
   { origin: 'http://evil.example' },
   { origin: 'http://mux.example' },

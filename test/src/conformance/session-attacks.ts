@@ -28,6 +28,7 @@ export function sessionAttacks(layout: () => Layout): void {
   it.each([
     ['a foreign origin', { origin: 'https://evil.example' }],
     ['a null origin', { origin: 'null' }],
+    ['a frame without an origin', { origin: 'null', 'sec-fetch-site': 'cross-site' }],
     ['a cross-site fetch', { 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' }],
     [
       'another site that a script asks for without CORS',
@@ -51,6 +52,13 @@ export function sessionAttacks(layout: () => Layout): void {
       expect(answer.headers['set-cookie']).toBeUndefined()
     }
     expect(await statusWith(cookie)).toBe(200)
+  })
+
+  it('signs out by a form of a page that sends no referrer, and so names no origin', async () => {
+    const { cookie } = await signIn('brian')
+    const headers = { cookie, origin: 'null', 'sec-fetch-site': 'same-origin' }
+    expect((await signOut(layout().url, headers)).status).toBe(303)
+    expect(await statusWith(cookie)).toBe(401)
   })
 
   it.each(['text/plain', 'multipart/form-data; boundary=x', 'application/json', ''])(
