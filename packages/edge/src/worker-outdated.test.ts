@@ -18,6 +18,8 @@ interface Host {
   /** Instances that it does not have, and what it says of a version then. */
   lacks: Set<string>
   named: string | undefined
+  /** What KV comes to have before it refuses for the first time; not earlier, or a Worker that is slow reads it by itself. */
+  beforeRefusing: (() => void) | undefined
   asked: IncomingMessage[]
   bodies: string[]
   origin: string
@@ -29,6 +31,7 @@ async function startHost(): Promise<Host> {
     knows: new Map(),
     lacks: new Set(),
     named: undefined,
+    beforeRefusing: undefined,
     asked: [],
     bodies: [],
     close: () => (server.close(), server.closeAllConnections()),
@@ -38,7 +41,10 @@ async function startHost(): Promise<Host> {
       host.asked.push(incoming)
       const known = host.knows.get(String(incoming.headers['mux-user'])) ?? 0
       const isOutdated = Number(incoming.headers['mux-version']) < known
-      if (isOutdated) return refuse(outgoing, { 'mux-version': known })
+      if (isOutdated) {
+        host.beforeRefusing?.()
+        return refuse(outgoing, { 'mux-version': known })
+      }
       if (host.lacks.has(String(incoming.headers['mux-instance'])))
         return refuse(outgoing, host.named === undefined ? {} : { 'mux-version': host.named })
       let body = ''
@@ -85,7 +91,7 @@ describe('a host that knows better', () => {
     for (const host of [a, b]) {
       host.asked.length = host.bodies.length = 0
       host.lacks.clear()
-      host.named = undefined
+      host.named = host.beforeRefusing = undefined
     }
     kv.reads.length = 0
   })
@@ -117,7 +123,7 @@ describe('a host that knows better', () => {
 
   test('of a move that KV has: the request goes to the other host, and its client notices nothing', async () => {
     const { user, ask } = await served()
-    kv.put(`user:${user}`, record(9, b))
+    a.beforeRefusing = () => kv.put(`user:${user}`, record(9, b))
     a.knows.set(user, 9)
     const answer = await ask()
     expect([answer.status, await answer.text()]).toEqual([200, 'django-b 0'])
@@ -140,7 +146,7 @@ describe('a host that knows better', () => {
     ],
   ])('a body %s', async (_what, size, [status, text]) => {
     const { user, ask } = await served()
-    kv.put(`user:${user}`, record(9, b))
+    a.beforeRefusing = () => kv.put(`user:${user}`, record(9, b))
     a.knows.set(user, 9)
     const headers = { authorization: basic(user, PASSWORD) }
     const answer = await ask({ method: 'POST', headers, body: Buffer.alloc(size, 'x') })
@@ -154,7 +160,7 @@ describe('a host that knows better', () => {
 
   test('a WebSocket is opened at the other host, too', async () => {
     const { user } = await served()
-    kv.put(`user:${user}`, record(9, b))
+    a.beforeRefusing = () => kv.put(`user:${user}`, record(9, b))
     a.knows.set(user, 9)
     const headers = { authorization: basic(user, PASSWORD) }
     const socket = new WebSocket(worker.url.replace('http:', 'ws:'), { headers })
@@ -166,7 +172,7 @@ describe('a host that knows better', () => {
 
   test('a body in pieces is not kept, however short it is', async () => {
     const { user, ask } = await served()
-    kv.put(`user:${user}`, record(9, b))
+    a.beforeRefusing = () => kv.put(`user:${user}`, record(9, b))
     a.knows.set(user, 9)
     const pieces = new ReadableStream({
       start: (controller) => {
@@ -196,7 +202,7 @@ describe('a host that knows better', () => {
 
   test('a record that is newer, and still not new enough for the host, is no way around it', async () => {
     const { user, ask } = await served()
-    kv.put(`user:${user}`, record(8, a))
+    a.beforeRefusing = () => kv.put(`user:${user}`, record(8, a))
     a.knows.set(user, 9)
     expect((await ask()).status).toBe(503)
     expect([a.asked.length, b.asked.length]).toEqual([1, 0])
@@ -204,7 +210,7 @@ describe('a host that knows better', () => {
 
   test('a second refusal is the last: the request is not sent a third time', async () => {
     const { user, ask } = await served()
-    kv.put(`user:${user}`, record(9, b))
+    a.beforeRefusing = () => kv.put(`user:${user}`, record(9, b))
     a.knows.set(user, 9)
     b.knows.set(user, 10)
     const answer = await ask()
@@ -218,7 +224,7 @@ describe('a host that knows better', () => {
     ['whose instance was taken away', { instance: null, target: null }, 403],
   ])('somebody %s is judged by the new record, and reaches no host by it', async (_what, change, status) => {
     const { user, ask } = await served()
-    kv.put(`user:${user}`, record(9, a, change))
+    a.beforeRefusing = () => kv.put(`user:${user}`, record(9, a, change))
     a.knows.set(user, 9)
     expect((await ask()).status).toBe(status)
     expect(a.asked).toHaveLength(1)
@@ -226,7 +232,7 @@ describe('a host that knows better', () => {
 
   test('somebody who was removed is nobody', async () => {
     const { user, ask } = await served()
-    kv.values.delete(`user:${user}`)
+    a.beforeRefusing = () => void kv.values.delete(`user:${user}`)
     a.knows.set(user, 9)
     expect((await ask()).status).toBe(401)
   })
@@ -237,7 +243,7 @@ describe('a host that knows better', () => {
     const signIn = await browse(`${worker.url}/_mux/signin`, { form })
     const cookie = signIn.headers['set-cookie']![0]!.split(';')[0]!
     const visit = () => browse(`${worker.url}/x`, { headers: { cookie } })
-    kv.put(`user:${user}`, record(9, b, { epoch: 7 }))
+    a.beforeRefusing = () => kv.put(`user:${user}`, record(9, b, { epoch: 7 }))
     a.knows.set(user, 9)
     const moved = await visit()
     expect([moved.status, moved.text]).toEqual([200, 'django-b 0'])
@@ -259,7 +265,9 @@ describe('a host that knows better', () => {
     await new Promise((resolve) => setTimeout(resolve, 600))
     kv.put(`user:${user}`, record(8, b))
     expect(await (await ask()).text()).toBe('django-b 0')
-    expect([a.asked.length, b.asked.length]).toEqual([2, 1])
+    expect(b.asked).toHaveLength(1)
+    // Or asked no more, where the Worker has read it again by itself since.
+    expect(a.asked.length).toBeLessThanOrEqual(2)
   })
 
   test.each(['0', '-1', '1e9', '9'.repeat(17), 'x'])(
