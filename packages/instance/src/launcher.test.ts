@@ -45,12 +45,13 @@ describe('what an instance is given before it begins', () => {
     const { supervisor, status } = await laboratory([
       define('django1', 'serves', {
         ...CONFINED,
-        command: ['sleep', '60'],
-        limits: { files: 16 },
+        command: ['sleep', '600'],
+        limits: { files: 16, start: 600_000 },
       }),
     ])
-    const starting = supervisor.start(nameOf('django1')).catch((error: unknown) => error)
-    await expect.poll(() => status('django1').generation?.pid).toBeGreaterThan(0)
+    let failure: unknown
+    const starting = supervisor.start(nameOf('django1')).catch((error: unknown) => (failure = error))
+    await expect.poll(() => failure ?? status('django1').generation?.pid).toBeGreaterThan(0)
     const { pid } = status('django1').generation!
     await expect.poll(() => readdirSync(`/proc/${pid}/fd`)).toEqual(['0', '1', '2'])
     await supervisor.stop(nameOf('django1'))
