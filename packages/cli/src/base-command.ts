@@ -46,17 +46,20 @@ export abstract class BaseCommand extends Command {
 
   /**
    * Has a task change the registry. Where that does not reach KV, the command shows its result and fails then.
-   * @param waitFor a user of whom each host has to have been told when it returns, also where nothing is changed
+   * @param about a user who is carried also where nothing is changed
+   * @param wait returns only when each host has been told of them
    */
   protected async withRegistry<Result>(
     project: Project,
     task: (registry: RegistryStore) => Promise<Result>,
-    waitFor?: UserName,
+    about?: UserName,
+    wait?: boolean,
   ): Promise<Result> {
     // A command without one starts faster.
     const { withRegistry } = await import('./registry.ts')
     return withRegistry(project, task, {
-      waitFor,
+      about,
+      wait,
       told: (hosts) => (this.told = hosts),
       late: (failure) => this.fail(failure),
     })

@@ -1,6 +1,6 @@
 import type { UserName } from '@mux/contract'
 import { openSqliteRegistry, type RegistryStore } from '@mux/edge/registry'
-import { type CliError, EXIT, toCliError } from './errors.ts'
+import { CliError, EXIT, toCliError } from './errors.ts'
 import { noteChanges } from './noted-changes.ts'
 import type { ToldHost } from './operations/tell-of-users.ts'
 import { type ProjectRole, projectRole } from './project-role.ts'
@@ -14,10 +14,12 @@ export interface RegistryOptions {
    */
   carry?: 'all' | 'hosts' | 'nowhere'
   /**
-   * Has the call return only when every host has been told of this user, and of others who were changed, up to a minute; also
-   * where the task changes nothing, since an earlier one may have been told to fewer.
+   * The user whom the task is about. They are carried also where it changes nothing, or finds nobody of this name: an earlier one
+   * may have come no further than here.
    */
-  waitFor?: UserName | undefined
+  about?: UserName | undefined
+  /** Returns only when every host has been told of this user, and of others who were changed, up to a minute. */
+  wait?: boolean | undefined
   /** Told which hosts were told of users who were changed, when there are any; without it, those that were not are named. */
   told?: (hosts: readonly ToldHost[]) => void
   /**
@@ -35,7 +37,7 @@ export interface RegistryOptions {
 export async function withRegistry<Result>(
   project: Project,
   task: (registry: RegistryStore) => Promise<Result>,
-  { carry = 'all', waitFor, told, late }: RegistryOptions = {},
+  { carry = 'all', about, wait = false, told, late }: RegistryOptions = {},
 ): Promise<Result> {
   await ensureStateDirectory(project)
   // Not before something is changed: who only reads here needs nothing of mux.yaml.
@@ -48,18 +50,19 @@ export async function withRegistry<Result>(
     return checkChangeForWorker
   })
   /** @returns what is not everywhere that it has to be */
-  const publish = async (): Promise<CliError | null> => {
+  const publish = async (whom: UserName | undefined): Promise<CliError | null> => {
     const noted = role === undefined ? [] : await registry.noted()
-    if (carry === 'nowhere' || (noted.length === 0 && waitFor === undefined)) return null
+    if (carry === 'nowhere' || (noted.length === 0 && whom === undefined)) return null
     const parts = await (role ?? projectRole(project))
     if (parts.registry === 'sqlite' && !(await hasHosts(registry))) return null
     const publication = await import('./publication.ts')
     const users = await publication.usersAmong(registry, noted)
-    const awaited = waitFor === undefined ? undefined : await registry.read('user', waitFor)
-    if (awaited && !users.some(({ name }) => name === waitFor))
-      users.push({ name: waitFor!, version: awaited.version })
-    const wait = waitFor !== undefined
-    const news = { records: noted, users }
+    const found = whom === undefined ? undefined : await registry.read('user', whom)
+    if (found && !users.some(({ name }) => name === whom))
+      users.push({ name: whom!, version: found.version, gone: found.disabled })
+    const isNoted = noted.some(({ kind, name }) => kind === 'user' && name === whom)
+    const records = whom === undefined || isNoted ? noted : [...noted, { kind: 'user', name: whom } as const]
+    const news = { records, users }
     const options = { carry, wait, tell }
     const { hosts, failure } = await orSaySo(publication.publish(project, registry, parts, news, options))
     if (hosts.length > 0) told?.(hosts)
@@ -74,11 +77,12 @@ export async function withRegistry<Result>(
   }
   try {
     const result = await task(registry).catch(async (error: unknown) => {
-      const failure = await publish().catch(toCliError)
+      const isGone = error instanceof CliError && error.code === 'user_not_found'
+      const failure = await publish(isGone ? about : undefined).catch(toCliError)
       if (failure) tell(failure.message)
       throw error
     })
-    const failure = await publish().catch(toCliError)
+    const failure = await publish(about).catch(toCliError)
     if (failure && late === undefined) throw failure
     if (failure) late!(failure)
     return result

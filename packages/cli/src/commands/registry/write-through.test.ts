@@ -77,11 +77,26 @@ it('a command that changes records writes them to KV as well, and nothing else',
   expect(await differences()).toMatchObject({ differences: [] })
 })
 
-it('one that changes nothing, or fails before it does, asks nobody', async () => {
-  expect(await mux('user enable brian')).toMatchObject({ code: 0 })
+it('one that only shows something, or fails before it changes anything, asks nobody', async () => {
   expect(await mux('user list')).toMatchObject({ code: 0 })
-  expect(await mux('user disable nobody')).toMatchObject({ code: 3 })
+  expect(await mux('user show brian')).toMatchObject({ code: 0 })
+  expect(await mux('user move brian --instance nowhere')).toMatchObject({ code: 3 })
   expect(rest.asked).toEqual([])
+})
+
+it('one about a user, given again, has KV know of it what the first one did not get to', async () => {
+  rest.fault = () => ({ status: 403 })
+  expect(await mux('user disable brian')).toMatchObject({ code: 5 })
+  expect(await mux('user disable brian')).toMatchObject({ code: 5 })
+  expect(await mux('user remove graham --yes')).toMatchObject({ code: 5 })
+  expect([inKv('user:brian'), inKv('user:graham')]).toMatchObject([{ disabled: false }, { disabled: false }])
+  rest.fault = () => undefined
+  expect(await mux('user disable brian')).toMatchObject({
+    code: 0,
+    stdout: 'brian is disabled already. Nothing was changed.\n',
+  })
+  expect(await mux('user remove graham --yes')).toMatchObject({ code: 3 })
+  expect([inKv('user:brian'), inKv('user:graham')]).toEqual([await here('brian'), null])
 })
 
 it('a password takes the tokens with it in an order in which it may break off anywhere', async () => {

@@ -16,7 +16,8 @@ export default class UserDisable extends BaseCommand {
     const changed = await this.withRegistry(
       this.findProject(flags),
       (registry) => setDisabled(registry, user, true),
-      flags.wait ? user : undefined,
+      user,
+      flags.wait,
     )
     this.log(changed ? `Disabled ${user}.` : `${user} is disabled already. Nothing was changed.`)
     return { user, disabled: true, changed }

@@ -16,7 +16,8 @@ export default class UserEnable extends BaseCommand {
     const changed = await this.withRegistry(
       this.findProject(flags),
       (registry) => setDisabled(registry, user, false),
-      flags.wait ? user : undefined,
+      user,
+      flags.wait,
     )
     this.log(changed ? `Enabled ${user}.` : `${user} is enabled already. Nothing was changed.`)
     return { user, disabled: false, changed }

@@ -30,7 +30,8 @@ export default class UserMove extends BaseCommand {
     const result = await this.withRegistry(
       project,
       (registry) => moveUser(project, registry, order),
-      flags.wait ? order.user : undefined,
+      order.user,
+      flags.wait,
     )
     this.log(
       result.changed

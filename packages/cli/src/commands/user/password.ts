@@ -35,7 +35,7 @@ export default class UserPassword extends BaseCommand {
       const tokens = await setPassword(registry, user, { password: hash, keepTokens: flags['keep-tokens'] })
       return { user, tokens, ...(generated === undefined ? {} : { password: generated }) }
     }
-    const result = await this.withRegistry(this.findProject(flags), change, flags.wait ? user : undefined)
+    const result = await this.withRegistry(this.findProject(flags), change, user, flags.wait)
     const { tokens, password } = result
     const done = flags['no-password'] ? 'Took the password away of' : 'Changed the password of'
     this.log(`${done} ${user}${tokens === 0 ? '' : ` and revoked their tokens, ${tokens}`}.`)

@@ -34,7 +34,8 @@ export default class UserRemove extends BaseCommand {
           withInstance: flags['with-instance'],
           confirm: (question) => confirmed(question, flags.yes),
         }),
-      flags.wait ? user : undefined,
+      user,
+      flags.wait,
     )
     this.log(`Removed ${user}.`)
     // By now, nobody lets them in any more: an end may take its time.

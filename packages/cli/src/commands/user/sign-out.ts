@@ -16,7 +16,8 @@ export default class UserSignOut extends BaseCommand {
     await this.withRegistry(
       this.findProject(flags),
       (registry) => signOutUser(registry, user),
-      flags.wait ? user : undefined,
+      user,
+      flags.wait,
     )
     this.log(`Signed ${user} out everywhere.`)
     return { user }
