@@ -20,6 +20,14 @@ describe('whatever was thrown becomes a code, a sentence and an exit code', () =
       6,
     ],
     [Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' }), 'disk_full', 1],
+    [
+      Object.assign(new Error('EISDIR: illegal operation on a directory'), {
+        code: 'EISDIR',
+        path: '/srv/a/.mux/run/host.json',
+      }),
+      'state_refused',
+      6,
+    ],
     [Object.assign(new Error('x'), { name: 'ExitPromptError' }), 'interrupted', 130],
     [new TypeError('undefined is not a function'), 'internal', 1],
     ['a text', 'internal', 1],

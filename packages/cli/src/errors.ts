@@ -238,7 +238,23 @@ export function toCliError(thrown: unknown): CliError {
       hint: SYSTEM_HINTS[system],
       cause: error,
     })
+  if (isOfState(error))
+    return new CliError(
+      'state_refused',
+      sentence(`Something in .mux is not what it has to be: ${error.message}`),
+      {
+        hint: 'Move what is named away; mux makes it anew, but for what is in .mux/data and .mux/secrets.',
+        cause: error,
+      },
+    )
   return defect(error)
+}
+
+/** A directory in place of a file, or the like, where only mux writes. */
+function isOfState(error: unknown): error is NodeJS.ErrnoException {
+  if (!(error instanceof Error) || !('path' in error)) return false
+  const { code, path } = error as NodeJS.ErrnoException
+  return path!.includes('/.mux/') && ['EISDIR', 'ENOTDIR', 'EEXIST', 'ELOOP'].includes(code!)
 }
 
 function systemCode(error: unknown): keyof typeof SYSTEM_HINTS | undefined {

@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { fixture, temporaryDirectory } from './fixtures/laboratory.ts'
 import { HostLockedError, lockHost } from './host-lock.ts'
@@ -41,6 +43,16 @@ describe('a state directory', () => {
     child.kill('SIGKILL')
     await once(child, 'exit')
     lockHost(directory).release()
+  })
+
+  it('is free when its lock was damaged, and has one supervisor when it is damaged while it is held', async () => {
+    const directory = temporaryDirectory()
+    lockHost(directory).release()
+    const damage = () => writeFileSync(join(directory, 'run', 'host.lock'), 'no database '.repeat(400))
+    damage()
+    const { pid } = await holder(directory)
+    damage()
+    expect(refusalOf(directory).holder).toMatchObject({ pid })
   })
 
   it('is not given twice within one process either, and is free after its release', () => {

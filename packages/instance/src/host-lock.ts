@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
@@ -33,14 +33,7 @@ export function lockHost(stateDirectory: string): HostLock {
   const run = join(stateDirectory, 'run')
   mkdirSync(run, { recursive: true, mode: 0o700 })
   const notice = join(run, 'host.json')
-  const database = new DatabaseSync(join(run, 'host.lock'))
-  try {
-    database.exec('PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
-  } catch (error) {
-    database.close()
-    if (isBusy(error)) throw new HostLockedError(readNotice(notice), { cause: error })
-    throw error
-  }
+  const database = lock(join(run, 'host.lock'), notice)
   writeFileSync(`${notice}.new`, JSON.stringify({ pid: process.pid, since: new Date().toISOString() }), {
     mode: 0o600,
   })
@@ -56,6 +49,27 @@ export function lockHost(stateDirectory: string): HostLock {
       database.close()
     },
   }
+}
+
+function lock(file: string, notice: string): DatabaseSync {
+  const database = new DatabaseSync(file)
+  try {
+    database.exec('PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+    return database
+  } catch (error) {
+    database.close()
+    if (isBusy(error)) throw new HostLockedError(readNotice(notice), { cause: error })
+    if (!isDamaged(error)) throw error
+  }
+  // It has nothing in it that could be lost, and nobody has it: of one that is locked, SQLite reads nothing.
+  truncateSync(file)
+  return lock(file, notice)
+}
+
+/** SQLITE_CORRUPT and SQLITE_NOTADB. */
+function isDamaged(error: unknown): boolean {
+  const code = (error as { errcode?: number }).errcode
+  return code === 11 || code === 26
 }
 
 /** SQLITE_BUSY and SQLITE_LOCKED, https://sqlite.org/rescode.html */
