@@ -279,6 +279,13 @@ describe('from an application to a running site and back', () => {
     graham.socket.destroy()
   })
 
+  it('user import lets somebody in with the password that they have', async () => {
+    await project.write('htpasswd', 'terry:$2y$05$abcdefghijklmnopqrstuuD3mHdCr44zlIZ.VZCaYRpfQhXMYnEo.\n')
+    expect(await mux(['user', 'import', 'htpasswd', '--instance', 'notes2'])).toMatch(/terry.*notes2/)
+    expect(await served('terry', 'correct horse battery')).toBe('notes2')
+    await mux(['user', 'remove', 'terry', '--yes'])
+  })
+
   it('user remove shuts somebody out for good; with the instance, that is ended and undefined, and its data stay', async () => {
     const left = await watched([(await whoami('malcolm')).pid])
     const removed = await json(

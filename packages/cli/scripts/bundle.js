@@ -15,6 +15,8 @@ await build({
     ...programs(import.meta.resolve('@oclif/plugin-autocomplete'), ['commands/**/*.js']),
     // A program of its own, which a supervisor starts; it looks for it beside itself.
     'keep-logs': '@mux/instance/keep-logs',
+    // A thread of the embedded edge, which looks for it likewise.
+    'compare-hashes': '@mux/edge/compare-hashes',
   },
   platform: 'node',
   // What jsonc-parser has as its main loads the rest of it in a way that nobody can see beforehand.

@@ -21,6 +21,7 @@ import { requestHeaders } from './request-headers.ts'
 import { responseHeaders } from './response-headers.ts'
 import { isForeignSocket } from './same-origin.ts'
 import type { Sessions } from './session.ts'
+import type { CompareForeign } from './stored-password.ts'
 import type { TokenUse } from './token-use.ts'
 
 export interface AppParts {
@@ -32,6 +33,8 @@ export interface AppParts {
   tokenUse: TokenUse
   rehash: Rehash
   access?: Access | undefined
+  /** See {@link PasswordMemoryOptions}. */
+  compareForeign?: CompareForeign | undefined
   /** See {@link PasswordMemoryOptions}. */
   keepAlive?: ((work: Promise<unknown>) => void) | undefined
   identityHeader: string

@@ -19,6 +19,7 @@ import { createApp, pathOf } from './app.ts'
 import { openEdgeState } from './edge-state.ts'
 import { createEndedSessions } from './ended-sessions.ts'
 import { createFailureCounter } from './failures.ts'
+import { HashThread } from './hash-thread.ts'
 import type { InstanceHost } from './instance-host.ts'
 import { isReservedPath } from './local-path.ts'
 import type { Log } from './log-event.ts'
@@ -117,6 +118,7 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
     now,
   })
   const rehash = createRehash({ store: registry, log })
+  const hashThread = new HashThread()
   const open = new OpenExchanges<OpenExchange>()
   let revocation: Revocation | undefined
   const proxies = trustedProxies.length === 0 ? undefined : new TrustedProxies(trustedProxies)
@@ -126,6 +128,7 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
     registry,
     tokenUse: createTokenUse({ store: registry, log, now }),
     rehash,
+    compareForeign: hashThread.compare,
     sessions,
     endedSessions,
     failures: createFailureCounter({ store: state.failures, now }),
@@ -257,6 +260,7 @@ export function createNodeEdge(options: NodeEdgeOptions): NodeEdge {
       await connections.close(limit)
       revocation?.stop()
       rehash.stop()
+      await hashThread.close()
       state.close()
     },
     useSessionKeys: (keys) => sessions.useKeys(keys),

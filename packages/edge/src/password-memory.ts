@@ -4,6 +4,7 @@ import { BoundedMap } from './bounded-map.ts'
 import type { Exchange } from './forward.ts'
 import { verifyPassword } from './passwords.ts'
 import type { Rehash } from './rehash.ts'
+import type { CompareForeign } from './stored-password.ts'
 
 /** Credentials remembered at once, per process. */
 const CAPACITY = 10_000
@@ -33,6 +34,8 @@ export type PasswordClient = Pick<Exchange, 'isGone'>
 
 export interface PasswordMemoryOptions {
   rehash: Pick<Rehash, 'note'>
+  /** In place, if absent. */
+  compareForeign?: CompareForeign | undefined
   /**
    * Keeps what is begun when the request ends for which it was begun: on Workers it would end with it, and those who wait
    * for the same hash, or for a place in the queue, would wait for ever.
@@ -42,7 +45,12 @@ export interface PasswordMemoryOptions {
   now: () => number
 }
 
-export function createPasswordMemory({ rehash, keepAlive, now }: PasswordMemoryOptions): PasswordMemory {
+export function createPasswordMemory({
+  rehash,
+  compareForeign,
+  keepAlive,
+  now,
+}: PasswordMemoryOptions): PasswordMemory {
   const right = new BoundedMap<string, number>(CAPACITY)
   const inProgress = new Map<string, { outcome: Promise<boolean>; clients: PasswordClient[] }>()
   let secret: string | undefined
@@ -65,7 +73,7 @@ export function createPasswordMemory({ rehash, keepAlive, now }: PasswordMemoryO
   ): Promise<boolean> {
     const isWanted = () => clients.some(({ isGone }) => !isGone)
     const known = record === undefined || record.disabled ? undefined : record
-    const verified = await verifyPassword(password, known?.password ?? null, isWanted)
+    const verified = await verifyPassword(password, known?.password ?? null, isWanted, compareForeign)
     if (!verified || known === undefined) return false
     right.set(key, now() + LIFETIME)
     rehash.note(user as UserName, password, known)

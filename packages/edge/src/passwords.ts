@@ -2,7 +2,13 @@ import { Buffer } from 'node:buffer'
 import { randomBytes } from 'node:crypto'
 import { MAX_PASSWORD_BYTES } from './credentials.ts'
 import { HashQueue } from './hash-queue.ts'
-import { deriveScrypt, parseStoredPassword, type ScryptParameters } from './stored-password.ts'
+import {
+  type CompareForeign,
+  compareInPlace,
+  deriveScrypt,
+  parseStoredPassword,
+  type ScryptParameters,
+} from './stored-password.ts'
 import { parseToken } from './tokens.ts'
 
 /** One of OWASP's equivalent choices for scrypt, the one that fits a Worker's 128 MB and its limit on N·r·p. */
@@ -52,20 +58,23 @@ export async function hashPassword(password: string): Promise<string> {
  * Compares a password with a stored hash. One that is not usable, and `null`, cost as much time as a wrong password and
  * give false. A hash that came from elsewhere costs its own time besides, until it is replaced.
  * @param isWanted whether anybody still waits for the answer; nothing is hashed once nobody does
+ * @param compareForeign where a hash that came from elsewhere is computed
  * @throws {Problem} `rate_limited` when too many wait to be hashed, or when it is wanted no more
  */
 export async function verifyPassword(
   password: string,
   stored: string | null,
   isWanted?: () => boolean,
+  compareForeign: CompareForeign = compareInPlace,
 ): Promise<boolean> {
   const bytes = passwordBytes(password)
   if (bytes === undefined) return false
   const known = stored === null ? undefined : parseStoredPassword(stored)
   return queue.run(async () => {
-    const right = await known?.matches(bytes)
-    if (known?.kind !== 'scrypt') await deriveScrypt(bytes, NO_SALT, PARAMETERS, HASH_BYTES)
-    return right ?? false
+    if (known?.kind === 'scrypt') return known.matches(bytes)
+    const right = stored !== null && known !== undefined && (await compareForeign(stored, bytes))
+    await deriveScrypt(bytes, NO_SALT, PARAMETERS, HASH_BYTES)
+    return right
   }, isWanted)
 }
 

@@ -29,6 +29,16 @@ const DEFAULT_CRYPT_ROUNDS = 5_000
 /** bcrypt looks at no more bytes than these; what is longer would be right with another end. */
 const MAX_BCRYPT_PASSWORD = 72
 
+/**
+ * Compares a password with a hash that came from elsewhere.
+ * @param password as for {@link StoredPassword}
+ */
+export type CompareForeign = (stored: string, password: Buffer) => Promise<boolean>
+
+/** In this thread, which has little time for anything else meanwhile. */
+export const compareInPlace: CompareForeign = async (stored, password) =>
+  (await parseStoredPassword(stored)?.matches(password)) ?? false
+
 /** Reads a hash; undefined when it is none of a known kind, is cut off, or wants too much work. */
 export function parseStoredPassword(text: string): StoredPassword | undefined {
   return parseScrypt(text) ?? parseBcrypt(text) ?? parseApr1(text) ?? parseSha1(text) ?? parseShaCrypt(text)
