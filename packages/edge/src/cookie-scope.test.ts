@@ -1,5 +1,6 @@
 import { parseInstanceName, parseUserName } from '@mux/contract'
 import { describe, expect, it } from 'vitest'
+import { SHARED_COOKIES } from './cookie-rules.ts'
 import { CookieScope, removeAll } from './cookie-scope.ts'
 
 const NOW = Date.UTC(2026, 10, 22)
@@ -49,6 +50,12 @@ describe('a cookie that scripts cannot read', () => {
     const [sent] = user.toBrowser('sid=1; HttpOnly')
     expect(sent).toBe('mux~django2~a%2Bb%40example.com~sid=1; HttpOnly')
     expect(user.toInstance('mux~django2~a%2Bb%40example.com~sid=1')).toBe('sid=1')
+  })
+
+  it('is neither made of the value of another, as a line behind a comma, nor left in it', () => {
+    const header = 'a=1, __Host-mux=x, __Host-mux~django2~brian~sid=y; b=2, 3; c=4,mux~django1~graham~sid=z'
+    expect(brian().toInstance(header)).toBe('a=1; b=2, 3; c=4')
+    expect(SHARED_COOKIES.toInstance('a=1, __Host-mux=x; b=2')).toBe('a=1; b=2')
   })
 
   it.each([

@@ -32,7 +32,7 @@ export class CookieScope {
   /** What the instance receives of a `Cookie` header; undefined when nothing is left. */
   toInstance(header: string): string | undefined {
     if (!header.includes(MARK)) return withoutSignIn(header)
-    const pairs = header.split(';').flatMap((pair) => {
+    const pairs = pairsOf(header).flatMap((pair) => {
       const name = cookieName(pair)
       if (signsIn(name)) return []
       if (name === undefined || !isMarked(name)) return [{ name, pair, restored: false }]
@@ -95,10 +95,19 @@ export class CookieScope {
 /** A `Cookie` header without what people sign in by and otherwise byte for byte the same; undefined when nothing is left. */
 export function withoutSignIn(header: string): string | undefined {
   if (!mayHaveSignIn(header)) return header
-  const pairs = header.split(';')
-  const others = pairs.filter((pair) => !signsIn(cookieName(pair)))
-  return others.length === pairs.length ? header : joined(others)
+  return joined(pairsOf(header).filter((pair) => !signsIn(cookieName(pair))))
 }
+
+/**
+ * Workers get lines of one name joined by a comma, as no `Cookie` may be: one of ours in the second line would pass for a part of the
+ * value before it, and reach an instance. It is left out, and taken for nobody's: whoever can set any cookie can write that
+ * into its value. Elsewhere a comma may well be a part of a value, and stays.
+ */
+function pairsOf(header: string): string[] {
+  return header.replaceAll(BEHIND_COMMA, '').split(';')
+}
+
+const BEHIND_COMMA = /, *(?:__Host-mux=|CF_A|(?:__(?:Host-Http|Host|Secure|Http)-)?mux~)[^;,]*/gi
 
 /** `Set-Cookie` values that remove what a browser has sent and can be named, but for what it is signed in by. */
 export function removeAll(header: string, isMeant: (name: string) => boolean = () => true): string[] {

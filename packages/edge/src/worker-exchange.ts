@@ -83,7 +83,7 @@ export class WorkerExchange implements Exchange {
     // Not of the parsed URL: its path and query lose a question mark with nothing behind it, its origin a default port.
     this.target = url.slice(url.indexOf('/', url.indexOf('://') + 3))
     this.scheme = url.startsWith('https:') ? 'https' : 'http'
-    this.rawHeaders = withCookiesApart(listOf(headers))
+    this.rawHeaders = listOf(headers)
     this.upgrade = this.header('upgrade') !== undefined
   }
 
@@ -253,17 +253,6 @@ async function touch({ fetcher, base }: HostDoor): Promise<void> {
   await socket.opened
   await socket.close()
 }
-
-/**
- * The platform joins lines of one name by a comma, as no `Cookie` may be: a cookie of ours in the second line would pass for a part
- * of the value before it, and reach an instance. Elsewhere a comma may well be a part of a value, and stays.
- */
-function withCookiesApart(list: string[]): string[] {
-  const isCookie = (at: number) => at % 2 === 1 && list[at - 1] === 'cookie'
-  return list.map((text, at) => (isCookie(at) ? text.replaceAll(JOINED_COOKIE, '; ') : text))
-}
-
-const JOINED_COOKIE = /, (?=__Host-mux=|CF_A|(?:__(?:Host-Http|Host|Secure|Http)-)?mux~)/gi
 
 /** A problem of the gateway, to be answered in the form that fits this client. */
 async function readProblem(answer: Response, code: string): Promise<Problem> {
