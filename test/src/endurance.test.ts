@@ -59,7 +59,8 @@ it.each(ATTACKS)(
   `%i s of ${ATTEMPTS_A_SECOND} sign-ins a second with wrong passwords, each from elsewhere, leave those who are signed in served`,
   { timeout: 600_000 },
   async (seconds) => {
-    const without = await timesDuring(wait(seconds * 1_000))
+    // As many requests of which none is hashed: what they cost, and who sends them, is not the attack.
+    const without = await timesDuring(floodSignIns(running.url, seconds * 1_000, null))
     const began = performance.now()
     const cpu = await cpuOfThreads(running.child.pid!, 'libuv-worker')
     const flood = floodSignIns(running.url, seconds * 1_000, 'wrong')
@@ -72,7 +73,7 @@ it.each(ATTACKS)(
       percentile(times, 99),
     ])
     process.stdout.write(
-      `sign-ins: ${JSON.stringify(statuses)}; signed in ${p50!.toFixed(1)} ms, p99 ${p99!.toFixed(1)}; meanwhile ${p50Attacked!.toFixed(1)}, p99 ${p99Attacked!.toFixed(1)}; hashing took ${hashing.toFixed(2)} processors\n`,
+      `sign-ins: ${JSON.stringify(statuses)}; signed in beside as many that are not hashed ${p50!.toFixed(1)} ms, p99 ${p99!.toFixed(1)}; beside these ${p50Attacked!.toFixed(1)}, p99 ${p99Attacked!.toFixed(1)}; hashing took ${hashing.toFixed(2)} processors\n`,
     )
     // Hashed and wrong, or not hashed at all; never anything else.
     expect(Object.keys(statuses)).toEqual(['401', '429'])
