@@ -3,11 +3,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test
 import { type AccessTeam, AUDIENCE, startAccessTeam, TEAM } from './fixtures/access-team.ts'
 import { type BareWorker, KvShim, startBareWorker } from './fixtures/bare-workerd.ts'
 import { basic } from './fixtures/edge-under-test.ts'
-import { PASSWORD, PASSWORD_HASH } from './fixtures/memory-registry.ts'
+import { PASSWORD } from './fixtures/memory-registry.ts'
 import { browse } from './fixtures/raw-client.ts'
 import { listen } from './fixtures/listen.ts'
 import { asGateway, EDGE_KEY } from './fixtures/proof.ts'
 import { buildWorker, COMPATIBILITY_DATE } from './fixtures/built-worker.ts'
+import { userRecord } from './fixtures/user-record.ts'
 
 const SECRETS = {
   EDGE_KEY,
@@ -40,23 +41,10 @@ beforeEach(() => {
   team.fails = false
 })
 
-function userRecord(change: object = {}): object {
-  return {
-    v: 1,
-    instance: 'django1',
-    target: { host: 'east', origin },
-    password: PASSWORD_HASH,
-    disabled: false,
-    version: 7,
-    changed: '2026-11-22T10:00:00.000Z',
-    ...change,
-  }
-}
-
 function fill(kv: KvShim): void {
   for (const name of ['brian@example.com', 'graham@example.com', 'graham'])
-    kv.put(`user:${name}`, userRecord())
-  kv.put('user:gone@example.com', userRecord({ disabled: true }))
+    kv.put(`user:${name}`, userRecord(origin))
+  kv.put('user:gone@example.com', userRecord(origin, { disabled: true }))
   kv.put('instance:site', { v: 1, host: 'east', origin, state: 'open', message: null })
   kv.put('route:*', { v: 1, instance: 'site', access: 'signed-in' })
 }

@@ -2,10 +2,11 @@ import { createServer, type IncomingMessage } from 'node:http'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type BareWorker, KvShim, startBareWorker } from './fixtures/bare-workerd.ts'
 import { basic } from './fixtures/edge-under-test.ts'
-import { PASSWORD, PASSWORD_HASH } from './fixtures/memory-registry.ts'
+import { PASSWORD } from './fixtures/memory-registry.ts'
 import { listen } from './fixtures/listen.ts'
 import { asGateway, EDGE_KEY } from './fixtures/proof.ts'
 import { buildWorker, COMPATIBILITY_DATE } from './fixtures/built-worker.ts'
+import { userRecord } from './fixtures/user-record.ts'
 
 const SECRETS = {
   EDGE_KEY,
@@ -50,15 +51,7 @@ describe('a host', () => {
       metadata: 'http://169.254.169.254',
       disguised: 'http://2852039166',
     }))
-      kv.put(`user:${user}`, {
-        v: 1,
-        instance: 'django1',
-        target: { host: 'east', origin },
-        password: PASSWORD_HASH,
-        disabled: false,
-        version: 7,
-        changed: '2026-11-22T10:00:00.000Z',
-      })
+      kv.put(`user:${user}`, userRecord(origin))
     kv.put('route:*', { v: 1, instance: 'looping', access: 'public' })
     kv.put('instance:looping', { v: 1, host: 'east', origin: worker.url, state: 'open', message: null })
   })

@@ -7,6 +7,7 @@ import { browse, sendRaw } from './fixtures/raw-client.ts'
 import { listen } from './fixtures/listen.ts'
 import { asGateway } from './fixtures/proof.ts'
 import { buildWorker, COMPATIBILITY_DATE } from './fixtures/built-worker.ts'
+import { userRecord } from './fixtures/user-record.ts'
 import { createToken } from './tokens.ts'
 
 const KEYS = {
@@ -45,20 +46,11 @@ test('whatever goes wrong, the log tells no secret, no query and no body, and ea
     host.close()
     host.closeAllConnections()
   })
-  const record = {
-    v: 1,
-    instance: 'django1',
-    target: { host: 'east', origin },
-    password: PASSWORD_HASH,
-    disabled: false,
-    version: 7,
-    changed: '2026-11-22T10:00:00.000Z',
-  }
   const users = ['brian', 'moved', 'cut', 'gone', 'unbound']
-  for (const user of users) kv.put(`user:${user}`, record)
-  kv.put('user:gone', { ...record, target: { host: 'east', origin: 'http://127.0.0.1:9' } })
-  kv.put('user:unbound', { ...record, target: { host: 'east', origin: 'vpc:NOWHERE' } })
-  kv.put('user:broken', { ...record, password: 5 })
+  for (const user of users) kv.put(`user:${user}`, userRecord(origin))
+  kv.put('user:gone', userRecord('http://127.0.0.1:9'))
+  kv.put('user:unbound', userRecord('vpc:NOWHERE'))
+  kv.put('user:broken', userRecord(origin, { password: 5 }))
 
   const query = 'q=asked-in-the-query'
   const of = (user: string) => ({ authorization: basic(user, PASSWORD), cookie: 'a=sent-in-a-cookie' })

@@ -6,8 +6,9 @@ import { type BareWorker, KvShim, startBareWorker } from './fixtures/bare-worker
 import { buildWorker, COMPATIBILITY_DATE } from './fixtures/built-worker.ts'
 import { basic } from './fixtures/edge-under-test.ts'
 import { listen } from './fixtures/listen.ts'
-import { PASSWORD, PASSWORD_HASH } from './fixtures/memory-registry.ts'
+import { PASSWORD } from './fixtures/memory-registry.ts'
 import { EDGE_KEY, proofFor } from './fixtures/proof.ts'
+import { userRecord } from './fixtures/user-record.ts'
 
 const OTHER_KEY = Buffer.alloc(32, 3).toString('base64')
 
@@ -18,16 +19,7 @@ describe('what answers where a host is to be', () => {
   const server = createServer((incoming, outgoing) => behaviour(incoming, outgoing))
   beforeAll(async () => {
     const origin = await listen(server)
-    const record = {
-      v: 1,
-      instance: 'django1',
-      target: { host: 'east', origin },
-      password: PASSWORD_HASH,
-      disabled: false,
-      version: 7,
-      changed: '2026-11-22T10:00:00.000Z',
-    }
-    kv.put('user:brian', record)
+    kv.put('user:brian', userRecord(origin))
     worker = await startBareWorker({
       source: await buildWorker(),
       compatibilityDate: COMPATIBILITY_DATE,

@@ -9,6 +9,7 @@ import { createToken } from './tokens.ts'
 import { listen } from './fixtures/listen.ts'
 import { asGateway, EDGE_KEY } from './fixtures/proof.ts'
 import { buildWorker, COMPATIBILITY_DATE } from './fixtures/built-worker.ts'
+import { userRecord } from './fixtures/user-record.ts'
 
 const SECRETS = {
   EDGE_KEY,
@@ -68,21 +69,8 @@ describe('the real Worker, when KV', () => {
   function addUser(change: object = {}): string {
     users += 1
     const user = `user${users}`
-    kv.put(`user:${user}`, userRecord(change))
+    kv.put(`user:${user}`, userRecord(origin, change))
     return user
-  }
-
-  function userRecord(change: object = {}): object {
-    return {
-      v: 1,
-      instance: 'django1',
-      target: { host: 'east', origin },
-      password: PASSWORD_HASH,
-      disabled: false,
-      version: 7,
-      changed: '2026-11-22T10:00:00.000Z',
-      ...change,
-    }
   }
 
   function ask(user: string, path = '/', init: RequestInit = {}): Promise<Response> {
@@ -157,7 +145,7 @@ describe('the real Worker, when KV', () => {
     ['25 MiB', () => Buffer.alloc(25 * 1024 * 1024, 'secret-value ')],
   ])('has %s for somebody, that is 503 for them and for nobody else', async (_what, damage) => {
     const [broken, whole] = [addUser(), addUser()]
-    kv.values.set(`user:${broken}`, damage(userRecord()))
+    kv.values.set(`user:${broken}`, damage(userRecord(origin)))
     const before = worker.log.length
     await expectUnavailable(await ask(broken))
     expect((await ask(whole)).status).toBe(200)
@@ -196,7 +184,7 @@ describe('the real Worker, when KV', () => {
 
   test('gets a user who tried before, they are in as soon as what was read is not held any more', async () => {
     expect((await ask('late')).status).toBe(401)
-    kv.put('user:late', userRecord())
+    kv.put('user:late', userRecord(origin))
     const held = await ask('late')
     // Read again by then only where the machine took longer than it is held.
     const isReadOnce = kv.reads.filter((key) => key === 'user:late').length === 1
@@ -219,7 +207,7 @@ describe('the real Worker, when KV', () => {
     )
     for (const { user, change } of people) {
       if (change === undefined) kv.values.delete(`user:${user}`)
-      else kv.put(`user:${user}`, userRecord(change))
+      else kv.put(`user:${user}`, userRecord(origin, change))
     }
     await pause(HELD + 100)
     for (const { user, cookie } of people) {
