@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Assertion, asserted } from './harness/assertion.ts'
 import { ask, open } from './harness/client.ts'
 import { echoYaml, fixtureCommand } from './harness/echo.ts'
-import { LEDGER, ledgerLines } from './harness/layout.ts'
+import { LEDGER, requestLines } from './harness/layout.ts'
 import { expectWhole, Load, printTally } from './harness/load.ts'
 import { Project } from './harness/project.ts'
 import { signIn } from './harness/sign-in.ts'
@@ -115,7 +115,7 @@ describe('the gateway of either host', () => {
       const valid = asserted(good)
       expect(await send(valid)).toEqual([200, instance])
 
-      const before = await ledgerLines(operator)
+      const before = await requestLines(operator)
       const upgrade = {
         connection: 'Upgrade',
         upgrade: 'websocket',
@@ -154,7 +154,7 @@ describe('the gateway of either host', () => {
         expect([title, ...answer]).toEqual([title, 403, 'assertion_invalid'])
       // Signed as it should be, for what is on the other host.
       expect(await send(asserted({ ...good, instance: elsewhere }))).toEqual([421, 'misdirected'])
-      expect(await ledgerLines(operator)).toEqual(before)
+      expect(await requestLines(operator)).toEqual(before)
     }
   })
 })
@@ -193,15 +193,13 @@ describe('somebody who is shut out, moved or signed out while KV still gives the
           input: 'quite-another-password\n',
         })
         await until('the end of what was open', () => Promise.race([cut, tick()]))
-        const before = await ledgerLines(operator)
+        const before = await requestLines(operator)
         for (let n = 0; n < 5; n++)
           expect([await statusOf(cookie), await statusOf(password)]).toEqual([
             'registry_stale',
             'registry_stale',
           ])
-        expect((await ledgerLines(operator)).filter((line) => !line.startsWith('left'))).toEqual(
-          before.filter((line) => !line.startsWith('left')),
-        )
+        expect(await requestLines(operator)).toEqual(before)
       } finally {
         await site.api.catchUp()
       }

@@ -1,6 +1,6 @@
 import { beforeAll, expect, it } from 'vitest'
 import { type Answer, ask } from '../harness/client.ts'
-import { type Layout, ledgerLines } from '../harness/layout.ts'
+import { type Layout, requestLines } from '../harness/layout.ts'
 import { basic } from '../harness/project.ts'
 import { exchangeRaw, statusOf } from '../harness/raw.ts'
 import { signIn } from '../harness/sign-in.ts'
@@ -55,7 +55,7 @@ export function credentials(layout: () => Layout): void {
   })
 
   it('signs in nobody by a broken header, and never fails itself', async () => {
-    const before = (await ledgerLines(layout().project)).length
+    const before = (await requestLines(layout().project)).length
     const right = basic('brian').slice('Basic '.length)
     const encoded = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`
     for (const value of [
@@ -87,7 +87,7 @@ export function credentials(layout: () => Layout): void {
       'Bearer mux_0123456789abcdef_',
     ])
       expect(await authorized(value), value).toBe(401)
-    expect((await ledgerLines(layout().project)).length).toBe(before)
+    expect((await requestLines(layout().project)).length).toBe(before)
   })
 
   it('refuses two credentials in one request, in two lines or in one', async () => {
@@ -132,7 +132,7 @@ export function credentials(layout: () => Layout): void {
 
   it('lets nobody past by a method, a path, a header or a name that some front lets past', async () => {
     const { url, project } = layout()
-    const before = (await ledgerLines(project)).length
+    const before = (await requestLines(project)).length
     for (const method of ['HEAD', 'OPTIONS', 'PROPFIND', 'POST', 'QUERY'])
       expect(statusOf(await send([], method)), method).toBe(401)
     for (const path of [
@@ -162,7 +162,7 @@ export function credentials(layout: () => Layout): void {
     expect((await ask(url, '/probe', { headers: { 'user-agent': 'mux-probe' } })).status).toBe(401)
     const page = { accept: 'text/html', 'content-type': 'application/x-www-form-urlencoded' }
     expect((await ask(url, '/probe', { method: 'POST', headers: page, body: 'a=b' })).status).toBe(401)
-    expect((await ledgerLines(project)).length).toBe(before)
+    expect((await requestLines(project)).length).toBe(before)
   })
 
   it.skipIf(process.platform !== 'linux')(

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { type Answer, ask, valuesOf } from '../harness/client.ts'
-import { type Layout, ledgerLines } from '../harness/layout.ts'
+import { type Layout, ledgerLines, requestLines } from '../harness/layout.ts'
 import { watched } from '../harness/processes.ts'
 import { passwordOf } from '../harness/project.ts'
 import { signIn } from '../harness/sign-in.ts'
@@ -114,10 +114,10 @@ export function routing(layout: () => Layout): void {
     const { cookie } = await signIn(url, { username: 'leaver' })
     const left = await watched([(await ask(url, '/', { headers: { cookie } })).json().pid])
     await layout().must(['user', 'remove', 'leaver', '--with-instance', '--yes'])
-    const before = (await ledgerLines(project)).length
+    const before = (await requestLines(project)).length
     expect((await ask(url, '/', { headers: { cookie } })).status).toBe(401)
     expect((await ask(url, '/', { user: 'leaver' })).status).toBe(401)
-    expect((await ledgerLines(project)).length).toBe(before)
+    expect((await requestLines(project)).length).toBe(before)
     expect(await left()).toEqual([])
   })
 
@@ -139,7 +139,7 @@ export function routing(layout: () => Layout): void {
     const { url, project } = layout()
     await layout().addUser('gone', 'django1')
     await layout().must(['user', 'disable', 'gone'])
-    const before = (await ledgerLines(project)).length
+    const before = (await requestLines(project)).length
     const wrong = (name: string) => ({ authorization: `Basic ${btoa(`${name}:wrong-password`)}` })
     const answers = [
       await ask(url, '/x'),
@@ -165,7 +165,7 @@ export function routing(layout: () => Layout): void {
         code: 'unauthenticated',
       })
     }
-    expect((await ledgerLines(project)).length).toBe(before)
+    expect((await requestLines(project)).length).toBe(before)
   })
 
   it('sends a browser without credentials to the sign-in page, and remembers where it was going', async () => {

@@ -85,3 +85,8 @@ export async function ledgerLines(project: Project): Promise<string[]> {
   })
   return text.split('\n').filter(Boolean)
 }
+
+/** Of those lines the requests; that somebody has left, an instance notices in its own time, and it may be of a test before. */
+export async function requestLines(project: Project): Promise<string[]> {
+  return (await ledgerLines(project)).filter((line) => line.startsWith('request '))
+}
